@@ -1,0 +1,3 @@
+// The one place that compiles doctest's runner; every test program links it.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
