@@ -1,0 +1,125 @@
+// The contract between the daemon and every instrument. It is small on purpose: polling, retries, limit checks
+// and logging belong to the runner, once, for all drivers.
+//
+// Threading: every call is made on the thread of the io_context that the driver was built with, and every
+// awaited result comes back there. A driver whose library blocks keeps a thread of its own.
+#pragma once
+#include <boost/asio/awaitable.hpp>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "schema/event.h"
+#include "schema/plan.h"
+#include "schema/reading.h"
+#include "schema/result.h"
+
+namespace cambench {
+
+template <typename T>
+using Later = boost::asio::awaitable<Result<T>>;
+
+/// Who answered, and what it can do.
+struct Identity {
+  std::string maker, model, serial, firmware;
+  bool galvanostat = false;
+  bool reference_electrode = false;  ///< measures WE against RE and WE against CE at the same time
+  bool stores_on_board = false;      ///< keeps samples while nobody listens
+  Ampere max_current{0};
+  Volt max_potential{0};
+};
+
+/// Which limits of a step will live inside the instrument. An unattended run needs all that apply.
+struct OnBoard {
+  bool cutoff = false, guards = false, run_time = false, opens_at_end = false;
+  [[nodiscard]] bool complete() const { return cutoff && guards && run_time && opens_at_end; }
+  std::vector<std::string> sentences;  ///< one per limit, for the log and the recipe check
+};
+
+/// What a potentiostat has to say while a program runs, in the order it was said.
+namespace heard {
+struct Measured {
+  Sample sample;
+};
+struct Ended {
+  Marker marker;
+  EndReason reason{};
+  std::string text;
+};
+struct LinkLost {
+  Fault why;
+};
+struct LinkBack {};
+}  // namespace heard
+using Heard = std::variant<heard::Measured, heard::Ended, heard::LinkLost, heard::LinkBack>;
+
+/// What was found when a daemon came (back) to an instrument.
+struct Found {
+  enum class State { idle, running, unknown, power_cycled } state{};
+  std::optional<Marker> marker;  ///< of the running program, when it says so
+};
+
+class Potentiostat {
+ public:
+  virtual ~Potentiostat() = default;
+
+  /// Opens the link if need be, asks who is there and refuses another serial number than the configured one.
+  /// Leaves the cell as it is. May be called again after any failure.
+  virtual Later<Identity> identify() = 0;
+
+  /// Finds out, without disturbing it, whether a program runs and whose it is. After `running` the samples of
+  /// that program come out of next().
+  virtual Later<Found> reattach() = 0;
+
+  /// Says which limits will be on board, or refuses: outside the instrument's range, not supported, no limit.
+  /// Pure: talks to nobody. Needs a successful identify() before.
+  [[nodiscard]] virtual Result<OnBoard> prepare(const PlannedStep& step) const = 0;
+
+  /// Loads and starts the program of one step. Returns once the instrument has accepted it.
+  virtual Later<void> start(const PlannedStep& step, const Marker& marker) = 0;
+
+  /// The next thing the instrument says; waits for it. Never two calls at once. The driver reads on whether or
+  /// not this is called, and reopens a lost link by itself (LinkLost, later LinkBack).
+  virtual Later<Heard> next() = 0;
+
+  /// Potentials with the cell off. Only while idle.
+  virtual Later<Sample> measure_rest() = 0;
+
+  /// Ends whatever runs and opens the cell; returns once that is confirmed by the instrument. Idempotent, may be
+  /// called in every state and while next() or start() waits.
+  virtual Later<void> open_cell() = 0;
+};
+
+/// What a press can do.
+struct PressLimits {
+  MegaPascal max_target{0};
+  double max_rate_MPa_per_s = 0.0;
+  bool watchdog = false;  ///< the controller makes safe by itself when nobody feeds it
+};
+
+class Press {
+ public:
+  virtual ~Press() = default;
+
+  /// Opens the link, checks identity and self-test registers, reads the set point before anything is written.
+  virtual Later<Identity> identify() = 0;
+  [[nodiscard]] virtual PressLimits limits() const = 0;
+
+  /// One block read. A reading that is bad (NaN, out of range, sentinel, status bit) is a PressureSample with
+  /// `trouble`; a Fault is a failed conversation. Never waits longer than the response time-out.
+  virtual Later<PressureSample> read() = 0;
+
+  /// Moves the set point to `target`, by the device's ramp or by limited host steps; the final value is read back
+  /// and compared in raw register words. Returns once the set point is written, not once the press has arrived.
+  virtual Later<void> set_target(MegaPascal target) = 0;
+
+  virtual Later<void> hold() = 0;  ///< the press keeps the pressure it has
+  virtual Later<void> vent() = 0;  ///< the press releases
+
+  /// Feeds the device's watchdog, where the map has one (arms it at the first call). Called only after the
+  /// interlocks have been evaluated on fresh data.
+  virtual Later<void> feed_watchdog() = 0;
+};
+
+}  // namespace cambench
