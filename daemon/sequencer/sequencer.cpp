@@ -1,0 +1,483 @@
+#include "daemon/sequencer/sequencer.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+namespace cambench::sequencer {
+
+namespace {
+
+template <typename... Fs>
+struct overloaded : Fs... {
+  using Fs::operator()...;
+};
+template <typename... Fs>
+overloaded(Fs...) -> overloaded<Fs...>;
+
+using Kind = Transition::Kind;
+
+/// A turn being put together: every change of phase goes through `pass`, so that the fold and the record
+/// agree.
+class Deciding {
+ public:
+  Deciding(Run run, Instant now) : now_(now) { turn_.run = std::move(run); }
+
+  Run& run() { return turn_.run; }
+  [[nodiscard]] Instant now() const { return now_; }
+  [[nodiscard]] const Plan& plan() const { return *turn_.run.plan; }
+
+  void pass(Transition transition) {
+    turn_.run.phase = fold(std::move(turn_.run.phase), transition);
+    turn_.transitions.push_back(std::move(transition));
+  }
+  void refuse(std::string why) { turn_.refusal = std::move(why); }
+  void order(Command command) { turn_.commands.push_back(std::move(command)); }
+  Turn take() { return std::move(turn_); }
+
+ private:
+  Turn turn_;
+  Instant now_;
+};
+
+bool uses_press(const Plan& plan) {
+  return plan.pressure || std::ranges::any_of(plan.steps, [](const PlannedStep& s) {
+           return s.kind == PlannedStep::Kind::press;
+         });
+}
+
+/// The experiment time of the running step that is done by now: what the instrument said, or for a rest and a
+/// press step what the steady clock says.
+Seconds done_of_step(const Run& run, Instant now) {
+  const auto* running = std::get_if<phase::Running>(&run.phase);
+  if (!running) return Seconds{0};
+  if (run.watch.last) return running->elapsed + run.watch.last->step_time;
+  if (run.press_arrived) return running->elapsed + (now - *run.press_arrived) * run.rules.time_scale;
+  return running->elapsed;
+}
+
+// ---- what every phase may have to do ----------------------------------------------------------------------
+
+void open_cell(Deciding& d, std::string why) {
+  if (!d.plan().needs_cell) return;
+  d.run().cell_open_wanted = true;
+  d.run().cell_open_confirmed = false;
+  d.run().open_asked = d.now();
+  d.order(command::OpenCell{std::move(why)});
+}
+
+void stop_press(Deciding& d, Mechanical how, const std::string& why) {
+  if (!uses_press(d.plan())) return;
+  if (how == Mechanical::vent) {
+    d.run().watch.pressure_target.reset();
+    d.order(command::Vent{why});
+  } else {
+    d.order(command::HoldPressure{why});
+  }
+}
+
+/// Which step a stop interrupts, and how much of it is done.
+std::pair<std::uint32_t, Seconds> interrupted_at(Deciding& d) {
+  if (const auto* preparing = std::get_if<phase::Preparing>(&d.run().phase))
+    return {preparing->next_step, preparing->elapsed};
+  const PlannedStep* step = current_step(d.run());
+  return {step ? step->index : 0, done_of_step(d.run(), d.now())};
+}
+
+void trip_run(Deciding& d, const Trip& trip) {
+  const auto [step, elapsed] = interrupted_at(d);
+  open_cell(d, trip.text);
+  stop_press(d, trip.press, trip.text);
+  d.pass({.kind = Kind::tripped, .step = step, .cause = trip.cause, .text = trip.text, .elapsed = elapsed});
+  d.order(command::Raise{command::Severity::alarm, trip.cause, trip.text});
+}
+
+void hold_run(Deciding& d, std::string why, command::Severity severity, std::string cause) {
+  const auto [step, elapsed] = interrupted_at(d);
+  open_cell(d, why);
+  stop_press(d, Mechanical::hold, why);
+  d.pass({.kind = Kind::held, .step = step, .text = why, .elapsed = elapsed});
+  d.order(command::Raise{severity, std::move(cause), std::move(why)});
+}
+
+void finish_run(Deciding& d) {
+  const Plan& plan = d.plan();
+  open_cell(d, "the run is finished");
+  const bool vent = plan.pressure ? plan.pressure->at_end == PressurePlan::AtEnd::vent : true;
+  stop_press(d, vent ? Mechanical::vent : Mechanical::hold, "the run is finished");
+  d.pass({.kind = Kind::finished});
+  d.order(command::Raise{command::Severity::info, "finished", plan.recipe + " is finished"});
+}
+
+// ---- Preparing --------------------------------------------------------------------------------------------
+
+void move_press(Deciding& d, MegaPascal target, MegaPascal band, Seconds settle) {
+  expect_pressure(d.run().watch, target, band, d.now());
+  d.run().checks.press_deadline = d.now() + std::chrono::duration_cast<Instant::duration>(settle);
+  d.order(command::SetPressure{target});
+}
+
+/// A press step has no band of its own: 2 % of the target, at least 1 MPa.
+MegaPascal press_step_band(const PlannedStep& step) {
+  return std::max(MegaPascal(1.0), 0.02 * step.pressure.value_or(MegaPascal(0)));
+}
+
+void enter_step(Deciding& d) {
+  auto& run = d.run();
+  const auto& preparing = std::get<phase::Preparing>(run.phase);
+  PlannedStep step = d.plan().steps.at(preparing.next_step);
+  const Seconds elapsed = preparing.elapsed;
+  if (elapsed == Seconds{0}) begin_step(run.watch, d.now());
+  d.pass({.kind = Kind::step_began, .step = step.index, .elapsed = elapsed});
+  run.watch.heard_at = d.now();
+  run.watch.last.reset();
+  run.step_began = d.now();
+  run.step_acknowledged = false;
+  run.press_arrived.reset();
+  run.cell_open_wanted = false;
+  if (step.kind == PlannedStep::Kind::press) {
+    move_press(d, step.pressure.value_or(MegaPascal(0)), press_step_band(step),
+               d.plan().pressure ? d.plan().pressure->settle : Seconds{600});
+    return;
+  }
+  step.run_time = std::max(step.sampling, step.run_time - elapsed);
+  d.order(command::StartStep{std::move(step)});
+}
+
+/// Starts the checks: identities first, then the press moves and the cell is looked at, at the same time.
+void begin_preparing(Deciding& d) {
+  d.run().checks = {};
+  d.run().checks.potentiostat = !d.plan().needs_cell;
+  d.run().checks.press = !uses_press(d.plan());
+  d.run().checks.rest = !d.plan().needs_cell;
+  if (uses_press(d.plan())) d.order(command::Identify{Device::press});
+  if (d.plan().needs_cell) d.order(command::Identify{Device::potentiostat});
+}
+
+bool pressure_ready(const Run& run) { return !run.plan->pressure || run.watch.pressure_arrived; }
+
+void proceed_when_ready(Deciding& d) {
+  const auto& run = d.run();
+  if (!run.checks.potentiostat || !run.checks.press || !run.checks.rest || !pressure_ready(run)) return;
+  d.pass({.kind = Kind::prepared, .step = std::get<phase::Preparing>(run.phase).next_step});
+  enter_step(d);
+}
+
+void identified(Deciding& d, Device device) {
+  if (device == Device::potentiostat) {
+    d.run().checks.potentiostat = true;
+    d.order(command::MeasureRest{});
+  } else {
+    d.run().checks.press = true;
+    if (const auto& pressure = d.plan().pressure)
+      move_press(d, pressure->target, pressure->band, pressure->settle);
+  }
+}
+
+std::optional<std::string> rest_refusal(const Plan& plan, const event::RestPotential& rest) {
+  if (!plan.ocv_min && !plan.ocv_max) return std::nullopt;
+  if (!rest.cell) return "the instrument gave no potential of the cell at rest";
+  const bool low = plan.ocv_min && *rest.cell < *plan.ocv_min;
+  const bool high = plan.ocv_max && *rest.cell > *plan.ocv_max;
+  if (!low && !high) return std::nullopt;
+  return fmt::format("the cell at rest has {:.3f} V, expected {:.2f} to {:.2f} V", rest.cell->value(),
+                     plan.ocv_min.value_or(Volt(-99)).value(), plan.ocv_max.value_or(Volt(99)).value());
+}
+
+void while_preparing(Deciding& d, const Event& event) {
+  if (const auto* known = std::get_if<event::Identified>(&event)) {
+    identified(d, known->device);
+  } else if (const auto* rest = std::get_if<event::RestPotential>(&event)) {
+    if (auto refusal = rest_refusal(d.plan(), *rest)) return trip_run(d, trip("ocv_window", *refusal));
+    d.run().checks.rest = true;
+  } else if (const auto* faulted = std::get_if<event::Faulted>(&event)) {
+    return hold_run(d, faulted->fault.what, command::Severity::alarm, "not_ready");  // nothing was polarised
+  } else if (std::holds_alternative<event::Restarted>(event)) {
+    return begin_preparing(d);
+  } else if (const auto deadline = d.run().checks.press_deadline;
+             deadline && d.now() > *deadline && !pressure_ready(d.run())) {
+    return trip_run(d, trip("press_late", "the press did not reach its pressure in time"));
+  }
+  proceed_when_ready(d);
+}
+
+// ---- Running ----------------------------------------------------------------------------------------------
+
+void next_step(Deciding& d, std::uint32_t ended) {
+  if (ended + 1 >= d.plan().steps.size()) return finish_run(d);
+  const bool was_press = d.plan().steps[ended].kind == PlannedStep::Kind::press;
+  if (was_press && d.plan().pressure) {  // back to the run's own pressure before the cell is used
+    const auto& pressure = *d.plan().pressure;
+    return move_press(d, pressure.target, pressure.band, pressure.settle);
+  }
+  enter_step(d);
+}
+
+void end_step(Deciding& d, EndReason reason, std::string text) {
+  const std::uint32_t ended = std::get<phase::Running>(d.run().phase).step;
+  d.pass({.kind = Kind::step_ended, .step = ended, .reason = reason, .text = std::move(text)});
+  next_step(d, ended);
+}
+
+void step_ended(Deciding& d, const event::StepEnded& ended) {
+  if (ended.step != std::get<phase::Running>(d.run().phase).step) return;  // an echo of an older program
+  switch (ended.reason) {
+    case EndReason::planned: return end_step(d, ended.reason, ended.text);
+    case EndReason::timeout:
+      return hold_run(d, "the step reached its time limit before its planned end", command::Severity::alarm,
+                      "step_timeout");
+    case EndReason::guard: return trip_run(d, trip("guard_on_board", ended.text));
+    case EndReason::error: return trip_run(d, trip("instrument_error", ended.text));
+    case EndReason::aborted:
+    case EndReason::unknown:
+      return trip_run(d,
+                      trip("unknown_end", ended.text.empty() ? "the program ended by itself" : ended.text));
+  }
+}
+
+void press_step_progress(Deciding& d, const PlannedStep& step) {
+  auto& run = d.run();
+  if (!run.press_arrived && run.watch.pressure_arrived) run.press_arrived = d.now();
+  if (!run.press_arrived) {
+    if (run.checks.press_deadline && d.now() > *run.checks.press_deadline)
+      trip_run(d, trip("press_late", "the press did not reach its pressure in time"));
+    return;
+  }
+  const Seconds held = done_of_step(run, d.now());
+  if (held >= step.run_time)
+    end_step(d, EndReason::planned,
+             fmt::format("{:.0f} MPa held for {:.0f} s", step.pressure.value_or(MegaPascal(0)).value(),
+                         held.count()));
+}
+
+void check_overdue(Deciding& d, const PlannedStep& step) {
+  const auto& run = d.run();
+  if (step.kind == PlannedStep::Kind::press || !run.step_began || !run.potentiostat_up) return;
+  const Seconds allowed = 1.02 * step.run_time / run.rules.time_scale + run.rules.overdue;
+  if (d.now() - *run.step_began > allowed)
+    trip_run(d, trip("step_overdue", fmt::format("{} should have ended by now", step.label)));
+}
+
+/// After a gap (daemon restarted, link back): what the instrument says decides; when in doubt a person does.
+void found_again(Deciding& d, const event::Restarted& restarted) {
+  using Found = event::Restarted::Found;
+  const PlannedStep& step = *current_step(d.run());
+  const std::uint32_t index = step.index;
+  const auto gap = [&](std::string text) {
+    d.pass({.kind = Kind::gap, .step = index, .text = std::move(text)});
+  };
+  d.run().watch.heard_at = d.now();
+  switch (restarted.found) {
+    case Found::running_ours: return gap("the instrument went on with this step by itself");
+    case Found::absent:
+      d.order(command::Raise{command::Severity::warning, "potentiostat_absent",
+                             "the potentiostat does not answer; its own limits guard the cell"});
+      return gap("the instrument does not answer");
+    case Found::power_cycled:
+      gap("the instrument was switched off and on");
+      return trip_run(d, trip("power_cycled", "the instrument lost its program"));
+    case Found::running_other:
+      gap("the instrument runs a program that is not this run's");
+      return trip_run(d, trip("foreign_program", "another program was found in the instrument"));
+    case Found::idle: break;
+  }
+  if (restarted.ended == EndReason::planned) {
+    gap("the instrument ended this step as planned while nobody listened");
+    return end_step(d, EndReason::planned, "ended while nobody listened");
+  }
+  gap("the instrument is idle; how the step ended is not known");
+  if (step.on_gap == OnGap::proceed && step.kind == PlannedStep::Kind::open_circuit)
+    return end_step(d, EndReason::planned, "a rest goes on over a gap");
+  hold_run(d, "the step was interrupted; a person decides whether to go on", command::Severity::alarm,
+           "interrupted");
+}
+
+void link_changed(Deciding& d, const event::LinkChanged& link) {
+  if (link.device == Device::potentiostat && !link.up)  // the press's silence is judged by its age
+    d.order(
+        command::Raise{command::Severity::warning, "potentiostat_link",
+                       "connection to the potentiostat lost; its own limits guard the cell: " + link.why});
+}
+
+void while_running(Deciding& d, const Event& event) {
+  const PlannedStep& step = *current_step(d.run());
+  if (const auto* ended = std::get_if<event::StepEnded>(&event)) return step_ended(d, *ended);
+  if (const auto* restarted = std::get_if<event::Restarted>(&event)) return found_again(d, *restarted);
+  if (const auto* link = std::get_if<event::LinkChanged>(&event)) return link_changed(d, *link);
+  if (const auto* faulted = std::get_if<event::Faulted>(&event))
+    return trip_run(d, trip("fault", faulted->fault.what));
+  if (std::holds_alternative<event::StepBegan>(event)) {
+    d.run().step_acknowledged = true;
+    d.run().watch.heard_at = d.now();
+  }
+  if (step.kind == PlannedStep::Kind::press) return press_step_progress(d, step);
+  check_overdue(d, step);
+}
+
+// ---- orders, safe states, and the dispatch ----------------------------------------------------------------
+
+void resume_run(Deciding& d, Kind kind, const event::Ordered& order) {
+  d.pass({.kind = kind, .text = order.reason, .who = order.who});
+  begin_preparing(d);
+}
+
+void abort_run(Deciding& d, const event::Ordered& order) {
+  open_cell(d, "aborted by " + order.who);
+  stop_press(d, Mechanical::hold, "aborted by " + order.who);
+  d.pass({.kind = Kind::aborted, .text = order.reason, .who = order.who});
+}
+
+void reset_run(Deciding& d, const event::Ordered& order) {
+  const auto* tripped = std::get_if<phase::Tripped>(&d.run().phase);
+  if (!tripped) return d.refuse("the run is not tripped");
+  if (order.who.empty() || order.reason.empty()) return d.refuse("a reset needs a name and a reason");
+  if (d.plan().needs_cell && !d.run().cell_open_confirmed)
+    return d.refuse("the cell has not confirmed that it is open");
+  if (auto stands = still_stands(d.run().watch, d.run().rules, tripped->cause, d.now()))
+    return d.refuse("the cause stands: " + *stands);
+  d.pass({.kind = Kind::reset, .text = order.reason, .who = order.who});
+}
+
+void ordered(Deciding& d, const event::Ordered& order) {
+  using What = event::Ordered::What;
+  const Phase& phase = d.run().phase;
+  const bool over =
+      std::holds_alternative<phase::Finished>(phase) || std::holds_alternative<phase::Aborted>(phase);
+  switch (order.what) {
+    case What::abort: return over ? d.refuse("the run is over") : abort_run(d, order);
+    case What::pause:
+      if (!std::holds_alternative<phase::Running>(phase)) return d.refuse("only a running run can be paused");
+      return hold_run(d, fmt::format("paused by {}: {}", order.who, order.reason), command::Severity::info,
+                      "paused");
+    case What::resume:
+      if (!std::holds_alternative<phase::Held>(phase)) return d.refuse("only a held run can be resumed");
+      return resume_run(d, Kind::resumed, order);
+    case What::reset: return reset_run(d, order);
+  }
+}
+
+/// A cell that was told to open and did not confirm it is told again, and people are told.
+void insist_on_open_cell(Deciding& d, const Event& event) {
+  auto& run = d.run();
+  if (const auto* opened = std::get_if<event::CellOpened>(&event)) {
+    run.cell_open_confirmed = opened->confirmed;
+    return;
+  }
+  if (!std::holds_alternative<event::Tick>(event) || !run.cell_open_wanted || run.cell_open_confirmed) return;
+  if (run.open_asked && d.now() - *run.open_asked < run.rules.reopen_every) return;
+  d.order(command::Raise{command::Severity::alarm, "cell_not_open",
+                         "the cell has not confirmed that it is open"});
+  open_cell(d, "not confirmed yet");
+}
+
+/// Held or tripped: a daemon that comes back makes sure that nothing polarises the cell.
+void while_stopped(Deciding& d, const Event& event) {
+  if (std::holds_alternative<event::Restarted>(event)) open_cell(d, "the daemon came back");
+}
+
+void begin(Deciding& d, const Event& event) {
+  const auto* started = std::get_if<event::Started>(&event);
+  if (!started) return;
+  d.pass({.kind = Kind::started, .who = started->who});
+  begin_preparing(d);
+}
+
+}  // namespace
+
+std::string_view name(Transition::Kind kind) {
+  switch (kind) {
+    case Kind::started: return "started";
+    case Kind::prepared: return "prepared";
+    case Kind::step_began: return "step_began";
+    case Kind::step_ended: return "step_ended";
+    case Kind::held: return "held";
+    case Kind::resumed: return "resumed";
+    case Kind::tripped: return "tripped";
+    case Kind::reset: return "reset";
+    case Kind::gap: return "gap";
+    case Kind::finished: return "finished";
+    case Kind::aborted: return "aborted";
+  }
+  return "unknown";
+}
+
+std::string_view name(EndReason reason) {
+  switch (reason) {
+    case EndReason::planned: return "planned";
+    case EndReason::guard: return "guard";
+    case EndReason::timeout: return "timeout";
+    case EndReason::aborted: return "aborted";
+    case EndReason::error: return "error";
+    case EndReason::unknown: return "unknown";
+  }
+  return "unknown";
+}
+
+std::string_view name(const Phase& phase) {
+  return std::visit(overloaded{[](const phase::Queued&) { return std::string_view("queued"); },
+                               [](const phase::Preparing&) { return std::string_view("preparing"); },
+                               [](const phase::Running&) { return std::string_view("running"); },
+                               [](const phase::Held&) { return std::string_view("held"); },
+                               [](const phase::Tripped&) { return std::string_view("tripped"); },
+                               [](const phase::Finished&) { return std::string_view("finished"); },
+                               [](const phase::Aborted&) { return std::string_view("aborted"); }},
+                    phase);
+}
+
+Phase fold(Phase phase, const Transition& t) {
+  switch (t.kind) {
+    case Kind::started: return phase::Preparing{0, Seconds{0}};
+    case Kind::prepared:
+    case Kind::gap: return phase;
+    case Kind::step_began: return phase::Running{t.step, t.elapsed};
+    case Kind::step_ended: return phase::Preparing{t.step + 1, Seconds{0}};
+    case Kind::held: return phase::Held{t.step, t.elapsed, t.text};
+    case Kind::tripped: return phase::Tripped{t.step, t.elapsed, t.cause, t.text};
+    case Kind::resumed:
+      if (const auto* held = std::get_if<phase::Held>(&phase))
+        return phase::Preparing{held->step, held->elapsed};
+      return phase;
+    case Kind::reset:
+      if (const auto* tripped = std::get_if<phase::Tripped>(&phase))
+        return phase::Held{tripped->step, tripped->elapsed, "reset by " + t.who + ": " + t.text};
+      return phase;
+    case Kind::finished: return phase::Finished{};
+    case Kind::aborted: return phase::Aborted{t.text};
+  }
+  return phase;
+}
+
+const PlannedStep* current_step(const Run& run) {
+  const auto* running = std::get_if<phase::Running>(&run.phase);
+  return running && running->step < run.plan->steps.size() ? &run.plan->steps[running->step] : nullptr;
+}
+
+Turn step(Run run, const Event& event, Instant now) {
+  Deciding d(std::move(run), now);
+  insist_on_open_cell(d, event);
+  if (const auto* link = std::get_if<event::LinkChanged>(&event);
+      link && link->device == Device::potentiostat)
+    d.run().potentiostat_up = link->up;
+  if (const auto* order = std::get_if<event::Ordered>(&event)) {
+    ordered(d, *order);
+    return d.take();
+  }
+  const bool guarded = std::holds_alternative<phase::Running>(d.run().phase) ||
+                       std::holds_alternative<phase::Preparing>(d.run().phase);
+  const PlannedStep* watched = d.run().potentiostat_up ? current_step(d.run()) : nullptr;
+  const auto tripped = observe(d.run().watch, d.run().rules, watched, event, now);
+  if (guarded && tripped) {
+    trip_run(d, *tripped);
+    return d.take();
+  }
+  std::visit(overloaded{[&](const phase::Queued&) { begin(d, event); },
+                        [&](const phase::Preparing&) { while_preparing(d, event); },
+                        [&](const phase::Running&) { while_running(d, event); },
+                        [&](const phase::Held&) { while_stopped(d, event); },
+                        [&](const phase::Tripped&) { while_stopped(d, event); },
+                        [](const phase::Finished&) {}, [](const phase::Aborted&) {}},
+             Phase(d.run().phase));
+  return d.take();
+}
+
+}  // namespace cambench::sequencer

@@ -1,0 +1,120 @@
+// The sequencer decides; it does not act. (run, event, instant) -> (run, transitions, commands): no I/O, no
+// clock, no logger. Everything the decision depends on is in Run, and time is an argument.
+//
+//              start            identified, OCV in window,
+//    Queued ----------> Preparing -------------------------> Running(step) --> ... --> Finished
+//                        |    ^      pressure arrived         |        |
+//                        |    | resume, reset                 | pause, | gap that a
+//                        |    +------------- Held <-----------+ person must judge
+//                        |                    ^
+//                        |   limit, fault     | reset: named person, reason, cause gone
+//                        +----------------> Tripped (latched)             abort, from anywhere: Aborted
+//
+// Two rules hold everywhere:
+//   - What a run went through is a list of transitions; its phase is their fold (`fold`), while running and
+//   after a
+//     restart alike. The runner commits the transitions of a turn before it carries out the commands of that
+//     turn; only commands that make safe (OpenCell, HoldPressure, Vent) do not wait for the disk.
+//   - Commands come out in the order in which they must happen: current off first, then the press.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "daemon/sequencer/interlocks.h"
+#include "schema/command.h"
+#include "schema/event.h"
+#include "schema/plan.h"
+
+namespace cambench::sequencer {
+
+/// One recorded step in the life of a run.
+struct Transition {
+  enum class Kind {
+    started,     ///< by `who`
+    prepared,    ///< instruments known, cell in its window, pressure there: `step` may begin
+    step_began,  ///< ordered; the instrument's acknowledgement follows as an event
+    step_ended,  ///< `reason`, `text`
+    held,        ///< `text` says why; `elapsed` of `step` is done
+    resumed,     ///< by `who`
+    tripped,     ///< `cause` (interlock_table), `text`
+    reset,       ///< by `who`, because `text`
+    gap,         ///< nobody listened for a while; `text` says what was found
+    finished,
+    aborted  ///< by `who`, because `text`
+  } kind{};
+  std::uint32_t step = 0;
+  EndReason reason{};
+  std::string cause, text, who;
+  Seconds elapsed{0};  ///< held: experiment time of `step` that was carried out
+};
+std::string_view name(Transition::Kind kind);
+std::string_view name(EndReason reason);
+
+namespace phase {
+struct Queued {};
+struct Preparing {
+  std::uint32_t next_step = 0;
+  Seconds elapsed{0};  ///< of next_step, done before it was interrupted
+};
+struct Running {
+  std::uint32_t step = 0;
+  Seconds elapsed{0};  ///< done before this part of the step began
+};
+struct Held {
+  std::uint32_t step = 0;
+  Seconds elapsed{0};
+  std::string why;
+};
+struct Tripped {
+  std::uint32_t step = 0;
+  Seconds elapsed{0};
+  std::string cause, text;
+};
+struct Finished {};
+struct Aborted {
+  std::string why;
+};
+}  // namespace phase
+using Phase = std::variant<phase::Queued, phase::Preparing, phase::Running, phase::Held, phase::Tripped,
+                           phase::Finished, phase::Aborted>;
+std::string_view name(const Phase& phase);
+
+/// Where a run is after one more transition.
+Phase fold(Phase phase, const Transition& transition);
+
+/// One run, whole. `checks` and `watch` are what it learnt since the daemon came up; they are never stored.
+struct Run {
+  std::shared_ptr<const Plan> plan;
+  Rules rules;
+  Phase phase = phase::Queued{};
+  Watch watch;
+
+  struct Checks {  ///< of Preparing
+    bool potentiostat = false, press = false, rest = false;
+    std::optional<Instant> press_deadline;
+  } checks;
+  std::optional<Instant> step_began;     ///< Running: when this part of the step was ordered
+  bool step_acknowledged = false;        ///< Running: the instrument said so
+  std::optional<Instant> press_arrived;  ///< Running a press step: hold time counts from here
+  bool potentiostat_up = true;           ///< link
+  bool cell_open_wanted = false, cell_open_confirmed = false;
+  std::optional<Instant> open_asked;
+};
+
+/// The step of the plan that is being carried out, null when none is.
+const PlannedStep* current_step(const Run& run);
+
+struct Turn {
+  Run run;
+  std::vector<Transition> transitions;
+  std::vector<Command> commands;
+  std::optional<std::string> refusal;  ///< an operator's order that was not granted, and why
+};
+
+Turn step(Run run, const Event& event, Instant now);
+
+}  // namespace cambench::sequencer

@@ -1,0 +1,401 @@
+// The sequencer as a screenplay: what happens, then what must be ordered. No clock but the one in the test.
+#include "daemon/sequencer/sequencer.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+using namespace cambench;
+using namespace cambench::sequencer;
+using namespace std::chrono_literals;
+
+namespace {
+
+PlannedStep charge(std::uint32_t index) {
+  PlannedStep s;
+  s.index = index;
+  s.label = "charge 0.1 C";
+  s.kind = PlannedStep::Kind::constant_current;
+  s.current = from_mA(0.1608);  // 0.1 C of the paper's rate composite at 200 mAh/g
+  s.until_voltage = Volt(4.01);
+  s.limit_on = LimitOn::we_vs_re;
+  s.run_time = 57600s;
+  s.run_time_is_planned = false;
+  s.guards = {Volt(4.06), Volt(1.9), Volt(4.3), Volt(1.5), from_mAh(2.4)};
+  return s;
+}
+
+PlannedStep rest(std::uint32_t index) {
+  PlannedStep s;
+  s.index = index;
+  s.label = "rest";
+  s.run_time = 7200s;
+  s.on_gap = OnGap::proceed;
+  return s;
+}
+
+PlannedStep pressing(std::uint32_t index) {
+  PlannedStep s;
+  s.index = index;
+  s.kind = PlannedStep::Kind::press;
+  s.pressure = MegaPascal(374);
+  s.run_time = 180s;
+  return s;
+}
+
+std::shared_ptr<Plan> rate_plan() {
+  auto plan = std::make_shared<Plan>();
+  plan->recipe = "rate-test-3e";
+  plan->steps = {charge(0), rest(1)};
+  plan->pressure = PressurePlan{MegaPascal(50), MegaPascal(2), 600s, PressurePlan::AtEnd::hold};
+  plan->ocv_min = Volt(1.5);
+  plan->ocv_max = Volt(3.9);
+  return plan;
+}
+
+/// A run and a clock; every line of a test is one event.
+struct Play {
+  Run run;
+  Instant now{};
+  std::vector<Transition> log;
+  Turn last;
+
+  explicit Play(std::shared_ptr<const Plan> plan) { run.plan = std::move(plan); }
+
+  Turn& hear(const Event& event) {
+    last = step(std::move(run), event, now);
+    run = last.run;
+    log.insert(log.end(), last.transitions.begin(), last.transitions.end());
+    return last;
+  }
+  void pressure(double MPa, int times = 1) {
+    for (int i = 0; i < times; ++i) {
+      now += 200ms;
+      hear(event::PressureRead{{MegaPascal(MPa), MegaPascal(50), "", {now, {}}}});
+    }
+  }
+  void bad_pressure(int times) {
+    for (int i = 0; i < times; ++i) {
+      now += 200ms;
+      hear(event::PressureRead{{std::nullopt, std::nullopt, "not a number", {now, {}}}});
+    }
+  }
+  void sample(double step_time, double we, double cell, double mA, std::uint16_t status = 0) {
+    now += 1s;
+    Sample s;
+    s.step = current_step(run) ? current_step(run)->index : 0;
+    s.step_time = Seconds(step_time);
+    s.we_vs_re = Volt(we);
+    s.cell = Volt(cell);
+    s.current = from_mA(mA);
+    s.status = status;
+    s.at.steady = now;
+    last_pressure_stays_fresh();
+    hear(event::Sampled{s});
+  }
+  void last_pressure_stays_fresh() { run.watch.good_pressure_at = now; }
+  void start() {
+    hear(event::Started{"anna"});
+    hear(event::Identified{Device::press, "press"});
+    hear(event::Identified{Device::potentiostat, "potentiostat"});
+    pressure(50.1, 3);
+    hear(event::RestPotential{Volt(2.2), Volt(2.6)});
+  }
+  [[nodiscard]] std::string phase() const { return std::string(name(run.phase)); }
+};
+
+template <typename T>
+const T* ordered(const Turn& turn) {
+  for (const Command& c : turn.commands)
+    if (const auto* found = std::get_if<T>(&c)) return found;
+  return nullptr;
+}
+
+template <typename T>
+std::ptrdiff_t position(const Turn& turn) {
+  return std::ranges::find_if(turn.commands, [](const Command& c) { return std::holds_alternative<T>(c); }) -
+         turn.commands.begin();
+}
+
+}  // namespace
+
+TEST_CASE("nothing moves and nothing is polarised before the instruments have said who they are") {
+  Play play(rate_plan());
+  const Turn turn = play.hear(event::Started{"anna"});
+  CHECK(turn.commands.size() == 2);
+  CHECK(ordered<command::Identify>(turn));
+  CHECK_FALSE(ordered<command::SetPressure>(turn));
+  CHECK_FALSE(ordered<command::StartStep>(turn));
+}
+
+TEST_CASE("the first step begins once the cell is in its window and the pressure has arrived") {
+  Play play(rate_plan());
+  play.hear(event::Started{"anna"});
+  CHECK(ordered<command::SetPressure>(play.hear(event::Identified{Device::press, ""}))->target ==
+        MegaPascal(50));
+  CHECK(ordered<command::MeasureRest>(play.hear(event::Identified{Device::potentiostat, ""})));
+  CHECK(play.hear(event::RestPotential{Volt(2.2), Volt(2.6)}).commands.empty());
+  play.pressure(20, 2);
+  play.pressure(50, 2);
+  CHECK(play.phase() == "preparing");
+  play.pressure(50, 1);
+  CHECK(play.phase() == "running");
+  REQUIRE(ordered<command::StartStep>(play.last));
+  CHECK(ordered<command::StartStep>(play.last)->step.index == 0);
+}
+
+TEST_CASE("a cell outside its window at rest is never polarised") {
+  Play play(rate_plan());
+  play.hear(event::Started{"anna"});
+  play.hear(event::Identified{Device::press, ""});
+  play.hear(event::Identified{Device::potentiostat, ""});
+  play.pressure(50, 3);
+  const Turn turn = play.hear(event::RestPotential{Volt(0.1), Volt(0.05)});
+  CHECK(play.phase() == "tripped");
+  CHECK_FALSE(ordered<command::StartStep>(turn));
+  CHECK(ordered<command::OpenCell>(turn));
+}
+
+TEST_CASE("an absent instrument holds the run and polarises nothing") {
+  Play play(rate_plan());
+  play.hear(event::Started{"anna"});
+  const Turn turn = play.hear(event::Faulted{Device::potentiostat, {Fault::Kind::link, "no such device"}});
+  CHECK(play.phase() == "held");
+  CHECK_FALSE(ordered<command::StartStep>(turn));
+}
+
+TEST_CASE("a press that does not arrive in time is made safe") {
+  Play play(rate_plan());
+  play.hear(event::Started{"anna"});
+  play.hear(event::Identified{Device::press, ""});
+  play.now += 601s;
+  play.pressure(30);
+  CHECK(play.phase() == "tripped");
+  CHECK(ordered<command::HoldPressure>(play.last));
+}
+
+TEST_CASE("steps follow each other, and the last one leaves the cell open and the pressure held") {
+  Play play(rate_plan());
+  play.start();
+  CHECK(ordered<command::StartStep>(play.hear(event::StepEnded{0, EndReason::planned, "END upper"}))
+            ->step.index == 1);
+  const Turn end = play.hear(event::StepEnded{1, EndReason::planned, ""});
+  CHECK(play.phase() == "finished");
+  CHECK(ordered<command::OpenCell>(end));
+  CHECK(ordered<command::HoldPressure>(end));
+}
+
+TEST_CASE("the phase is the fold of the recorded transitions at every moment") {
+  Play play(rate_plan());
+  play.start();
+  play.sample(10, 3.0, 2.7, 0.1608);
+  play.hear(event::Ordered{event::Ordered::What::pause, "anna", "lunch"});
+  play.hear(event::Ordered{event::Ordered::What::resume, "anna", "back"});
+  Phase folded = phase::Queued{};
+  for (const auto& t : play.log) folded = fold(std::move(folded), t);
+  CHECK(name(folded) == name(play.run.phase));
+  CHECK(std::get<phase::Preparing>(folded).elapsed == Seconds(10));
+}
+
+TEST_CASE("a paused step goes on with the time that is left to it") {
+  Play play(rate_plan());
+  play.start();
+  play.sample(600, 3.0, 2.7, 0.1608);
+  play.hear(event::Ordered{event::Ordered::What::pause, "anna", "lunch"});
+  CHECK(play.phase() == "held");
+  play.hear(event::Ordered{event::Ordered::What::resume, "anna", "back"});
+  play.hear(event::Identified{Device::press, ""});
+  play.hear(event::Identified{Device::potentiostat, ""});
+  play.hear(event::RestPotential{Volt(2.2), Volt(2.6)});
+  play.pressure(50, 3);
+  REQUIRE(ordered<command::StartStep>(play.last));
+  CHECK(ordered<command::StartStep>(play.last)->step.run_time == Seconds(57600 - 600));
+}
+
+TEST_CASE("a pressure that leaks out of its band opens the cell first and then holds the press") {
+  Play play(rate_plan());
+  play.start();
+  play.pressure(47, 2);
+  CHECK(play.phase() == "running");
+  play.pressure(47);
+  CHECK(play.phase() == "tripped");
+  CHECK(position<command::OpenCell>(play.last) < position<command::HoldPressure>(play.last));
+  CHECK(std::get<phase::Tripped>(play.run.phase).cause == "pressure_low");
+}
+
+TEST_CASE("a single spike of pressure does nothing") {
+  Play play(rate_plan());
+  play.start();
+  play.pressure(46);
+  play.pressure(50, 5);
+  play.pressure(53);
+  play.pressure(50, 5);
+  CHECK(play.phase() == "running");
+}
+
+TEST_CASE("a lost pressure trips on the second reading") {
+  Play play(rate_plan());
+  play.start();
+  play.pressure(10, 2);
+  CHECK(std::get<phase::Tripped>(play.run.phase).cause == "pressure_lost");
+}
+
+TEST_CASE("over-pressure vents, above the hard limit on the first reading") {
+  Play play(rate_plan());
+  play.start();
+  SUBCASE("two readings above the band") { play.pressure(53, 2); }
+  SUBCASE("one reading above the hard limit") { play.pressure(63, 1); }
+  CHECK(play.phase() == "tripped");
+  CHECK(position<command::OpenCell>(play.last) < position<command::Vent>(play.last));
+  CHECK_FALSE(ordered<command::HoldPressure>(play.last));
+}
+
+TEST_CASE("bad pressure data never count as good") {
+  Play play(rate_plan());
+  play.start();
+  SUBCASE("readings that are not numbers") { play.bad_pressure(3); }
+  SUBCASE("no readings at all") {
+    play.now += 2100ms;
+    play.hear(event::Tick{});
+  }
+  CHECK(play.phase() == "tripped");
+  CHECK(ordered<command::OpenCell>(play.last));
+}
+
+TEST_CASE("a potential beyond its guard trips after three readings, more charge than allowed at once") {
+  Play play(rate_plan());
+  play.start();
+  SUBCASE("working electrode") {
+    for (int i = 1; i <= 3; ++i) play.sample(i, 4.09, 4.0, 0.1608);
+  }
+  SUBCASE("full cell") {
+    for (int i = 1; i <= 3; ++i) play.sample(i, 4.0, 4.33, 0.1608);
+  }
+  SUBCASE("charge") {
+    play.sample(1, 3.5, 3.2, 0.1608);
+    play.sample(57000, 3.5, 3.2, 0.1608);
+  }
+  CHECK(play.phase() == "tripped");
+}
+
+TEST_CASE("a measured current that is not the set one trips") {
+  Play play(rate_plan());
+  play.start();
+  for (int i = 2; i <= 4; ++i) play.sample(i, 3.0, 2.7, 0.2);
+  CHECK(std::get<phase::Tripped>(play.run.phase).cause == "current_deviates");
+}
+
+TEST_CASE("a guard inside the instrument, an error and an unknown end all latch a trip") {
+  Play play(rate_plan());
+  play.start();
+  SUBCASE("guard") { play.hear(event::StepEnded{0, EndReason::guard, "GUARD cell"}); }
+  SUBCASE("error") { play.hear(event::StepEnded{0, EndReason::error, "!0032"}); }
+  SUBCASE("unknown") { play.hear(event::StepEnded{0, EndReason::unknown, ""}); }
+  CHECK(play.phase() == "tripped");
+  CHECK(ordered<command::OpenCell>(play.last));
+  CHECK_FALSE(ordered<command::StartStep>(play.last));
+}
+
+TEST_CASE("a trip stays until a named person resets it with a reason, and then waits to be resumed") {
+  Play play(rate_plan());
+  play.start();
+  play.pressure(47, 3);
+  play.hear(event::Ordered{event::Ordered::What::resume, "anna", "go on"});
+  CHECK(play.phase() == "tripped");
+  CHECK(play.hear(event::Ordered{event::Ordered::What::reset, "anna", "valve closed"}).refusal);
+  play.hear(event::CellOpened{true});
+  CHECK(play.hear(event::Ordered{event::Ordered::What::reset, "", ""}).refusal);
+  play.bad_pressure(1);
+  CHECK(play.hear(event::Ordered{event::Ordered::What::reset, "anna", "valve closed"}).refusal);
+  play.pressure(47, 5);
+  CHECK_FALSE(play.hear(event::Ordered{event::Ordered::What::reset, "anna", "valve closed"}).refusal);
+  CHECK(play.phase() == "held");
+}
+
+TEST_CASE("a cell that does not confirm to be open is told again, and people are told") {
+  Play play(rate_plan());
+  play.start();
+  play.pressure(47, 3);
+  play.hear(event::CellOpened{false});
+  play.now += 2s;
+  const Turn again = play.hear(event::Tick{});
+  CHECK(ordered<command::OpenCell>(again));
+  CHECK(ordered<command::Raise>(again));
+  play.hear(event::CellOpened{true});
+  play.now += 10s;
+  CHECK_FALSE(ordered<command::OpenCell>(play.hear(event::Tick{})));
+}
+
+TEST_CASE("a lost link is a warning, because the limits live in the instrument") {
+  Play play(rate_plan());
+  play.start();
+  play.hear(event::LinkChanged{Device::potentiostat, false, "cable"});
+  play.now += 3600s;
+  play.last_pressure_stays_fresh();
+  play.hear(event::Tick{});
+  CHECK(play.phase() == "running");
+}
+
+TEST_CASE("after a gap the instrument decides what may go on") {
+  using Found = event::Restarted::Found;
+  Play play(rate_plan());
+  play.start();
+  SUBCASE("still running our step: it goes on") {
+    play.hear(event::Restarted{Found::running_ours, std::nullopt});
+    CHECK(play.phase() == "running");
+  }
+  SUBCASE("ended as planned: the next step begins") {
+    CHECK(ordered<command::StartStep>(play.hear(event::Restarted{Found::idle, EndReason::planned}))
+              ->step.index == 1);
+  }
+  SUBCASE("an interrupted charge waits for a person with the cell open and the pressure held") {
+    const Turn turn = play.hear(event::Restarted{Found::idle, std::nullopt});
+    CHECK(play.phase() == "held");
+    CHECK(ordered<command::OpenCell>(turn));
+    CHECK(ordered<command::HoldPressure>(turn));
+  }
+  SUBCASE("an interrupted rest goes on") {
+    play.hear(event::StepEnded{0, EndReason::planned, ""});
+    play.hear(event::Restarted{Found::idle, std::nullopt});
+    CHECK(play.phase() == "finished");
+  }
+  SUBCASE("power-cycled: never polarise") {
+    CHECK_FALSE(ordered<command::StartStep>(play.hear(event::Restarted{Found::power_cycled, std::nullopt})));
+    CHECK(play.phase() == "tripped");
+  }
+  SUBCASE("a foreign program: never polarise") {
+    play.hear(event::Restarted{Found::running_other, std::nullopt});
+    CHECK(play.phase() == "tripped");
+  }
+  const bool gap_recorded =
+      std::ranges::any_of(play.log, [](const Transition& t) { return t.kind == Transition::Kind::gap; });
+  CHECK(gap_recorded);
+}
+
+TEST_CASE("pelletising holds 374 MPa for three minutes of experiment time and vents") {
+  auto plan = std::make_shared<Plan>();
+  plan->recipe = "pelletise";
+  plan->steps = {pressing(0)};
+  plan->needs_cell = false;
+  Play play(plan);
+  play.run.rules.time_scale = 10;
+  play.hear(event::Started{"anna"});
+  CHECK(ordered<command::SetPressure>(play.hear(event::Identified{Device::press, ""}))->target ==
+        MegaPascal(374));
+  play.pressure(374, 3);
+  const Instant arrived = play.now;
+  while (play.phase() == "running") play.pressure(374);
+  CHECK(play.phase() == "finished");
+  CHECK(play.now - arrived == 18s);
+  CHECK(ordered<command::Vent>(play.last));
+}
+
+TEST_CASE("an abort opens the cell, keeps the pressure, and ends the run for good") {
+  Play play(rate_plan());
+  play.start();
+  const Turn turn = play.hear(event::Ordered{event::Ordered::What::abort, "anna", "wrong cell"});
+  CHECK(play.phase() == "aborted");
+  CHECK(ordered<command::OpenCell>(turn));
+  CHECK(ordered<command::HoldPressure>(turn));
+  CHECK(play.hear(event::Ordered{event::Ordered::What::resume, "anna", "no"}).refusal);
+}
