@@ -1,0 +1,111 @@
+// The file the operator writes: the bench, its instruments, materials, cells and studies. Everything is
+// typed, paths are resolved against the file, and what comes out of read() has been cross-checked: every id
+// exists, every port is used once, every study has exactly one reference material.
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "schema/cell.h"
+#include "schema/recipe.h"
+#include "schema/units.h"
+
+namespace cambench::config {
+
+/// Where a serial device or a socket is: exactly one of `device` and `host` is filled.
+struct Port {
+  std::string text;    ///< as written: "/dev/serial/by-id/...", "tcp://127.0.0.1:1502"
+  std::string device;  ///< path of a serial device or pty
+  std::string host;
+  std::uint16_t tcp = 0;
+};
+
+struct Potentiostat {
+  std::string driver;  ///< "methodscript"
+  Port port;
+  std::string serial;  ///< the instrument must answer with this one
+  bool simulated = false;
+};
+
+struct Press {
+  std::string driver;  ///< "modbus"
+  Port port;
+  int unit = 1;
+  std::string map;  ///< the name of a built-in map, or the path of a map file
+  int baud = 9600;  ///< serial ports only, as parity and stop bits
+  char parity = 'N';
+  int stop_bits = 1;
+  bool simulated = false;
+};
+
+struct Station {
+  std::string name;
+  std::optional<Potentiostat> potentiostat;  ///< a station has one of the two at least
+  std::optional<Press> press;
+};
+
+struct Study {
+  std::string id, title;
+  std::vector<std::string> materials;  ///< Material::id
+  std::vector<std::string> cells;      ///< CellSpec::id of the rate-test cells that are scored
+};
+
+struct Http {
+  std::string host = "127.0.0.1";  ///< loopback only
+  std::uint16_t port = 8870;       ///< 0 takes a free one
+  std::filesystem::path control;   ///< unix socket; its file mode is the permission
+};
+
+struct Log {
+  std::string level = "info";
+  std::filesystem::path file;  ///< empty: standard error
+};
+
+struct Drop {
+  std::filesystem::path path;     ///< watched folder
+  std::filesystem::path results;  ///< <results>/<study>/report.html, ...
+  Seconds settle{2}, poll{2};     ///< wall time
+};
+
+struct Bench {
+  std::filesystem::path file;  ///< this configuration
+  std::string name = "bench";
+  double time_scale = 1;  ///< above 1 only when every device is simulated
+  std::filesystem::path store;
+  Http http;
+  Log log;
+  std::optional<Drop> drop;
+  std::optional<std::filesystem::path>
+      recipes;  ///< folder of the lab's own recipes, beside the built-in ones
+  std::vector<Station> stations;
+  std::vector<Material> materials;
+  std::vector<CellSpec> cells;
+  std::vector<Study> studies;
+
+  [[nodiscard]] const Station* station(std::string_view name) const;
+  [[nodiscard]] const Material* material(std::string_view id) const;
+  [[nodiscard]] const CellSpec* cell(std::string_view id) const;
+  [[nodiscard]] const Study* study(std::string_view id) const;
+};
+
+/// A configuration that cannot be used: every mistake, one sentence each with file and line.
+struct Refused : std::runtime_error {
+  explicit Refused(std::vector<std::string> mistakes);
+  std::vector<std::string> sentences;
+};
+
+/// Reads and checks a configuration; throws Refused.
+Bench read(const std::filesystem::path& file);
+Bench parse(std::string_view text, const std::filesystem::path& file);
+
+/// The recipe that is meant by a name: a file of the bench's recipe folder (name.toml, name.json), else a
+/// built-in one. The Fault lists the names there are.
+Result<Recipe> find_recipe(const Bench& bench, std::string_view name);
+std::vector<std::string> recipe_names(const Bench& bench);
+
+}  // namespace cambench::config
