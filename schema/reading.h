@@ -21,9 +21,9 @@ struct Stamp {
 /// Status bits of a reading, whatever the instrument calls them. More than one may be set.
 namespace reading_status {
 inline constexpr std::uint16_t ok = 0;
-inline constexpr std::uint16_t timing = 1;            ///< the instrument missed its own sampling time
-inline constexpr std::uint16_t overload = 2;          ///< a range was overloaded: the number is not to be believed
-inline constexpr std::uint16_t underload = 4;         ///< a range is far too large for the value
+inline constexpr std::uint16_t timing = 1;     ///< the instrument missed its own sampling time
+inline constexpr std::uint16_t overload = 2;   ///< a range was overloaded: the number is not to be believed
+inline constexpr std::uint16_t underload = 4;  ///< a range is far too large for the value
 inline constexpr std::uint16_t overload_warning = 8;  ///< close to overload
 inline constexpr std::uint16_t late = 16;             ///< fetched after a gap, not live
 inline constexpr std::uint16_t bad = 32;              ///< not a number on the wire
@@ -38,7 +38,7 @@ struct Sample {
   std::optional<Ampere> current;      ///< measured, + charges; 0 at open circuit
   std::optional<Ampere> current_set;  ///< what the instrument was told to drive
   std::uint16_t status = reading_status::ok;
-  Stamp at{};                         ///< when the host heard it
+  Stamp at{};  ///< when the host heard it
 };
 
 /// One reading of a press.

@@ -31,7 +31,7 @@ class Quantity {
 };
 
 using Volt = Quantity<struct VoltTag>;
-using Ampere = Quantity<struct AmpereTag>;          ///< positive charges the cell (delithiates the cathode)
+using Ampere = Quantity<struct AmpereTag>;  ///< positive charges the cell (delithiates the cathode)
 using AmpereHour = Quantity<struct AmpereHourTag>;
 using MegaPascal = Quantity<struct MegaPascalTag>;  ///< stack pressure on the pellet
 using Celsius = Quantity<struct CelsiusTag>;
