@@ -1,0 +1,98 @@
+// A PalmSens MethodSCRIPT instrument made of code: bytes in, bytes out, and a cell on its leads. It
+// interprets real scripts (MethodSCRIPT v1.9 as far as a battery bench needs it) and answers the
+// communication commands in their literal formats ("EmStat4 communication protocol V1.3"). It shares nothing
+// with the driver it is to test.
+//
+// Time is the instrument's own clock and only moves in advance(). Commands take `command_s` each;
+// measurements, waits and loops take the time they say. Where the real instrument's behaviour is not known,
+// both readings can be had (Unsettled). One thread at a time; bounded memory: a script of 64 KiB, lines of
+// 255 characters.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "drivers/sim/cell.h"
+#include "schema/result.h"
+#include "schema/units.h"
+
+namespace cambench::sim {
+
+enum class Model { emstat4_hr, emstat4_lr, multi_emstat4_hr, nexus, emstat_pico };
+
+/// What distinguishes one model from another on the wire and on the cell.
+struct Profile {
+  std::string_view firmware;  ///< the `t` reply; its first six characters are the device type
+  std::string_view serial_prefix;
+  Volt max_potential;  ///< between WE and RE; the compliance is 1.5 V more
+  Ampere max_current;
+  bool galvanostat = true;  ///< knows meas_loop_cp and set_i (capability bits 67 and 68)
+  bool storage = true;      ///< has files (fs_*)
+  bool multi_channel = false;
+};
+const Profile& profile(Model model);
+
+/// Behaviours that no document settles: a driver must be right under every one of them.
+struct Unsettled {
+  bool on_finished_after_error = false;      ///< a runtime error still runs the part after on_finished:
+  bool blank_after_error = true;             ///< an empty line ends a run that ended in an error
+  bool first_point_at_zero = true;           ///< a measurement loop measures at once, not after one interval
+  bool cp_reports_measured = false;          ///< meas_loop_cp's second output is `ba` measured, not `db` set
+  bool blank_answers_blank_running = false;  ///< an empty line during a run is answered by one
+  bool abort_waits_for_sample = false;       ///< `Z` takes effect at the next sample instead of at once
+  bool unread_output_blocks = false;   ///< nobody reads: the script waits, cell on, instead of losing bytes
+  bool zero_has_blank_prefix = false;  ///< zero is sent as 8000000 and a blank, not as 8000000a
+  enum class ModeChange { opens_cell, keeps_cell, refused } mode_change = ModeChange::keeps_cell;
+  double deaf_after_error_s = 0.05;  ///< input is lost for so long after an error reply
+};
+
+class MscriptMachine {
+ public:
+  MscriptMachine(Model model, std::string serial, std::uint64_t seed);
+  ~MscriptMachine();
+  MscriptMachine(MscriptMachine&&) noexcept;
+
+  /// Puts the leads on a cell, or takes them off (nullptr). The cell must outlive the connection.
+  void connect(Cell* cell);
+
+  /// Bytes from the host, in any pieces.
+  void receive(std::string_view bytes);
+
+  /// Lets the instrument's clock run to `to`; time never goes back. At most `max_commands` script commands
+  /// are carried out by one call, so a script that loops without waiting cannot hold the caller.
+  void advance(Seconds to, std::size_t max_commands = 200'000);
+  [[nodiscard]] Seconds now() const;
+
+  /// Bytes for the host, since the last call.
+  [[nodiscard]] std::string take_output();
+  /// Says whether somebody reads. While nobody does, output is lost or blocks the script (Unsettled).
+  void set_reader(bool present);
+  [[nodiscard]] std::size_t waiting_output() const;
+
+  // The truth, for tests and the ground-truth file.
+  [[nodiscard]] bool cell_on() const;
+  [[nodiscard]] bool running() const;                ///< a script runs
+  [[nodiscard]] Ampere current() const;              ///< really flowing through the cell, + charges
+  [[nodiscard]] std::optional<Leads> leads() const;  ///< empty without a cell
+  [[nodiscard]] const Profile& profile() const;
+  [[nodiscard]] const std::string& serial() const;
+
+  /// A fault by its name and "key=value" settings; refused with the list of names when unknown. See
+  /// fault_names.
+  Result<void> fault(std::string_view name, const std::vector<std::string>& settings = {});
+  void clear_faults();
+  static std::string_view fault_names();  ///< one line each: name, settings, what it does
+
+  Unsettled unsettled;
+  double command_s = 20e-6;    ///< instrument time of one script command
+  void set_ideal(bool ideal);  ///< no noise, no gain errors, no command time: for literal transcripts
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace cambench::sim
