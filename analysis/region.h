@@ -1,0 +1,91 @@
+// One measurement spot ("region"): the files it is made of, and what it is once read and normalised. Every format ends
+// in the same Region, so nothing after this header asks what instrument or export it came from.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "analysis/setting.h"
+
+namespace cambench::sims {
+
+/// A file that a result rests on.
+struct FileUsed {
+  std::string name;  ///< without folder
+  std::string sha256;
+  std::uint64_t bytes = 0;
+};
+
+/// What to do where the reference ion has too few counts to divide by (its image is sparse: a few counts at most).
+enum class EmptyReference {
+  half,       ///< divide by 0.5 where it has none, as the published scripts do
+  skip,       ///< leave out pixels where it has none
+  min_counts  ///< leave out pixels where it has fewer than NormaliseOptions::min_counts
+};
+
+struct NormaliseOptions {
+  std::string reference = "NiO2-";  ///< in any spelling; empty: by total ion count only
+  bool reference_required = false;  ///< refuse a region without it; else the region just has no such values
+  EmptyReference empty_reference = EmptyReference::half;
+  double min_counts = 1.0;
+};
+[[nodiscard]] std::vector<Setting> describe(const NormaliseOptions& options);
+
+/// One fragment of one spot.
+struct Peak {
+  std::string label;  ///< as the file says it
+  double counts = 0;  ///< sum over the pixels, or the area in the spectrum
+
+  double by_total = 0;        ///< mean over the counted pixels of I / total; of a spectrum: area / total
+  double by_total_sum = 0;    ///< the same as a sum over pixels
+  double ratio_to_total = 0;  ///< sum of I / sum of total: the plain ratio of the region, as a check
+
+  /// The same against the reference ion; only where Region::reference is not empty.
+  double by_reference = 0, by_reference_sum = 0, ratio_to_reference = 0;
+  double share_from_empty_reference =
+      0;  ///< of by_reference_sum, from pixels without a reference ion (`half`)
+};
+
+struct Region {
+  std::string name;                       ///< Filename Base of images, stem of a spectrum's file
+  std::string reference;                  ///< label of the reference ion, as the file says it; empty: none
+  std::vector<Peak> peaks;                ///< without total and sum of rest; sorted by m/z, then label
+  std::uint32_t width = 0, height = 0;    ///< in pixels; 0 for a spectrum
+  std::uint64_t pixels_without_ions = 0;  ///< total = 0: left out everywhere
+  std::uint64_t pixels_without_reference = 0;  ///< left out or halved by the reference ion's rule
+  std::vector<FileUsed> files;                 ///< sorted by name
+  std::vector<std::string> notes;              ///< sentences that a reader of the result should see
+};
+
+/// The files of one spot, not yet read.
+struct RegionFiles {
+  enum class Format {
+    images_ascii,   ///< SurfaceLab "Ascii (X, Y, I)": one file per peak, `total` among them
+    spectrum_ascii  ///< SurfaceLab spectrum: one file, peaks by an interval list or nominal mass
+  };
+  std::string name;
+  Format format = Format::images_ascii;
+  std::vector<std::filesystem::path> files;            ///< sorted
+  std::optional<std::filesystem::path> interval_list;  ///< for a spectrum; none: nominal masses 1 to 300
+};
+
+/// What a folder holds.
+struct FoundRegions {
+  std::vector<RegionFiles> regions;  ///< sorted by name
+  struct Refused {
+    std::filesystem::path file;
+    std::string why;  ///< a sentence with the mend
+  };
+  std::vector<Refused> refused;  ///< foreign files, and regions without their total image
+};
+
+/// Sorts the files of one folder into regions by name and by the first bytes of each. Reads no file whole. The order of
+/// `files` does not matter. An interval list among the files serves all spectra of the folder.
+[[nodiscard]] FoundRegions find_regions(std::vector<std::filesystem::path> files);
+
+/// Reads and normalises one region. Throws BadInput. Memory: two images (total, reference) and one file.
+[[nodiscard]] Region read_region(const RegionFiles& found, const NormaliseOptions& options = {});
+
+}  // namespace cambench::sims
