@@ -97,7 +97,7 @@ class PressMachine final : public RegisterDevice {
   struct Wish;  // what a write asks for, checked before any of it is done
 
   void move(double experiment_s);
-  void relax(double experiment_s);
+  void relax(double dt_s);
   void sense(Instant now);
   void watch(Instant now);
   void reboot(Instant now);
