@@ -1,0 +1,85 @@
+// What the store keeps, as values: one struct a table of schema/sql, in the quantities of schema/.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "schema/reading.h"
+#include "schema/units.h"
+
+namespace cambench::store {
+
+struct RunRow {  ///< a new run
+  std::string id, station, recipe, recipe_hash, recipe_text;
+  std::optional<std::string> cell, cell_json, material;
+  std::string who;
+  Ampere one_C{0};
+  std::string phase;
+  double time_scale = 1;
+  WallTime started;
+};
+
+struct PhaseRow {  ///< an existing run is in another phase now
+  std::string run, phase;
+  std::optional<WallTime> ended;
+};
+
+struct EventRow {
+  std::optional<std::string> run, station;
+  std::string kind;
+  std::optional<std::uint32_t> step;
+  std::optional<std::string> reason, cause, text, who;
+  std::optional<Seconds> elapsed, test_time;
+  Stamp at;
+};
+
+struct SampleRow {
+  std::string run;
+  std::int64_t seq = 0;  ///< consecutive from 1 within a run
+  Seconds test_time{0};
+  std::uint32_t cycle = 0;
+  Sample sample;
+};
+
+struct PressureRow {
+  std::string station;
+  std::optional<std::string> run;
+  std::optional<Seconds> test_time;
+  PressureSample sample;
+};
+
+struct AlarmRow {
+  std::optional<std::string> station, run;
+  std::string severity, cause, text;
+  WallTime raised;
+};
+
+struct AcknowledgeRow {
+  std::int64_t alarm = 0;
+  std::string who;
+  WallTime at;
+};
+
+struct AuditRow {
+  std::string who, act;
+  std::optional<std::string> target, reason;
+  std::string outcome;
+  WallTime at;
+};
+
+struct RegionRow {
+  std::string hash, settings, study, material, state, name, values_json, files_json;
+  WallTime at;
+};
+
+struct ScoreRow {  ///< the version is given by the store: one more than the study's last
+  std::string study, inputs_hash, settings, program, result_json;
+  WallTime at;
+};
+
+using Row = std::variant<RunRow, PhaseRow, EventRow, SampleRow, PressureRow, AlarmRow, AcknowledgeRow,
+                         AuditRow, RegionRow, ScoreRow>;
+
+}  // namespace cambench::store
