@@ -119,6 +119,10 @@ class Fields {
   std::vector<std::string> known_;
 };
 
+/// JSON text. `indent` 0 writes one line without spaces, else one member a line, as Python's json does. Numbers with
+/// a point keep it (54000.0) and come back exactly.
+std::string print_json(const Value& value, int indent);
+
 /// What a person would call this value: `"text"`, `12.5`, `a table`, `nothing`.
 std::string describe(const Value& value);
 
