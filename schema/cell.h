@@ -32,7 +32,7 @@ struct CellSpec {
   Gram composite{0};        ///< mass of the cathode composite
   double cam_fraction = 0;  ///< mass of CAM, coating included, per mass of composite
   double area_cm2 = 0;
-  double q_1C_mAh_g = 200;  ///< specific capacity that defines 1 C (200 mA/g: electrochemistry.md 1.1)
+  double q_1C_mAh_g = 200;  ///< specific capacity that defines 1 C (the paper: 1.92 mA for 9.6 mg)
   std::optional<ReferenceElectrode> reference;  ///< three electrodes only
 };
 

@@ -6,7 +6,6 @@
 // terminals.
 #pragma once
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,111 +18,102 @@
 
 namespace cambench {
 
+namespace recipe {
+
+// --- aurora-unicycler's part --------------------------------------------------------------------------------
+
+struct Sample {
+  std::string name = "$NAME";
+  std::optional<double> capacity_mAh;
+};
+struct Record {
+  std::optional<double> current_mA, voltage_V;  ///< a change of this much is recorded at once
+  double time_s = 1;                            ///< a row at least this often
+};
+struct Safety {
+  std::optional<double> max_voltage_V, min_voltage_V, max_current_mA, min_current_mA, max_capacity_mAh,
+      delay_s;
+};
+
+struct OpenCircuit {
+  double until_time_s = 0;
+};
+struct ConstantCurrent {
+  std::optional<double> rate_C, current_mA;  ///< + charges; rate_C goes first
+  std::optional<double> until_time_s, until_voltage_V;
+};
+struct ConstantVoltage {
+  double voltage_V = 0;
+  std::optional<double> until_time_s, until_rate_C, until_current_mA;
+};
+struct Loop {
+  std::variant<std::string, std::uint32_t> to = std::uint32_t{1};  ///< a tag, or a position in method from 1
+  std::uint32_t cycle_count = 1;                                   ///< in total, not repeats
+};
+struct Tag {
+  std::string tag;
+};
+
+// --- ours ---------------------------------------------------------------------------------------------------
+
+struct PressStep {  ///< the press moves to this pressure and stays for `until_time_s`; the cell stays open
+  double pressure_MPa = 0, until_time_s = 0;
+};
+struct Step {
+  std::optional<std::string> id;
+  std::variant<OpenCircuit, ConstantCurrent, ConstantVoltage, Loop, Tag, PressStep> what;
+  int line = 0;  ///< in the file, for sentences
+};
+
+struct Pressure {  ///< what the run keeps
+  double set_MPa = 0, band_MPa = 0;
+  double settle_s = 600;
+  PressurePlan::AtEnd at_end = PressurePlan::AtEnd::hold;
+};
+struct Reference {  ///< used when the cell does not say it of itself
+  std::string material, provenance;
+  double vs_li_V = 0;
+  std::string preparation;  ///< how the wire was made a reference: recorded, not carried out
+};
+/// Limits around the planned ones.
+struct Guard {
+  double margin_V = 0.1;        ///< beyond the recipe's own outermost potentials, on `limit_on`
+  double time_factor = 1.2;     ///< a current step without until_time_s times out after this times 1/rate
+  double charge_factor = 1.3;   ///< a step moves at most this times the nominal capacity
+  double allow_current_mA = 5;  ///< the explicit permission for more current than any cell here should see
+  std::optional<double> cell_max_V, cell_min_V;  ///< on the full cell, as measured
+  std::optional<double> we_max_V, we_min_V;      ///< on the working electrode, in the recipe's `potentials`
+};
+struct RestWindow {  ///< what the full cell must show at rest before it is polarised, as measured
+  double min_V = 0, max_V = 0;
+};
+struct OnGapRule {
+  OnGap rest = OnGap::proceed, current = OnGap::wait_for_person, press = OnGap::wait_for_person;
+};
+enum class Potentials { as_measured, vs_li };
+enum class Basis { cell, sample };  ///< I_1C from the cell's masses, or from sample.capacity_mAh
+
+}  // namespace recipe
+
 struct Recipe {
-  // --- aurora-unicycler's part
-  // --------------------------------------------------------------------------------
-  struct Sample {
-    std::string name = "$NAME";
-    std::optional<double> capacity_mAh;
-    friend bool operator==(const Sample&, const Sample&) = default;
-  };
-  struct Record {
-    std::optional<double> current_mA, voltage_V;  ///< a change of this much is recorded at once
-    double time_s = 1;                            ///< a row at least this often
-    friend bool operator==(const Record&, const Record&) = default;
-  };
-  struct Safety {
-    std::optional<double> max_voltage_V, min_voltage_V, max_current_mA, min_current_mA, max_capacity_mAh,
-        delay_s;
-    friend bool operator==(const Safety&, const Safety&) = default;
-  };
-  struct OpenCircuit {
-    double until_time_s = 0;
-    friend bool operator==(const OpenCircuit&, const OpenCircuit&) = default;
-  };
-  struct ConstantCurrent {
-    std::optional<double> rate_C, current_mA;  ///< + charges; rate_C goes first
-    std::optional<double> until_time_s, until_voltage_V;
-    friend bool operator==(const ConstantCurrent&, const ConstantCurrent&) = default;
-  };
-  struct ConstantVoltage {
-    double voltage_V = 0;
-    std::optional<double> until_time_s, until_rate_C, until_current_mA;
-    friend bool operator==(const ConstantVoltage&, const ConstantVoltage&) = default;
-  };
-  struct Loop {
-    std::variant<std::string, std::uint32_t> to =
-        std::uint32_t{1};           ///< a tag, or a position in method from 1
-    std::uint32_t cycle_count = 1;  ///< in total, not repeats
-    friend bool operator==(const Loop&, const Loop&) = default;
-  };
-  struct Tag {
-    std::string tag;
-    friend bool operator==(const Tag&, const Tag&) = default;
-  };
-  // --- ours
-  // ---------------------------------------------------------------------------------------------------
-  struct PressStep {  ///< the press moves to this pressure and stays for `until_time_s`; the cell stays open
-    double pressure_MPa = 0, until_time_s = 0;
-    friend bool operator==(const PressStep&, const PressStep&) = default;
-  };
-  struct Step {
-    std::optional<std::string> id;
-    std::variant<OpenCircuit, ConstantCurrent, ConstantVoltage, Loop, Tag, PressStep> what;
-    int line = 0;  ///< in the file, for sentences
-    friend bool operator==(const Step& a, const Step& b) { return a.id == b.id && a.what == b.what; }
-  };
-
-  struct Pressure {
-    double set_MPa = 0, band_MPa = 0;
-    double settle_s = 600;
-    PressurePlan::AtEnd at_end = PressurePlan::AtEnd::hold;
-    friend bool operator==(const Pressure&, const Pressure&) = default;
-  };
-  struct Reference {  ///< used when the cell does not say it of itself
-    std::string material, provenance;
-    double vs_li_V = 0;
-    std::string preparation;  ///< how the wire was made a reference: recorded, not carried out
-    friend bool operator==(const Reference&, const Reference&) = default;
-  };
-  /// Limits around the planned ones; potentiostats.md section 5 gives the numbers.
-  struct Guard {
-    double margin_V = 0.1;        ///< beyond the recipe's own outermost potentials, on `limit_on`
-    double time_factor = 1.2;     ///< a current step without until_time_s times out after this times 1/rate
-    double charge_factor = 1.3;   ///< a step moves at most this times the nominal capacity
-    double allow_current_mA = 5;  ///< the explicit permission for more current than any cell here should see
-    std::optional<double> cell_max_V, cell_min_V;  ///< on the full cell, as measured
-    std::optional<double> we_max_V, we_min_V;      ///< on the working electrode, in the recipe's `potentials`
-    friend bool operator==(const Guard&, const Guard&) = default;
-  };
-  struct RestWindow {  ///< on `limit_on`, in the recipe's `potentials`
-    double min_V = 0, max_V = 0;
-    friend bool operator==(const RestWindow&, const RestWindow&) = default;
-  };
-  struct OnGapRule {
-    OnGap rest = OnGap::proceed, current = OnGap::wait_for_person, press = OnGap::wait_for_person;
-    friend bool operator==(const OnGapRule&, const OnGapRule&) = default;
-  };
-  enum class Potentials { as_measured, vs_li };
-  enum class Basis { cell, sample };  ///< I_1C from the cell's masses, or from sample.capacity_mAh
-
   std::string file;         ///< where it was read from, for sentences
   std::string name, title;  ///< name: the file's stem unless it says otherwise
+
   std::string unicycler_version = "0.4.6";
-  Sample sample;
-  Record record;
-  Safety safety;
-  std::vector<Step> method;
+  recipe::Sample sample;
+  recipe::Record record;
+  recipe::Safety safety;
+  std::vector<recipe::Step> method;
 
   std::optional<LimitOn> limit_on;  ///< must be said when the cell has three electrodes
-  Potentials potentials = Potentials::as_measured;
-  std::optional<Basis> basis;
+  recipe::Potentials potentials = recipe::Potentials::as_measured;
+  std::optional<recipe::Basis> basis;
   double sampling_s = 1;
-  std::optional<Pressure> pressure;
-  std::optional<Reference> reference;
-  std::optional<RestWindow> ocv;
-  Guard guard;
-  OnGapRule on_gap;
+  std::optional<recipe::Pressure> pressure;
+  std::optional<recipe::Reference> reference;
+  std::optional<recipe::RestWindow> ocv;
+  recipe::Guard guard;
+  recipe::OnGapRule on_gap;
 };
 
 /// Reads a recipe from TOML or JSON text. The Fault's text holds every mistake found, one sentence a line,
@@ -137,10 +127,9 @@ std::string_view builtin_recipe_text(
     std::string_view name);  ///< the commented TOML; empty for an unknown name
 
 /// Resolves a recipe for a cell: loops unrolled, currents from the cell's 1 C, potentials at the instrument's
-/// terminals, every current step with its end, its guards and its time limit. Refuses, with every reason
-/// found, whatever must not run. A recipe that only presses needs no cell.
-Result<Plan> plan(const Recipe& recipe, const CellSpec& cell);
-Result<Plan> plan_press(const Recipe& recipe);
+/// terminals, every current step with its end, its guards and its time limit. Refuses, with every reason found (one
+/// sentence a line), whatever must not run. A recipe that only presses needs no cell.
+Result<Plan> plan(const Recipe& recipe, const std::optional<CellSpec>& cell);
 
 /// What a careful reader would remark about an accepted plan, as sentences; empty when there is nothing.
 std::vector<std::string> remarks(const Recipe& recipe, const Plan& plan);
