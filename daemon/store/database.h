@@ -75,7 +75,8 @@ class Statement {
 /// Rolls back unless committed.
 class Transaction {
  public:
-  explicit Transaction(Database& database);
+  enum class Kind { write, read };
+  explicit Transaction(Database& database, Kind kind = Kind::write);
   ~Transaction();
   Transaction(const Transaction&) = delete;
   void commit();

@@ -1,0 +1,91 @@
+// What the store remembers, for the status API, jobs and a daemon that comes back. Reads only; a reader never
+// checkpoints, and every call opens and closes its own transaction, so the write-ahead log cannot starve.
+//
+// Threading: one thread at a time per Reader. Throws StoreError.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/store/database.h"
+#include "daemon/store/rows.h"
+
+namespace cambench::store {
+
+struct StoredRun {
+  std::string id, station, recipe, recipe_hash, recipe_text;
+  std::optional<std::string> cell, cell_json, material;
+  std::string who, phase;
+  double one_C_A = 0, time_scale = 1;
+  WallTime started;
+  std::optional<WallTime> ended;
+};
+
+struct StoredEvent {
+  std::int64_t seq = 0;  ///< the cursor
+  EventRow row;
+};
+
+/// One point of a chart: the extremes of everything between it and the next one. A point of a single sample has
+/// minimum = maximum.
+struct SeriesPoint {
+  double test_time_s = 0;
+  std::optional<double> we_vs_re_min_V, we_vs_re_max_V, cell_min_V, cell_max_V, current_min_A, current_max_A;
+};
+
+struct PressurePoint {
+  WallTime at;
+  std::optional<double> test_time_s, pressure_MPa, target_MPa;
+  std::string trouble;
+};
+
+struct StoredAlarm {
+  std::int64_t id = 0;
+  AlarmRow row;
+  std::optional<std::string> acknowledged_by;
+  std::optional<WallTime> acknowledged;
+};
+
+struct StoredScore {
+  std::int64_t version = 0;
+  ScoreRow row;
+};
+
+class Reader {
+ public:
+  explicit Reader(const std::filesystem::path& file);
+
+  std::vector<StoredRun> runs(int limit = 1000);  ///< newest first
+  std::optional<StoredRun> run(const std::string& id);
+  std::vector<StoredRun> unfinished_runs();  ///< not finished, not aborted
+  std::optional<StoredRun> last_run_of_cell(const std::string& cell, const std::string& recipe);
+  std::int64_t last_run_number();  ///< 0 for an empty store
+
+  std::vector<StoredEvent> events(std::int64_t since, int limit = 1000);  ///< seq > since, oldest first
+  std::vector<StoredEvent> events_of(const std::string& run);
+
+  std::vector<SampleRow> samples(const std::string& run);  ///< all of them, in order
+  std::int64_t last_seq(const std::string& run);
+  Seconds last_test_time(const std::string& run);
+
+  /// At most about `max_points` points between two test times; first and last sample are always points of their
+  /// own. Answered from the coarsest roll-up that still gives as many points.
+  std::vector<SeriesPoint> series(const std::string& run, double from_s, double to_s, std::size_t max_points);
+  std::vector<PressurePoint> pressures_of_run(const std::string& run, std::size_t max_points);
+
+  std::vector<StoredAlarm> alarms(int limit = 200);  ///< newest first
+  std::optional<StoredScore> last_score(const std::string& study);
+  std::vector<RegionRow> regions(const std::string& study, const std::string& settings);
+
+ private:
+  void add_samples(std::vector<SeriesPoint>& points, const std::string& run, std::int64_t first,
+                   std::int64_t last);
+  void add_points(std::vector<SeriesPoint>& points, const std::string& run, std::int64_t first,
+                  std::int64_t last, int level);
+  std::int64_t first_seq_from(const std::string& run, double test_time_s);
+
+  Database database_;
+};
+
+}  // namespace cambench::store
