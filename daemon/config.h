@@ -87,7 +87,7 @@ struct Bench {
   std::vector<CellSpec> cells;
   std::vector<Study> studies;
 
-  [[nodiscard]] const Station* station(std::string_view name) const;
+  [[nodiscard]] const Station* station(std::string_view station_name) const;
   [[nodiscard]] const Material* material(std::string_view id) const;
   [[nodiscard]] const CellSpec* cell(std::string_view id) const;
   [[nodiscard]] const Study* study(std::string_view id) const;
