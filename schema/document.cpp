@@ -242,10 +242,9 @@ std::size_t distance(std::string_view a, std::string_view b) {
 std::string range_words(Range range, std::string_view unit) {
   const std::string suffix = unit.empty() ? "" : " " + std::string(unit);
   const bool below = std::isfinite(range.most), above = std::isfinite(range.least);
-  if (above && below)
-    return fmt::format(
-        range.open_below ? "a number above {:g} and at most {:g}{}" : "a number from {:g} to {:g}{}",
-        range.least, range.most, suffix);
+  if (above && below && range.open_below)
+    return fmt::format("a number above {:g} and at most {:g}{}", range.least, range.most, suffix);
+  if (above && below) return fmt::format("a number from {:g} to {:g}{}", range.least, range.most, suffix);
   if (above)
     return fmt::format("a number {} {:g}{}", range.open_below ? "above" : "of at least", range.least, suffix);
   if (below) return fmt::format("a number of at most {:g}{}", range.most, suffix);
