@@ -32,6 +32,7 @@ struct Profile {
   bool galvanostat = true;  ///< knows meas_loop_cp and set_i (capability bits 67 and 68)
   bool storage = true;      ///< has files (fs_*)
   bool multi_channel = false;
+  bool cell_on_at_ocp = false;  ///< knows `cell_on ocp(potential)`
 };
 const Profile& profile(Model model);
 
@@ -39,13 +40,14 @@ const Profile& profile(Model model);
 struct Unsettled {
   bool on_finished_after_error = false;      ///< a runtime error still runs the part after on_finished:
   bool blank_after_error = true;             ///< an empty line ends a run that ended in an error
+  bool knows_add_meas = true;                ///< older firmware refuses the option: e!4008
   bool first_point_at_zero = true;           ///< a measurement loop measures at once, not after one interval
   bool cp_reports_measured = false;          ///< meas_loop_cp's second output is `ba` measured, not `db` set
   bool blank_answers_blank_running = false;  ///< an empty line during a run is answered by one
   bool abort_waits_for_sample = false;       ///< `Z` takes effect at the next sample instead of at once
   bool unread_output_blocks = false;   ///< nobody reads: the script waits, cell on, instead of losing bytes
   bool zero_has_blank_prefix = false;  ///< zero is sent as 8000000 and a blank, not as 8000000a
-  enum class ModeChange { opens_cell, keeps_cell, refused } mode_change = ModeChange::keeps_cell;
+  enum class ModeChange { opens_cell, keeps_cell, refused } mode_change = ModeChange::opens_cell;
   double deaf_after_error_s = 0.05;  ///< input is lost for so long after an error reply
 };
 
@@ -53,7 +55,8 @@ class MscriptMachine {
  public:
   MscriptMachine(Model model, std::string serial, std::uint64_t seed);
   ~MscriptMachine();
-  MscriptMachine(MscriptMachine&&) noexcept;
+  MscriptMachine(const MscriptMachine&) = delete;
+  MscriptMachine& operator=(const MscriptMachine&) = delete;
 
   /// Puts the leads on a cell, or takes them off (nullptr). The cell must outlive the connection.
   void connect(Cell* cell);
@@ -84,9 +87,12 @@ class MscriptMachine {
   /// fault_names.
   Result<void> fault(std::string_view name, const std::vector<std::string>& settings = {});
   void clear_faults();
+  void power_cycle();  ///< RAM script lost, cell off, everything to its start values; files and clock stay
   static std::string_view fault_names();  ///< one line each: name, settings, what it does
 
   Unsettled unsettled;
+  /// The same by name, for the control socket; refused with the list of names when unknown.
+  Result<void> settle(std::string_view name, double value);
   double command_s = 20e-6;    ///< instrument time of one script command
   void set_ideal(bool ideal);  ///< no noise, no gain errors, no command time: for literal transcripts
 
