@@ -2,9 +2,11 @@
 // the instrument at the planned value, the guards `margin_V` beyond it, the time limit at `time_factor`/rate, the
 // charge at `charge_factor` x nominal; both potentials of a three-electrode cell are always guarded.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "schema/recipe.h"
 
@@ -398,16 +400,18 @@ std::vector<std::string> remarks(const Recipe& recipe, const Plan& plan) {
     remarks.emplace_back("record.current_mA is not used: rows follow time and potential");
   if (recipe.safety.delay_s.value_or(0) > 0)
     remarks.emplace_back("safety.delay_s is not used: a guard in the instrument acts at once");
-  std::vector<std::uint32_t> said;
+  std::set<std::uint32_t> early;
+  double guard_mAh = 0;
   for (const PlannedStep& step : plan.steps) {
     if (!step.run_time_is_planned || !step.guards.charge_max) continue;
     const AmpereHour moved(std::abs(step.current.value()) * step.run_time.count() / 3600);
-    if (moved <= *step.guards.charge_max || std::ranges::find(said, step.source) != said.end()) continue;
-    said.push_back(step.source);
-    remarks.push_back(fmt::format("method[{}] could move {} mAh in its {}: the charge guard stands at {} mAh",
-                                  step.source, digits(moved.value() * 1e3), duration(step.run_time.count()),
-                                  digits(step.guards.charge_max->value() * 1e3)));
+    if (moved <= *step.guards.charge_max) continue;
+    early.insert(step.source);
+    guard_mAh = step.guards.charge_max->value() * 1e3;
   }
+  if (!early.empty())
+    remarks.push_back(fmt::format("the charge guard of {} mAh comes before until_time_s in method[{}]",
+                                  digits(guard_mAh), fmt::join(early, "], [")));
   return remarks;
 }
 

@@ -464,7 +464,8 @@ TEST_CASE("the remarks name what a careful reader would ask about") {
   const auto recipe = *read_recipe(slurp(*folder / "rate.unicycler.json"), "rate.unicycler.json");
   const auto said = fmt::format("{}", fmt::join(remarks(recipe, *plan(recipe, degradation_cell())), "\n"));
   CHECK(has(said, "safety.delay_s is not used"));
-  CHECK(has(said, "method[2] could move 2.88 mAh in its 15 h: the charge guard stands at 2.496 mAh"));
+  CHECK(has(said,
+            "the charge guard of 2.496 mAh comes before until_time_s in method[2], [4], [8], [10], [14]"));
   CHECK(has(said, "the run does not use the press"));
 }
 

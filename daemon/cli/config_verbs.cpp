@@ -1,0 +1,100 @@
+// cambench config check
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "daemon/cli/verbs.h"
+#include "daemon/config.h"
+#include "schema/json.h"
+
+namespace cambench::cli {
+namespace {
+
+using Align = TextTable::Align;
+
+void print_stations(Session& session, const config::Bench& bench) {
+  TextTable table({{"station", Align::left},
+                   {"potentiostat", Align::left},
+                   {"serial", Align::left},
+                   {"press", Align::left},
+                   {"map", Align::left},
+                   {"simulated", Align::left}});
+  for (const auto& station : bench.stations) {
+    const auto& p = station.potentiostat;
+    const auto& press = station.press;
+    const bool simulated = (!p || p->simulated) && (!press || press->simulated);
+    table.add({station.name, p ? p->port.text : "-", p ? p->serial : "-",
+               press ? fmt::format("{} unit {}", press->port.text, press->unit) : "-",
+               press ? press->map : "-", simulated ? "yes" : "no"});
+  }
+  table.print(session.out, "  ");
+}
+
+void print_cells(Session& session, const config::Bench& bench) {
+  TextTable table({{"cell", Align::left},
+                   {"material", Align::left},
+                   {"electrodes", Align::right},
+                   {"CAM", Align::right},
+                   {"1 C", Align::right},
+                   {"reference vs Li+/Li", Align::left}});
+  for (const auto& cell : bench.cells)
+    table.add({cell.id, cell.material, std::to_string(cell.electrodes),
+               fmt::format("{:.2f} mg", cam_mass(cell).value() * 1e3),
+               fmt::format("{:.3f} mA", one_C(cell).value() * 1e3),
+               cell.reference
+                   ? fmt::format("{:+.3f} V ({})", cell.reference->vs_li.value(), cell.reference->note)
+                   : "-"});
+  if (!table.empty()) session.out << '\n';
+  if (!table.empty()) table.print(session.out, "  ");
+}
+
+void print_studies(Session& session, const config::Bench& bench) {
+  for (const auto& study : bench.studies)
+    session.out << fmt::format(
+        "\n  study {} ({}): {}; rate-test cells: {}\n", study.id, study.title,
+        fmt::join(study.materials, ", "),
+        study.cells.empty() ? "none" : fmt::format("{}", fmt::join(study.cells, ", ")));
+}
+
+void print_json(Session& session, const config::Bench& bench) {
+  JsonWriter json;
+  json.object()
+      .field("file", bench.file.string())
+      .field("bench", bench.name)
+      .field("time_scale", bench.time_scale);
+  json.field("store", bench.store.string()).field("control", bench.http.control.string());
+  json.field("listen", fmt::format("{}:{}", bench.http.host, bench.http.port));
+  json.field("stations", bench.stations.size()).field("materials", bench.materials.size());
+  json.field("cells", bench.cells.size()).field("studies", bench.studies.size());
+  session.out << json.end_object().text() << '\n';
+}
+
+void check(Session& session, const std::string& file) {
+  const config::Bench bench = config::read(file);
+  if (session.json) return print_json(session, bench);
+  session.out << fmt::format(
+      "{}: good. {}{}\n", file, bench.name,
+      bench.time_scale == 1 ? "" : fmt::format(", experiment time x {:g}", bench.time_scale));
+  session.out << fmt::format("  store {}\n  page http://{}:{}/, control {}\n", bench.store.string(),
+                             bench.http.host, bench.http.port, bench.http.control.string());
+  if (bench.drop)
+    session.out << fmt::format("  spectra land in {}, results in {}\n", bench.drop->path.string(),
+                               bench.drop->results.string());
+  session.out << '\n';
+  print_stations(session, bench);
+  print_cells(session, bench);
+  print_studies(session, bench);
+}
+
+}  // namespace
+
+void add_config_verbs(CLI::App& app, Session& session) {
+  auto* group = app.add_subcommand("config", "Look at a configuration; nothing moves")->require_subcommand(1);
+  const auto file = std::make_shared<std::string>();
+  auto* sub = group->add_subcommand("check", "Tell every mistake of a configuration, or what it describes");
+  sub->add_option("file", *file, "configuration of the bench (TOML)")->required();
+  sub->callback([&session, file] { session.action = [&session, file] { check(session, *file); }; });
+}
+
+}  // namespace cambench::cli

@@ -1,0 +1,152 @@
+#include "daemon/cli/cli.h"
+
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "schema/document.h"
+#include "tests/data.h"
+
+using namespace cambench;
+
+namespace {
+
+struct Said {
+  int code;
+  std::string out, err;
+};
+
+Said cambench_says(std::vector<std::string> arguments) {
+  std::ostringstream out, err;
+  const int code = cli::run(std::move(arguments), out, err);
+  return {code, out.str(), err.str()};
+}
+
+bool has(const std::string& text, std::string_view part) {
+  INFO(text);
+  return text.find(part) != std::string::npos;
+}
+
+/// A file that is gone when the test is over.
+struct TemporaryFile {
+  std::filesystem::path path;
+  TemporaryFile(const std::string& name, const std::string& text)
+      : path(std::filesystem::temp_directory_path() / name) {
+    std::ofstream(path) << text;
+  }
+  ~TemporaryFile() { std::filesystem::remove(path); }
+};
+
+const std::string bench = R"([store]
+path = "state/cambench.sqlite"
+[[station]]
+name = "A1"
+[station.potentiostat]
+driver = "methodscript"
+port = "tcp://127.0.0.1:49152"
+serial = "ES4HR20B0001"
+[[material]]
+id = "ncm-uncoated"
+reference = true
+[[cell]]
+id = "R-uncoated"
+material = "ncm-uncoated"
+electrodes = 3
+composite_mg = 24.0
+cam_fraction = 0.67
+area_cm2 = 0.7854
+reference_vs_li_V = 0.25
+reference_note = "lithiated gold, calibrated"
+)";
+
+}  // namespace
+
+TEST_CASE("recipe check prints times, charges, limits and PyBaMM's sentences") {
+  const auto said = cambench_says({"recipe", "check", "rate-test-3e"});
+  CHECK(said.code == cli::done);
+  CHECK(said.err.empty());
+  CHECK(has(said.out, "1 C = 1.608 mA = 2.05 mA/cm2"));
+  CHECK(has(said.out, "E(WE vs RE) >= 4.010 V (4.32 vs Li+/Li)"));
+  CHECK(
+      has(said.out, "33 steps, 3 d 20 h when every half cycle moves the nominal capacity"));  // 59.3 h + 33 h
+  CHECK(has(said.out, "Charge at 0.1C until 4.32 V"));
+  CHECK(has(said.out, "every limit rests on the reference electrode: +0.310 V vs Li+/Li"));
+}
+
+TEST_CASE("recipe check takes a cell from the bench's configuration") {
+  const TemporaryFile file("cambench-cli-bench.toml", bench);
+  const auto said = cambench_says(
+      {"recipe", "check", "rate-test-3e", "--config", file.path.string(), "--cell", "R-uncoated"});
+  CHECK(said.code == cli::refused);  // 24 mg: 2 C would be 6.4 mA
+  CHECK(has(said.err, "6.432 mA is more than the 5 mA allowed here"));
+  CHECK(said.out.empty());
+  const auto none =
+      cambench_says({"recipe", "check", "rate-test-3e", "--config", file.path.string(), "--cell", "R-7"});
+  CHECK(none.code == cli::refused);
+  CHECK(has(none.err, "there is no cell \"R-7\"; there are R-uncoated"));
+  CHECK(cambench_says({"recipe", "check", "rate-test-3e", "--cell", "R-7"}).code == cli::usage);
+}
+
+TEST_CASE("recipe check --json carries the same numbers") {
+  const auto said = cambench_says({"--json", "recipe", "check", "degradation-2e"});
+  REQUIRE(said.code == cli::done);
+  CHECK(cambench_says({"recipe", "check", "degradation-2e", "--json"}).out == said.out);
+  auto json = document::parse_json(said.out, "out");
+  REQUIRE(json.has_value());
+  document::Mistakes mistakes("out");
+  document::Fields top(*json, "", mistakes);
+  CHECK(top.number("one_C_A") == doctest::Approx(1.92e-3));
+  CHECK(top.tables("steps").size() == 5);
+  CHECK(top.texts("pybamm").size() == 5);
+  CHECK(mistakes.empty());
+}
+
+TEST_CASE("recipe list and show tell what there is") {
+  const auto listed = cambench_says({"recipe", "list"});
+  CHECK(has(listed.out, "rate-test-3e    Rate test, three electrodes"));
+  const auto shown = cambench_says({"recipe", "show", "pelletise"});
+  CHECK(has(shown.out, "pressure_MPa = 374"));
+  CHECK(has(shown.out, "# the paper"));
+  if (const auto file = tests::real_data("unicycler/rate.unicycler.json")) {
+    const auto same = cambench_says({"recipe", "show", file->string(), "--unicycler"});
+    std::ifstream in(*file, std::ios::binary);
+    CHECK(same.out == std::string(std::istreambuf_iterator<char>(in), {}) + "\n");
+  }
+}
+
+TEST_CASE("bad input is one sentence with file, place and mend, and a code that is not zero") {
+  const TemporaryFile file("cambench-cli-recipe.toml",
+                           "record.time_s = 1\n[[method]]\nstep = \"open_circuit_voltag\"\n");
+  const auto said = cambench_says({"recipe", "check", file.path.string()});
+  CHECK(said.code == cli::refused);
+  CHECK(has(said.err, file.path.string() + ":3:8: method[1].step: expected open_circuit_voltage"));
+  CHECK(said.out.empty());
+  CHECK(has(cambench_says({"recipe", "check", "rate-test"}).err, "did you mean \"rate-test-3e\"?"));
+  CHECK(
+      has(cambench_says({"recipe", "check", "/nonexistent.toml"}).err, "/nonexistent.toml: cannot be read"));
+  CHECK(cambench_says({"recipe", "check", "/nonexistent.toml"}).code == cli::refused);
+}
+
+TEST_CASE("config check tells all mistakes, or what the file describes") {
+  const TemporaryFile good("cambench-cli-good.toml", bench), bad("cambench-cli-bad.toml", "[stor]\n");
+  const auto said = cambench_says({"config", "check", good.path.string()});
+  CHECK(said.code == cli::done);
+  CHECK(has(said.out, "cambench-cli-good.toml: good."));
+  CHECK(has(said.out, "ES4HR20B0001"));
+  CHECK(has(said.out, "3.216 mA"));  // 24 mg x 67 % x 200 mA/g
+  const auto refused = cambench_says({"config", "check", bad.path.string()});
+  CHECK(refused.code == cli::refused);
+  CHECK(has(refused.err, "stor: unknown key; did you mean store?"));
+}
+
+TEST_CASE("usage mistakes end with 2, and help with 0") {
+  CHECK(cambench_says({}).code == cli::usage);
+  CHECK(cambench_says({"recipe"}).code == cli::usage);
+  CHECK(cambench_says({"recipe", "check", "pelletise", "--nope"}).code == cli::usage);
+  const auto help = cambench_says({"--help"});
+  CHECK(help.code == cli::done);
+  CHECK(has(help.out, "Exit codes: 0 done, 1 refused input or order, 2 usage, 3 no daemon answers"));
+  CHECK(has(cambench_says({"--version"}).out, "cambench "));
+}
