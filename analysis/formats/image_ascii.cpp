@@ -1,0 +1,362 @@
+#include "analysis/formats/image_ascii.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <charconv>
+#include <cmath>
+#include <cstring>
+
+#include "analysis/bad_input.h"
+#include "analysis/formats/text.h"
+
+namespace cambench::sims {
+namespace {
+
+constexpr std::string_view export_again = "export the image again as \"Ascii (X, Y, I)\"";
+constexpr std::uint32_t longest_side = 65'536, most_scans = 1'000'000;
+
+bool is_blank(char c) { return c == ' ' || c == '\t'; }
+
+bool take_index(const char*& at, const char* end, std::uint32_t& index) {
+  const auto [stop, error] = std::from_chars(at, end, index);
+  if (error != std::errc{}) return false;
+  at = stop;
+  return true;
+}
+
+bool take_blanks(const char*& at, const char* end) {
+  const char* start = at;
+  while (at != end && is_blank(*at)) ++at;
+  return at != start;
+}
+
+bool take_line_end(const char*& at, const char* end) {
+  while (at != end && (is_blank(*at) || *at == '\r')) ++at;
+  return at != end && *at++ == '\n';
+}
+
+struct PixelLine {
+  std::uint32_t x = 0, y = 0, scan = 0;
+  double counts = 0;
+};
+
+// `X Y I` or `X Y Scan I` and the end of the line.
+bool take_pixel(const char*& at, const char* end, bool with_scan, PixelLine& line) {
+  return take_index(at, end, line.x) && take_blanks(at, end) && take_index(at, end, line.y) &&
+         take_blanks(at, end) && (!with_scan || (take_index(at, end, line.scan) && take_blanks(at, end))) &&
+         text::take_number(at, end, line.counts) && take_line_end(at, end);
+}
+
+std::size_t fields_in(std::string_view line) {
+  std::size_t fields = 0;
+  bool inside = false;
+  for (const char c : line) {
+    const bool blank = is_blank(c) || c == '\r';
+    fields += !blank && !inside;
+    inside = !blank;
+  }
+  return fields;
+}
+
+bool is_header(std::string_view line) { return text::trimmed(line).empty() || line.starts_with('#'); }
+
+// Behind the header: '#' lines, empty ones, and one title line in words, which some exports may have.
+std::string_view without_header(std::string_view text) {
+  text::Lines lines(text);
+  bool title_seen = false;
+  for (;;) {
+    const auto rest = lines.rest();
+    const auto line = lines.next();
+    if (!line) return {};
+    const bool title =
+        !title_seen && !is_header(*line) && std::isalpha(static_cast<unsigned char>(line->front()));
+    if (!is_header(*line) && !title) return rest;
+    title_seen |= title;
+  }
+}
+
+// The last line with a pixel, and what stands behind it.
+std::string_view last_line(std::string_view text) {
+  while (!text.empty()) {
+    const auto start = text.size() < 2 ? std::string_view::npos : text.rfind('\n', text.size() - 2);
+    const auto last = text.substr(start == std::string_view::npos ? 0 : start + 1);
+    if (!is_header(last)) return last;
+    text.remove_suffix(last.size());
+  }
+  return {};
+}
+
+std::uint64_t load8(const char* from) {
+  std::uint64_t bytes = 0;
+  std::memcpy(&bytes, from, sizeof bytes);
+  return bytes;
+}
+
+// Up to eight characters in one word, first one lowest (as load8 reads on the little-endian machines we run on), so
+// that the start of a line is compared at one go.
+struct Spelled {
+  std::uint64_t bytes = 0;
+  unsigned size = 0;  ///< above 8: did not fit, equals nothing
+
+  void append(std::uint32_t number) {
+    char digits[10];
+    const char* stop = std::to_chars(digits, digits + sizeof digits, number).ptr;
+    for (const char* at = digits; at != stop; ++at) append(*at);
+  }
+  void append(char c) {
+    if (size < 8) bytes |= std::uint64_t{static_cast<unsigned char>(c)} << 8 * size;
+    ++size;
+  }
+  void append(const Spelled& other) {
+    if (size < 8) bytes |= other.bytes << 8 * size;
+    size += other.size;
+  }
+  [[nodiscard]] bool starts(const char* text) const {
+    return size <= 8 && ((load8(text) ^ bytes) << 8 * (8 - size)) == 0;
+  }
+};
+static_assert(std::endian::native == std::endian::little);
+
+class ImageReader {
+ public:
+  ImageReader(std::string_view text, std::string_view name, const PixelSink& sink)
+      : text_(text), name_(name), sink_(sink) {
+    auto data = without_header(text);
+    while (data.ends_with('\0')) data.remove_suffix(1);
+    at_ = data.data();
+    end_ = at_ + data.size();
+  }
+
+  ImageShape read(const ImageShape* expected) {
+    find_shape();
+    if (expected && (expected->width != shape_.width || expected->height != shape_.height))
+      throw BadInput(
+          name_, 0,
+          fmt::format("is {} x {} pixels, its region's total ion image {} x {}", shape_.width, shape_.height,
+                      expected->width, expected->height),
+          "the file is cut short, or exported with another binning: export all images of a region alike");
+    run_.reserve(shape_.width);
+    spell_columns();
+    for (std::uint32_t scan = 0; scan < shape_.scans; ++scan)
+      for (std::uint32_t y = 0; y < shape_.height; ++y) read_row(y, scan);
+    read_stragglers();
+    if (read_ != wanted_) refuse_missing();
+    return shape_;
+  }
+
+ private:
+  // The last line holds the largest index of each axis.
+  void find_shape() {
+    const auto last = last_line({at_, static_cast<std::size_t>(end_ - at_)});
+    if (last.empty()) throw BadInput(name_, 0, "holds no pixel", export_again);
+    if (end_[-1] != '\n')
+      throw BadInput(name_, text::line_number(text_, last.data()),
+                     "the last line is not ended: the file is cut short", "copy or export it again");
+    const auto fields = fields_in(last.substr(0, last.find('\n')));
+    with_scan_ = fields == 4;
+    const char* at = last.data();
+    PixelLine line;
+    if ((fields != 3 && fields != 4) || !take_pixel(at, end_, with_scan_, line)) refuse_line(last.data());
+    if (line.x >= longest_side || line.y >= longest_side)
+      throw BadInput(name_, text::line_number(text_, last.data()), "an index above 65535 is no pixel",
+                     export_again);
+    shape_ = {line.x + 1, line.y + 1, line.scan + 1};
+    wanted_ = shape_.pixels() * shape_.scans;
+    // A pixel takes six bytes at least ("0 0 1\n"): a lying last line must not make us take memory.
+    if (wanted_ > static_cast<std::size_t>(end_ - at_) / 6 + 1) refuse_missing();
+  }
+
+  // One row in the order in which SurfaceLab writes it, or as much of it as keeps that order.
+  void read_row(std::uint32_t y, std::uint32_t scan) {
+    Spelled tail;  // what stands behind X in every line of the row
+    tail.append(' ');
+    tail.append(y);
+    tail.append(' ');
+    if (with_scan_) {
+      tail.append(scan);
+      tail.append(' ');
+    }
+    for (std::uint32_t x = 0; x < shape_.width && in_order_; ++x) {
+      const char* start = at_;
+      double counts = 0;
+      Spelled expected = columns_[x];
+      expected.append(tail);
+      if (!take_expected(expected, counts)) {
+        PixelLine line;
+        if (!take_data_line(line)) return hand_on();
+        if (line.x != x || line.y != y || line.scan != scan) {
+          at_ = start;
+          leave_order();
+          break;
+        }
+        counts = line.counts;
+      }
+      ++read_;
+      if (counts != 0) keep(static_cast<std::uint32_t>(std::size_t{y} * shape_.width + x), counts, start);
+    }
+    hand_on();
+  }
+
+  // Lines in any other order: each pixel is then ticked off.
+  void read_stragglers() {
+    PixelLine line;
+    for (const char* start = at_; !in_order_ && take_data_line(line); start = at_) {
+      if (line.x >= shape_.width || line.y >= shape_.height || line.scan >= shape_.scans) refuse_missing();
+      const auto pixel = std::size_t{line.y} * shape_.width + line.x;
+      const auto place = line.scan * shape_.pixels() + pixel;
+      if (seen_[place])
+        throw BadInput(name_, text::line_number(text_, start),
+                       fmt::format("pixel {} {} is there twice", line.x, line.y), export_again);
+      seen_[place] = true;
+      ++read_;
+      if (line.counts != 0) keep(static_cast<std::uint32_t>(pixel), line.counts, start);
+      if (run_.size() >= shape_.width) hand_on();
+    }
+    hand_on();
+    if (in_order_ && take_data_line(line)) refuse_missing();  // more lines than the last one admits
+  }
+
+  // The next line with a pixel; false at the end of the file.
+  bool take_data_line(PixelLine& line) {
+    for (;;) {
+      const char* start = at_;
+      if (at_ == end_) return false;
+      if (take_pixel(at_, end_, with_scan_, line)) return true;
+      const auto stop =
+          static_cast<const char*>(std::memchr(start, '\n', static_cast<std::size_t>(end_ - start)));
+      if (!is_header({start, static_cast<std::size_t>(stop - start)})) refuse_line(start);
+      at_ = stop + 1;
+    }
+  }
+
+  // Every x of a row, spelled once.
+  void spell_columns() {
+    columns_.resize(shape_.width);
+    for (std::uint32_t x = 0; x < shape_.width; ++x) columns_[x].append(x);
+  }
+
+  // Nearly every line: the pixel we wait for, and most often a zero as "%e" prints it.
+  bool take_expected(const Spelled& expected, double& counts) {
+    constexpr std::ptrdiff_t longest_line = 8 + 14;
+    if (end_ - at_ < longest_line || !expected.starts(at_)) return false;
+    const char* value = at_ + expected.size;
+    if (std::memcmp(value, "0.000000e+00\r\n", 14) == 0) {
+      at_ = value + 14;
+      counts = 0;
+      return true;
+    }
+    if (!text::take_number(value, end_, counts) || !take_line_end(value, end_)) return false;
+    at_ = value;
+    return true;
+  }
+
+  void keep(std::uint32_t pixel, double counts, const char* line) {
+    if (!std::isfinite(counts))
+      throw BadInput(name_, text::line_number(text_, line), "the intensity is not a number", export_again);
+    if (counts < 0)
+      throw BadInput(name_, text::line_number(text_, line), "the intensity is negative", "export counts");
+    run_.push_back({pixel, counts});
+  }
+
+  void hand_on() {
+    if (!run_.empty()) sink_(run_);
+    run_.clear();
+  }
+
+  // The lines so far were the first `read_` pixels in order.
+  void leave_order() {
+    in_order_ = false;
+    seen_.assign(wanted_, false);
+    std::fill_n(seen_.begin(), read_, true);
+  }
+
+  [[noreturn]] void refuse_line(const char* line) const {
+    throw BadInput(name_, text::line_number(text_, line),
+                   with_scan_ ? "is not \"X Y Scan I\"" : "is not \"X Y I\"", export_again);
+  }
+
+  // What is there, in numbers, however the file ends.
+  [[noreturn]] void refuse_missing() const {
+    const auto data = without_header(text_);
+    const char* at = data.data();
+    const char* end = at + data.size();
+    std::uint64_t lines = 0;
+    std::uint32_t x_most = 0, y_most = 0;
+    for (PixelLine line; take_pixel(at, end, with_scan_, line); ++lines) {
+      x_most = std::max(x_most, line.x);
+      y_most = std::max(y_most, line.y);
+    }
+    throw BadInput(
+        name_, 0,
+        fmt::format("has {} lines of pixels up to X {} Y {}, and ends at X {} Y {}: pixels are missing",
+                    lines, x_most, y_most, shape_.width - 1, shape_.height - 1),
+        "the file is cut short or edited: copy or export it again");
+  }
+
+  std::string_view text_, name_;
+  const PixelSink& sink_;
+  const char* at_ = nullptr;
+  const char* end_ = nullptr;
+  ImageShape shape_;
+  bool with_scan_ = false;
+  std::size_t wanted_ = 0, read_ = 0;  // lines
+  std::vector<Spelled> columns_;
+  std::vector<PixelCounts> run_;
+  bool in_order_ = true;
+  std::vector<bool> seen_;  // once the order is left
+};
+
+}  // namespace
+
+ImageShape read_image_ascii(std::string_view text, std::string_view name, const PixelSink& sink,
+                            const ImageShape* expected) {
+  return ImageReader(text, name, sink).read(expected);
+}
+
+Image parse_image_ascii(std::string_view text, std::string_view name, const ImageShape* expected) {
+  // The shape is known only at the end of the read; the last pixel that is not zero is enough until then.
+  Image image;
+  const auto place = [&](std::span<const PixelCounts> run) {
+    for (const auto& [pixel, counts] : run) {
+      if (pixel >= image.counts.size())
+        image.counts.resize(std::max<std::size_t>(pixel + 1, 2 * image.counts.size()));
+      image.counts[pixel] += counts;
+    }
+  };
+  image.shape = read_image_ascii(text, name, place, expected);
+  image.counts.resize(image.shape.pixels());
+  return image;
+}
+
+bool looks_like_image_ascii(std::string_view start) {
+  const auto data = without_header(start);
+  const auto line = data.substr(0, data.find('\n'));
+  const auto fields = fields_in(line);
+  PixelLine pixel;
+  const char* at = data.data();
+  return (fields == 3 || fields == 4) && take_pixel(at, at + data.size(), fields == 4, pixel);
+}
+
+std::optional<ImageFileName> parse_image_file_name(std::string_view name) {
+  constexpr std::string_view extension = ".txt", between = ") - ";
+  if (!name.ends_with(extension)) return std::nullopt;
+  name.remove_suffix(extension.size());
+  for (auto close = name.rfind(between); close != std::string_view::npos && close > 0;
+       close = name.rfind(between, close - 1)) {
+    const auto open = name.rfind(" (", close);
+    if (open == std::string_view::npos) return std::nullopt;
+    const auto digits = name.substr(open + 2, close - open - 2);
+    const auto label = name.substr(close + between.size());
+    int id = 0;
+    const auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), id);
+    const bool number = error == std::errc{} && stop == digits.data() + digits.size() && id >= 0 &&
+                        std::ranges::all_of(digits, [](char c) { return c >= '0' && c <= '9'; });
+    if (number && !label.empty())
+      return ImageFileName{std::string(name.substr(0, open)), std::string(label), id};
+  }
+  return std::nullopt;
+}
+
+}  // namespace cambench::sims
