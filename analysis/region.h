@@ -25,11 +25,18 @@ enum class EmptyReference {
   min_counts  ///< leave out pixels where it has fewer than NormaliseOptions::min_counts
 };
 
+/// What the area of an interval in a spectrum is.
+enum class SpectrumArea {
+  sum,       ///< of the counts in its channels: a number of ions
+  trapezoid  ///< over m/z, as the published scripts take it: depends on the width of the channels
+};
+
 struct NormaliseOptions {
   std::string reference = "NiO2-";  ///< in any spelling; empty: by total ion count only
   bool reference_required = false;  ///< refuse a region without it; else the region just has no such values
   EmptyReference empty_reference = EmptyReference::half;
   double min_counts = 1.0;
+  SpectrumArea area = SpectrumArea::sum;
 };
 [[nodiscard]] std::vector<Setting> describe(const NormaliseOptions& options);
 
@@ -82,8 +89,10 @@ struct FoundRegions {
 };
 
 /// Sorts the files of one folder into regions by name and by the first bytes of each. Reads no file whole. The order of
-/// `files` does not matter. An interval list among the files serves all spectra of the folder.
-[[nodiscard]] FoundRegions find_regions(std::vector<std::filesystem::path> files);
+/// `files` does not matter. An interval list among the files serves all spectra of the folder; `interval_list` serves
+/// where the folder has none, for example one for the whole study.
+[[nodiscard]] FoundRegions find_regions(std::vector<std::filesystem::path> files,
+                                        const std::optional<std::filesystem::path>& interval_list = {});
 
 /// Reads and normalises one region. Throws BadInput. Memory: two images (total, reference) and one file.
 [[nodiscard]] Region read_region(const RegionFiles& found, const NormaliseOptions& options = {});

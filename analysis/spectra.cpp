@@ -1,0 +1,93 @@
+#include "analysis/spectra.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "analysis/bad_input.h"
+#include "analysis/fragments.h"
+
+namespace cambench::sims {
+namespace {
+
+double sum_of(const Spectrum& spectrum, std::size_t first, std::size_t last) {
+  const auto begin = spectrum.intensity.begin();
+  return std::accumulate(begin + static_cast<std::ptrdiff_t>(first),
+                         begin + static_cast<std::ptrdiff_t>(last), 0.0);
+}
+
+double trapezoid_of(const Spectrum& spectrum, std::size_t first, std::size_t last) {
+  double area = 0;
+  for (std::size_t i = first; i + 1 < last; ++i)
+    area += (spectrum.mz[i + 1] - spectrum.mz[i]) * (spectrum.intensity[i] + spectrum.intensity[i + 1]) / 2;
+  return area;
+}
+
+std::size_t channel_at(const Spectrum& spectrum, double mz) {
+  return static_cast<std::size_t>(std::ranges::lower_bound(spectrum.mz, mz) - spectrum.mz.begin());
+}
+
+const MassInterval* find_interval(std::span<const MassInterval> intervals, std::string_view label) {
+  const auto key = fragment_key(label);
+  const auto found =
+      std::ranges::find_if(intervals, [&](const MassInterval& i) { return fragment_key(i.label) == key; });
+  return found == intervals.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+double total_counts(const Spectrum& spectrum) { return sum_of(spectrum, 0, spectrum.intensity.size()); }
+
+std::vector<double> interval_areas(const Spectrum& spectrum, std::span<const MassInterval> intervals,
+                                   SpectrumArea area) {
+  std::vector<double> areas;
+  for (const auto& interval : intervals) {
+    const auto first = channel_at(spectrum, interval.lower), last = channel_at(spectrum, interval.upper);
+    areas.push_back(area == SpectrumArea::sum ? sum_of(spectrum, first, last)
+                                              : trapezoid_of(spectrum, first, last));
+  }
+  return areas;
+}
+
+Region normalise_spectrum(const Spectrum& spectrum, std::span<const MassInterval> intervals,
+                          std::string_view name, const NormaliseOptions& options) {
+  const double total = total_counts(spectrum);
+  if (!(total > 0))
+    throw BadInput(name, 0, "the spectrum holds no ion", "export it again, or leave this spot out");
+  for (const auto& interval : intervals)
+    if (interval.upper > spectrum.mz.back())
+      throw BadInput(
+          name, 0,
+          fmt::format("the spectrum ends at m/z {:.3f}, below the end of the interval of {} ({:.3f})",
+                      spectrum.mz.back(), interval.label, interval.upper),
+          "export it up to a higher mass, or take the interval out of the peak list");
+
+  Region region;
+  region.name = name;
+  const auto areas = interval_areas(spectrum, intervals, options.area);
+  const auto* reference = options.reference.empty() ? nullptr : find_interval(intervals, options.reference);
+  if (!reference && options.reference_required && !options.reference.empty())
+    throw BadInput(name, 0, fmt::format("no interval is assigned to the reference ion {}", options.reference),
+                   "assign it in the peak list");
+  double reference_area = reference ? areas[static_cast<std::size_t>(reference - intervals.data())] : 0;
+  if (reference && !(reference_area > 0)) {
+    region.notes.push_back(fmt::format(
+        "{}: the reference ion {} has no counts, so nothing is normalised to it", name, reference->label));
+    reference = nullptr;
+  }
+  if (reference) region.reference = reference->label;
+
+  for (std::size_t i = 0; i < intervals.size(); ++i) {
+    Peak peak;
+    peak.label = intervals[i].label;
+    peak.counts = areas[i];
+    peak.by_total = peak.by_total_sum = peak.ratio_to_total = areas[i] / total;
+    if (reference)
+      peak.by_reference = peak.by_reference_sum = peak.ratio_to_reference = areas[i] / reference_area;
+    region.peaks.push_back(std::move(peak));
+  }
+  return region;
+}
+
+}  // namespace cambench::sims

@@ -1,0 +1,26 @@
+// Spectra, one a spot: the area of each mass interval as a share of all ions counted in the spectrum. This is what the
+// published principal component analysis starts from (Hertle et al., section "Principal Component Analysis").
+#pragma once
+#include <span>
+#include <vector>
+
+#include "analysis/formats/interval_list.h"
+#include "analysis/formats/spectrum_ascii.h"
+#include "analysis/region.h"
+
+namespace cambench::sims {
+
+/// All counts of the spectrum, inside and outside all intervals.
+[[nodiscard]] double total_counts(const Spectrum& spectrum);
+
+/// One area for each interval (lower <= m/z < upper). The intervals may overlap and come in any order.
+[[nodiscard]] std::vector<double> interval_areas(const Spectrum& spectrum,
+                                                 std::span<const MassInterval> intervals,
+                                                 SpectrumArea area = SpectrumArea::sum);
+
+/// A Region of one spectrum: its `files` are the caller's to fill in. Throws BadInput: no ions at all, an interval that
+/// reaches beyond the spectrum, a required reference ion that no interval has.
+[[nodiscard]] Region normalise_spectrum(const Spectrum& spectrum, std::span<const MassInterval> intervals,
+                                        std::string_view name, const NormaliseOptions& options = {});
+
+}  // namespace cambench::sims
