@@ -11,8 +11,11 @@ namespace cambench::sims {
 
 struct PcaOptions {
   bool max_scaled = true;  ///< divide each column by its maximum over the rows
+  std::vector<double>
+      maximum;  ///< of each column, to divide by instead of the rows' own; empty: the rows' own
   bool centred = true;
-  std::size_t components = 8;  ///< at most; never more than rows or columns allow
+  std::size_t components =
+      8;  ///< at most; never more than the rank: rows that are all equal have no component
 };
 
 struct Pca {

@@ -1,7 +1,9 @@
 // Spots x fragments: the one table that statistics, PCA and degradation scores start from.
 #pragma once
+#include <map>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "analysis/fragments.h"
@@ -31,6 +33,11 @@ struct SpotTable {
   Matrix values;                    ///< normalised, spots x fragments, finite
   std::vector<std::string> notes;   ///< fragments left out, skipped pixels: sentences for the report
 };
+
+/// A material in one state, and the rows of its spots.
+using Sample = std::pair<std::string, State>;
+using RowsBySample = std::map<Sample, std::vector<std::size_t>>;
+[[nodiscard]] RowsBySample rows_by_sample(const SpotTable& table);
 
 /// A region read, and where it belongs.
 struct SpotRegion {
