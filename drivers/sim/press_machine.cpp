@@ -5,17 +5,14 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <charconv>
 #include <cmath>
 #include <numbers>
 
-#include "drivers/wire/modbus_values.h"
-
 namespace cambench::sim {
 
 namespace {
-
-namespace modbus = wire::modbus;
 
 // The controller's registers, as printed in drivers/maps/generic-press.toml.
 namespace at {
@@ -215,22 +212,20 @@ std::uint16_t PressMachine::status() const {
 
 std::vector<std::uint16_t> PressMachine::registers() const {
   std::vector<std::uint16_t> words(at::end);
-  const auto put = [&](std::uint16_t address, double value, modbus::Type type) {
-    const auto order = settings_.low_word_first ? modbus::Order::cdab : modbus::Order::abcd;
-    if (const auto encoded = modbus::encode(value, type, order))
-      std::ranges::copy(*encoded, words.begin() + address);
+  const auto put = [&](std::uint16_t address, std::uint32_t bits) {
+    words[address + settings_.low_word_first] = static_cast<std::uint16_t>(bits >> 16);
+    words[address + !settings_.low_word_first] = static_cast<std::uint16_t>(bits);
   };
-  const auto put_special = [&](std::uint16_t high) { words[at::pressure + settings_.low_word_first] = high; };
+  const auto put_float = [&](std::uint16_t address, double value) {
+    put(address, std::bit_cast<std::uint32_t>(static_cast<float>(value)));
+  };
   words[at::status] = status();
   words[at::counter] = counter_;
-  put(at::pressure, shown_MPa_, modbus::Type::f32);
-  if (fault("nan") || fault("inf")) words[at::pressure] = words[at::pressure + 1] = 0;
-  if (fault("nan")) put_special(0x7fc0);
-  if (fault("inf")) put_special(0x7f80);
-  put(at::target, target_MPa_, modbus::Type::f32);
-  put(at::working, working_MPa_, modbus::Type::f32);
-  put(at::uptime, std::floor(seconds(now_ - booted_)), modbus::Type::u32);
-  put(at::rate, rate_MPa_per_s_, modbus::Type::f32);
+  put_float(at::pressure, fault("nan") ? NAN : fault("inf") ? INFINITY : shown_MPa_);
+  put_float(at::target, target_MPa_);
+  put_float(at::working, working_MPa_);
+  put(at::uptime, static_cast<std::uint32_t>(seconds(now_ - booted_)));
+  put_float(at::rate, rate_MPa_per_s_);
   words[at::mode] = static_cast<std::uint16_t>(mode_);
   words[at::watchdog_time] = watchdog_ms_;
   words[at::watchdog_action] = static_cast<std::uint16_t>(watchdog_action_);
@@ -238,7 +233,7 @@ std::vector<std::uint16_t> PressMachine::registers() const {
   words[at::watchdog_state] = static_cast<std::uint16_t>(watchdog_);
   words[at::identity] = press_identity;
   words[at::version] = map_version;
-  put(at::self_test, self_test_value, modbus::Type::f32);
+  put_float(at::self_test, self_test_value);
   for (std::size_t i = 0; i < std::min<std::size_t>(settings_.serial.size(), 16); ++i)
     words[at::serial + i / 2] |=
         static_cast<std::uint16_t>(static_cast<unsigned char>(settings_.serial[i]) << (i % 2 ? 0 : 8));
@@ -265,16 +260,20 @@ struct PressMachine::Wish {
 std::expected<void, ModbusException> PressMachine::write(std::uint16_t address,
                                                          std::span<const std::uint16_t> words) {
   const ModbusException illegal_address{2}, illegal_value{3};
-  const auto order = settings_.low_word_first ? modbus::Order::cdab : modbus::Order::abcd;
+  const auto float_at = [&](std::size_t i) {
+    const std::uint32_t high = words[i + settings_.low_word_first],
+                        low = words[i + !settings_.low_word_first];
+    return static_cast<double>(std::bit_cast<float>(high << 16 | low));
+  };
   const auto mode_of = [](std::uint16_t word) { return static_cast<Mode>(word); };
   Wish wish;
   for (std::size_t i = 0; i < words.size();) {
     const std::size_t here = address + i;
     if (here == at::target || here == at::rate) {
       if (i + 2 > words.size()) return std::unexpected(illegal_address);  // half a float
-      const auto value = modbus::decode(words.subspan(i, 2), modbus::Type::f32, order);
-      if (!value || *value < 0 || *value > settings_.max_MPa) return std::unexpected(illegal_value);
-      (here == at::target ? wish.target_MPa : wish.rate_MPa_per_s) = *value;
+      const double value = float_at(i);
+      if (!(value >= 0 && value <= settings_.max_MPa)) return std::unexpected(illegal_value);  // NaN as well
+      (here == at::target ? wish.target_MPa : wish.rate_MPa_per_s) = value;
       i += 2;
       continue;
     }
