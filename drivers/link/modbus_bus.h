@@ -30,7 +30,7 @@ struct BusSettings {
   char parity = 'N';  ///< N, E or O
   int stop_bits = 1;
   std::size_t queue = 64;                       ///< requests waiting at most; one more is refused
-  Seconds first_pause{0.25}, longest_pause{5};  ///< between attempts to reconnect
+  Seconds first_pause{0.25}, longest_pause{8};  ///< for a unit or connection that keeps failing
 };
 
 /// "tcp://127.0.0.1:1502" or a path. Checks that the address is numeric and the serial parameters exist.
@@ -82,7 +82,7 @@ struct BusHealth {
 class ModbusBus {
  public:
   explicit ModbusBus(BusSettings settings);
-  ~ModbusBus();  ///< ends the thread; what still waits is answered with Fault::cancelled
+  ~ModbusBus();  ///< close()
   ModbusBus(const ModbusBus&) = delete;
   ModbusBus& operator=(const ModbusBus&) = delete;
 
@@ -91,6 +91,9 @@ class ModbusBus {
   boost::asio::awaitable<Result<wire::modbus::Words>> ask(BusRequest request);
 
   [[nodiscard]] BusHealth health() const;  ///< from any thread
+
+  /// Ends the thread; what waits, and what is asked later, is answered with Fault::cancelled.
+  void close();
 
   /// The bus of these settings on this executor's context: stations behind one gateway share it. Refuses one
   /// port with two different serial settings.
