@@ -1,0 +1,593 @@
+#include "drivers/modbus_press.h"
+
+#include <fmt/core.h>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <cmath>
+#include <fstream>
+#include <iterator>
+#include <map>
+
+#include "drivers/link/modbus_bus.h"
+
+namespace cambench {
+
+std::string_view embedded_maps(std::string_view file);  // drivers/maps, by CMake
+
+namespace {
+
+namespace asio = boost::asio;
+using link::BusRead;
+using link::BusRequest;
+using link::BusWrite;
+using link::ModbusBus;
+using link::Urgency;
+using wire::modbus::Action;
+using wire::modbus::Block;
+using wire::modbus::Expectation;
+using wire::modbus::Item;
+using wire::modbus::ItemIndex;
+using wire::modbus::RegisterMap;
+using wire::modbus::Words;
+using wire::modbus::WriteStep;
+
+constexpr int stop_attempts = 3;             // an order to make safe is not given up after one lost frame
+constexpr Seconds confirm_every{0.05};       // wire time
+constexpr Seconds shortest_host_step{0.02};  // wire time
+
+Seconds since(Instant then) { return std::chrono::steady_clock::now() - then; }
+
+class ModbusPress final : public Press {
+ public:
+  ModbusPress(asio::any_io_executor executor, ModbusPressOptions options, RegisterMap map,
+              std::shared_ptr<ModbusBus> bus)
+      : options_(std::move(options)),
+        map_(std::move(map)),
+        bus_(std::move(bus)),
+        ramp_timer_(executor),
+        executor_(std::move(executor)) {}
+
+  Later<Identity> identify() override;
+  [[nodiscard]] PressLimits limits() const override;
+  Later<PressureSample> read() override;
+  Later<void> set_target(MegaPascal target) override;
+  Later<void> hold() override;
+  Later<void> vent() override;
+  Later<void> feed_watchdog() override;
+
+ private:
+  // Conversations.
+  Later<void> check_identity();
+  Later<std::string> read_text(std::optional<ItemIndex> item);
+  Later<Words> fetch(ItemIndex item, Urgency urgency);
+  Later<bool> is_so(Expectation expected, Urgency urgency);
+  Later<void> make_sure(Expectation expected, Urgency urgency);
+  Later<void> carry_out(WriteStep step, Urgency urgency);
+  Later<void> perform(const Action& action, Urgency urgency);
+  Later<void> make_safe(const std::optional<Action>& action, std::string what);
+  Later<void> write_item(ItemIndex item, double value, Urgency urgency);
+  Later<void> write_words(ItemIndex first, Words words, std::optional<Words> expected, Urgency urgency);
+  Later<bool> has_already(ItemIndex item, Words words, Urgency urgency);
+  Later<void> wait_for_interval(ItemIndex item, Urgency urgency);
+  Later<void> ramp_by_device(MegaPascal target);
+  Later<void> ramp_by_host(MegaPascal target, std::uint64_t order);
+  Later<void> reset_watchdog();
+  Later<void> pause(Seconds wire_time);
+
+  // What a poll means.
+  PressureSample judge(const Words& words);
+  std::string restarted(const Words& words);
+  std::string stands_still(const Words& words);
+  std::string was_moved(const PressureSample& sample) const;
+  [[nodiscard]] Result<double> value(ItemIndex item, const Words& words) const;
+  [[nodiscard]] Block block_around(ItemIndex item) const;
+  [[nodiscard]] BusRequest request(std::string_view what, Urgency urgency) const;
+  [[nodiscard]] Fault fault(Fault::Kind kind, std::string_view what) const;
+
+  const ModbusPressOptions options_;
+  const RegisterMap map_;
+  const std::shared_ptr<ModbusBus> bus_;
+  asio::steady_timer ramp_timer_;
+  const asio::any_io_executor executor_;
+
+  std::uint64_t order_ = 0;               // counts set_target, hold and vent: a later one ends a ramp
+  std::optional<MegaPascal> intended_;    // what we wrote last and read back; empty before and after a vent
+  bool guards_cell_ = false;              // a cell may be under the pressure we ordered
+  std::map<ItemIndex, Instant> written_;  // for items that must not be written too often
+  bool armed_ = false;
+  std::size_t fed_ = 0;
+
+  // Of the polls before.
+  std::optional<MegaPascal> last_good_;
+  Instant last_good_at_;
+  std::optional<double> uptime_, counter_;
+  Instant counter_moved_at_;
+  std::string restart_;  // latched until the next order
+  Words raw_pressure_;
+  unsigned raw_repeats_ = 0;
+};
+
+Fault ModbusPress::fault(Fault::Kind kind, std::string_view what) const {
+  return {kind, fmt::format("{}: {}", options_.name, what)};
+}
+
+BusRequest ModbusPress::request(std::string_view what, Urgency urgency) const {
+  BusRequest asked;
+  asked.unit = static_cast<std::uint8_t>(options_.unit);
+  asked.urgency = urgency;
+  asked.guards_cell = guards_cell_;
+  asked.timeout = map_.response_timeout;
+  asked.guard_time = map_.guard_time;
+  asked.name = fmt::format("{}: {}", options_.name, what);
+  return asked;
+}
+
+/// What is read to get an item: the block it belongs to, else the item alone.
+Block ModbusPress::block_around(ItemIndex index) const {
+  const Item& item = map_.items[index];
+  if (const auto block = map_.block_of(index)) return map_.blocks[*block];
+  return {item.name, item.table, item.address, item.count};
+}
+
+Result<double> ModbusPress::value(ItemIndex item, const Words& words) const {
+  return value_of(map_, item, block_around(item), words);
+}
+
+Later<Words> ModbusPress::fetch(ItemIndex item, Urgency urgency) {
+  const Block block = block_around(item);
+  BusRequest asked = request("reading " + block.name, urgency);
+  asked.what = BusRead{block.table, block.address, block.count};
+  co_return co_await bus_->ask(std::move(asked));
+}
+
+// ---- Identity ----------------------------------------------------------------------------------------------
+
+Later<Identity> ModbusPress::identify() {
+  const auto checked = co_await check_identity();
+  if (!checked) co_return fail(checked.error());
+  const auto serial = co_await read_text(map_.serial);
+  if (!serial) co_return fail(serial.error());
+  if (!options_.serial.empty() && *serial != options_.serial)
+    co_return fail(
+        fault(Fault::Kind::identity,
+              fmt::format("serial number \"{}\" answered, configured is \"{}\"", *serial, options_.serial)));
+  const auto firmware = co_await read_text(map_.firmware);
+  if (!firmware) co_return fail(firmware.error());
+  const auto now = co_await read();  // the set point is read before anything is written
+  if (!now) co_return fail(now.error());
+  Identity identity;
+  identity.maker = map_.maker;
+  identity.model = map_.model;
+  identity.serial = *serial;
+  identity.firmware = *firmware;
+  co_return identity;
+}
+
+Later<void> ModbusPress::check_identity() {
+  for (const Expectation& check : map_.checks) {
+    const auto words = co_await fetch(check.item, Urgency::poll);
+    if (!words) co_return fail(words.error());
+    const auto as_expected = holds(map_, check, block_around(check.item), *words);
+    if (as_expected && *as_expected) continue;
+    const Item& item = map_.items[check.item];
+    const auto found = value(check.item, *words);
+    co_return fail(fault(
+        Fault::Kind::identity,
+        fmt::format("{} is {} instead of {:g} ({}); is this the right device, map and word order?", item.name,
+                    found ? fmt::format("{:g}", *found) : found.error().what, check.equals, check.why)));
+  }
+  co_return Result<void>{};
+}
+
+Later<std::string> ModbusPress::read_text(std::optional<ItemIndex> item) {
+  if (!item) co_return std::string{};
+  const auto words = co_await fetch(*item, Urgency::poll);
+  if (!words) co_return fail(words.error());
+  co_return text_of(map_, *item, block_around(*item), *words);
+}
+
+PressLimits ModbusPress::limits() const {
+  PressLimits limits;
+  if (map_.target) limits.max_target = map_.to_pressure(*map_.target, map_.items[*map_.target].write->max);
+  if (map_.ramp) limits.max_rate_MPa_per_s = map_.ramp->max_MPa_per_s;
+  limits.watchdog = map_.watchdog.has_value();
+  return limits;
+}
+
+// ---- Reading -----------------------------------------------------------------------------------------------
+
+Later<PressureSample> ModbusPress::read() {
+  const auto words = co_await fetch(map_.pressure, Urgency::poll);
+  if (!words) co_return fail(words.error());
+  PressureSample sample = judge(*words);
+  if (map_.target && map_.block_of(*map_.target) != map_.poll) {
+    const auto target_words = co_await fetch(*map_.target, Urgency::poll);
+    if (!target_words) co_return fail(target_words.error());
+    if (const auto target = value(*map_.target, *target_words))
+      sample.target = map_.to_pressure(*map_.target, *target);
+  }
+  if (sample.trouble.empty()) sample.trouble = was_moved(sample);
+  if (!sample.trouble.empty()) sample.pressure.reset();
+  co_return sample;
+}
+
+PressureSample ModbusPress::judge(const Words& words) {
+  PressureSample sample;
+  sample.at = {std::chrono::steady_clock::now(), std::chrono::system_clock::now()};
+  if (map_.target && map_.block_of(*map_.target) == map_.poll)
+    if (const auto target = value(*map_.target, words))
+      sample.target = map_.to_pressure(*map_.target, *target);
+
+  const std::string restart = restarted(words), still = stands_still(words);
+  const auto pressure = value(map_.pressure, words);
+  if (!pressure) {
+    sample.trouble = pressure.error().what;
+  } else if (!restart.empty() || !still.empty()) {
+    sample.trouble = restart.empty() ? still : restart;
+  } else {
+    sample.pressure = map_.to_pressure(map_.pressure, *pressure);
+    last_good_ = sample.pressure;
+    last_good_at_ = sample.at.steady;
+  }
+  return sample;
+}
+
+// A controller that restarted has forgotten what it was told; whoever waits for that must hear of it.
+std::string ModbusPress::restarted(const Words& words) {
+  if (!map_.uptime) return {};
+  const auto uptime = value(*map_.uptime, words);
+  if (!uptime) return uptime.error().what;
+  const auto before = std::exchange(uptime_, *uptime);
+  if (before && *uptime < *before) {
+    armed_ = false;
+    counter_.reset();
+    if (intended_)
+      restart_ = fmt::format("the press restarted: its uptime went from {:g} to {:g} s", *before, *uptime);
+  }
+  return restart_;
+}
+
+/// A sensor whose counter (or, without one, whose every bit) does not move is not measuring.
+std::string ModbusPress::stands_still(const Words& words) {
+  const Item& item = map_.items[map_.pressure];
+  if (map_.counter) {
+    const auto counter = value(*map_.counter, words);
+    if (!counter) return counter.error().what;
+    const auto now = std::chrono::steady_clock::now();
+    const auto before = std::exchange(counter_, *counter);
+    if (!before || *counter != *before) counter_moved_at_ = now;
+    const double turn = map_.items[*map_.counter].count == 1 ? 0x1p16 : 0x1p32;
+    const double forward = before ? std::fmod(*counter - *before + turn, turn) : 0;
+    if (forward > turn / 2)
+      return fmt::format("the sample counter went back from {:g} to {:g}: a late or foreign reply", *before,
+                         *counter);
+    if (Seconds(now - counter_moved_at_) > *item.stale)
+      return fmt::format("the sensor stands still: {} samples since {:.1f} s", *counter,
+                         Seconds(now - counter_moved_at_).count());
+    return {};
+  }
+  if (map_.frozen_after == 0) return {};
+  const std::size_t from = item.address - std::size_t{map_.blocks[map_.poll].address};
+  Words raw(words.begin() + static_cast<std::ptrdiff_t>(from),
+            words.begin() + static_cast<std::ptrdiff_t>(from + item.count));
+  raw_repeats_ = raw == raw_pressure_ ? raw_repeats_ + 1 : 0;
+  raw_pressure_ = std::move(raw);
+  if (raw_repeats_ < map_.frozen_after) return {};
+  return fmt::format("the sensor stands still: {} times the same {}", raw_repeats_ + 1,
+                     wire::modbus::hex(raw_pressure_));
+}
+
+/// Somebody at the panel, a write of ours that landed late, or a controller that lost its memory.
+std::string ModbusPress::was_moved(const PressureSample& sample) const {
+  if (!intended_ || !sample.target) return {};
+  const auto& rules = *map_.items[*map_.target].write;
+  const double allowed =
+      std::max(map_.to_pressure(*map_.target, std::max(rules.step, rules.tolerance)).value(),
+               1e-6 * intended_->value());
+  if (std::abs((*sample.target - *intended_).value()) <= allowed) return {};
+  return fmt::format("the set point is {:.3f} MPa, we ordered {:.3f} MPa", sample.target->value(),
+                     intended_->value());
+}
+
+// ---- Writing -----------------------------------------------------------------------------------------------
+
+Later<void> ModbusPress::write_words(ItemIndex first, Words words, std::optional<Words> expected,
+                                     Urgency urgency) {
+  const Item& item = map_.items[first];
+  BusWrite write;
+  write.table = item.table;
+  write.address = item.address;
+  write.words = std::move(words);
+  write.single = item.write->single;
+  if (expected) {
+    const Item& back = map_.items[item.write->readback.value_or(first)];
+    BusWrite::Check check;
+    check.where = {back.table, back.address, static_cast<std::uint16_t>(expected->size())};
+    check.expected = std::move(*expected);
+    check.tolerance = item.write->tolerance / std::abs(back.scale);
+    check.type = back.type;
+    check.order = back.order;
+    write.check = std::move(check);
+  }
+  BusRequest asked = request("writing " + item.name, urgency);
+  asked.what = std::move(write);
+  const auto done = co_await bus_->ask(std::move(asked));
+  if (!done) co_return fail(done.error());
+  written_[first] = std::chrono::steady_clock::now();
+  co_return Result<void>{};
+}
+
+Later<void> ModbusPress::write_item(ItemIndex index, double number, Urgency urgency) {
+  WriteStep step;
+  step.items = {index};
+  step.values = {number};
+  co_return co_await carry_out(std::move(step), urgency);
+}
+
+Later<void> ModbusPress::carry_out(WriteStep step, Urgency urgency) {
+  const bool keeps_pressure = step.values.empty();
+  if (keeps_pressure) {
+    if (!last_good_ || since(last_good_at_) > *map_.items[map_.pressure].stale)
+      co_return fail(fault(Fault::Kind::bad_value, "cannot hold at the pressure of now, which is not known"));
+    const auto& rules = *map_.items[step.items[0]].write;
+    step.values = {std::clamp(map_.from_pressure(step.items[0], *last_good_), rules.min, rules.max)};
+  }
+  Words words, expected;
+  bool reads_back = true;
+  for (std::size_t i = 0; i < step.items.size(); ++i) {
+    const Item& item = map_.items[step.items[i]];
+    const auto own = words_for(map_, step.items[i], step.values[i]);
+    if (!own) co_return fail(fault(own.error().kind, own.error().what));
+    words.insert(words.end(), own->begin(), own->end());
+    const auto back = step.readback ? encode((*step.readback)[i], item.type, item.order) : own;
+    if (!back) co_return fail(fault(back.error().kind, back.error().what));
+    expected.insert(expected.end(), back->begin(), back->end());
+    reads_back = reads_back && (step.readback || item.write->readback);
+  }
+  const ItemIndex first = step.items[0];
+  if (map_.items[first].write->only_on_change && step.items.size() == 1) {
+    const auto same = co_await has_already(first, words, urgency);
+    if (!same) co_return fail(same.error());
+    if (*same) co_return Result<void>{};
+  }
+  const auto waited = co_await wait_for_interval(first, urgency);
+  if (!waited) co_return fail(waited.error());
+  const auto done = co_await write_words(
+      first, std::move(words), reads_back ? std::optional(std::move(expected)) : std::nullopt, urgency);
+  if (!done) co_return fail(done.error());
+  if (keeps_pressure) intended_ = map_.to_pressure(first, step.values[0]);
+  co_return Result<void>{};
+}
+
+Later<bool> ModbusPress::has_already(ItemIndex item, Words words, Urgency urgency) {
+  const Item& back = map_.items[map_.items[item].write->readback.value_or(item)];
+  BusRequest asked = request("reading " + back.name, urgency);
+  asked.what = BusRead{back.table, back.address, back.count};
+  const auto there = co_await bus_->ask(std::move(asked));
+  if (!there) co_return fail(there.error());
+  co_return *there == words;
+}
+
+Later<void> ModbusPress::wait_for_interval(ItemIndex item, Urgency urgency) {
+  const Seconds interval = map_.items[item].write->min_interval;
+  const auto before = written_.find(item);
+  if (urgency == Urgency::stop || before == written_.end()) co_return Result<void>{};
+  const Seconds left = interval - since(before->second);
+  if (left.count() > 0) co_return co_await pause(left);
+  co_return Result<void>{};
+}
+
+Later<void> ModbusPress::pause(Seconds wire_time) {
+  asio::steady_timer timer(executor_);
+  timer.expires_after(std::chrono::duration_cast<std::chrono::nanoseconds>(wire_time));
+  const auto [error] = co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+  if (error) co_return fail(fault(Fault::Kind::cancelled, "interrupted"));
+  co_return Result<void>{};
+}
+
+Later<bool> ModbusPress::is_so(Expectation expected, Urgency urgency) {
+  const auto words = co_await fetch(expected.item, urgency);
+  if (!words) co_return fail(words.error());
+  co_return holds(map_, expected, block_around(expected.item), *words);
+}
+
+Later<void> ModbusPress::make_sure(Expectation expected, Urgency urgency) {
+  const Instant began = std::chrono::steady_clock::now();
+  for (;;) {
+    const auto so = co_await is_so(expected, urgency);
+    if (!so) co_return fail(so.error());
+    if (*so) co_return Result<void>{};
+    if (since(began) >= expected.within) break;
+    const auto waited = co_await pause(confirm_every);
+    if (!waited) co_return fail(waited.error());
+  }
+  co_return fail(
+      fault(Fault::Kind::instrument, fmt::format("the press does not confirm: {} should be {:g}",
+                                                 map_.items[expected.item].name, expected.equals)));
+}
+
+Later<void> ModbusPress::perform(const Action& action, Urgency urgency) {
+  for (const WriteStep& step : action.steps) {
+    const auto done = co_await carry_out(step, urgency);
+    if (!done) co_return fail(done.error());
+  }
+  if (!action.confirm) co_return Result<void>{};
+  co_return co_await make_sure(*action.confirm, urgency);
+}
+
+// ---- Moving ------------------------------------------------------------------------------------------------
+
+Later<void> ModbusPress::set_target(MegaPascal target) {
+  if (!map_.target)
+    co_return fail(fault(Fault::Kind::refused, "this press is set by hand; its map has no set point"));
+  const auto possible = words_for(map_, *map_.target, map_.from_pressure(*map_.target, target));
+  if (!possible) co_return fail(fault(possible.error().kind, possible.error().what));
+  const std::uint64_t order = ++order_;
+  ramp_timer_.cancel();
+  restart_.clear();
+  guards_cell_ = true;
+  const auto reset = co_await reset_watchdog();
+  if (!reset) co_return fail(reset.error());
+  if (order != order_) co_return fail(fault(Fault::Kind::cancelled, "another order came first"));
+  if (map_.ramp->rate) co_return co_await ramp_by_device(target);
+  co_return co_await ramp_by_host(target, order);
+}
+
+Later<void> ModbusPress::ramp_by_device(MegaPascal target) {
+  const ItemIndex rate = *map_.ramp->rate;
+  const auto limited =
+      co_await write_item(rate, map_.from_rate(rate, map_.ramp->rate_MPa_per_s), Urgency::set_point);
+  if (!limited) co_return fail(limited.error());
+  const auto written =
+      co_await write_item(*map_.target, map_.from_pressure(*map_.target, target), Urgency::set_point);
+  if (!written) co_return fail(written.error());
+  intended_ = target;
+  if (!map_.run) co_return Result<void>{};
+  co_return co_await perform(*map_.run, Urgency::set_point);
+}
+
+// The ramp begins where the press is, not where its set point was left.
+Later<void> ModbusPress::ramp_by_host(MegaPascal target, std::uint64_t order) {
+  const auto found = co_await read();
+  if (!found) co_return fail(found.error());
+  if (!found->pressure && !last_good_)
+    co_return fail(
+        fault(Fault::Kind::bad_value, "cannot ramp from a pressure that is not known: " + found->trouble));
+  const auto& rules = *map_.items[*map_.target].write;
+  const MegaPascal lowest = map_.to_pressure(*map_.target, rules.min),
+                   highest = map_.to_pressure(*map_.target, rules.max);
+  MegaPascal here = std::clamp(found->pressure ? *found->pressure : *last_good_, lowest, highest);
+  const Seconds wire_step = std::max(map_.ramp->interval / options_.time_scale, shortest_host_step);
+  const MegaPascal step(map_.ramp->rate_MPa_per_s * wire_step.count() * options_.time_scale);
+
+  for (bool running = false;;) {
+    if (order != order_) co_return fail(fault(Fault::Kind::cancelled, "the ramp was ended by another order"));
+    const auto written =
+        co_await write_item(*map_.target, map_.from_pressure(*map_.target, here), Urgency::set_point);
+    if (!written) co_return fail(written.error());
+    intended_ = here;
+    if (!std::exchange(running, true) && map_.run) {
+      const auto runs = co_await perform(*map_.run, Urgency::set_point);
+      if (!runs) co_return fail(runs.error());
+    }
+    if (here == target) co_return Result<void>{};
+    ramp_timer_.expires_after(std::chrono::duration_cast<std::chrono::nanoseconds>(wire_step));
+    co_await ramp_timer_.async_wait(asio::as_tuple(asio::use_awaitable));
+    here = abs(target - here) <= step ? target : here + (target > here ? step : -step);
+  }
+}
+
+Later<void> ModbusPress::hold() {
+  if (!map_.target) co_return Result<void>{};  // set by hand: it keeps what it has
+  co_return co_await make_safe(map_.hold, "hold");
+}
+
+Later<void> ModbusPress::vent() {
+  if (!map_.target)
+    co_return fail(fault(Fault::Kind::refused, "this press is set by hand; somebody has to release it"));
+  const auto vented = co_await make_safe(map_.vent, "vent");
+  if (!vented) co_return fail(vented.error());
+  intended_.reset();
+  restart_.clear();
+  guards_cell_ = false;
+  co_return Result<void>{};
+}
+
+Later<void> ModbusPress::make_safe(const std::optional<Action>& action, std::string what) {
+  ++order_;
+  ramp_timer_.cancel();
+  Fault last;
+  for (int attempt = 0; attempt < stop_attempts; ++attempt) {
+    const auto done = co_await perform(*action, Urgency::stop);
+    if (done) co_return Result<void>{};
+    last = done.error();
+  }
+  co_return fail(last.kind, fmt::format("{}: {} was not confirmed after {} attempts: {}", options_.name, what,
+                                        stop_attempts, last.what));
+}
+
+// ---- Watchdog ----------------------------------------------------------------------------------------------
+
+Later<void> ModbusPress::feed_watchdog() {
+  if (!map_.watchdog) co_return Result<void>{};
+  const auto& watchdog = *map_.watchdog;
+  if (!armed_) {
+    for (const WriteStep& step : watchdog.arm) {
+      const auto done = co_await carry_out(step, Urgency::poll);
+      if (!done) co_return fail(done.error());
+    }
+    armed_ = true;
+  }
+  if (watchdog.feed) {
+    const auto fed = co_await write_item(
+        *watchdog.feed, watchdog.feed_with[fed_++ % watchdog.feed_with.size()], Urgency::poll);
+    if (!fed) co_return fail(fed.error());
+  }
+  if (!watchdog.verify) co_return Result<void>{};
+  const auto alive = co_await is_so(*watchdog.verify, Urgency::poll);
+  if (!alive) co_return fail(alive.error());
+  if (*alive) co_return Result<void>{};
+  co_return fail(
+      fault(Fault::Kind::instrument,
+            fmt::format("the press's own watchdog is not armed; if it expired, the press has done its {} by "
+                        "itself, and a new target resets it",
+                        watchdog.action)));
+}
+
+Later<void> ModbusPress::reset_watchdog() {
+  if (!map_.watchdog || map_.watchdog->reset.empty() || !map_.watchdog->verify) co_return Result<void>{};
+  const auto alive = co_await is_so(*map_.watchdog->verify, Urgency::set_point);
+  if (!alive) co_return fail(alive.error());
+  if (*alive) co_return Result<void>{};
+  for (const WriteStep& step : map_.watchdog->reset) {
+    const auto done = co_await carry_out(step, Urgency::set_point);
+    if (!done) co_return fail(done.error());
+  }
+  armed_ = false;
+  co_return Result<void>{};
+}
+
+Result<std::string> content(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file)
+    return fail(Fault::Kind::input,
+                fmt::format("{}: there is neither a built-in register map of that name nor "
+                            "a file that can be read",
+                            path));
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+}  // namespace
+
+Result<RegisterMap> find_register_map(const std::string& name_or_path) {
+  const std::string built_in = name_or_path + ".toml";
+  if (const auto text = embedded_maps(built_in); !text.empty())
+    return wire::modbus::read_register_map(text, built_in);
+  const auto text = content(name_or_path);
+  if (!text) return fail(text.error());
+  return wire::modbus::read_register_map(*text, name_or_path);
+}
+
+Result<std::unique_ptr<Press>> make_modbus_press(const asio::any_io_executor& executor,
+                                                 const ModbusPressOptions& options) {
+  const auto named = [&](const std::string& what) {
+    return fail(Fault::Kind::input, options.name + ": " + what);
+  };
+  if (options.unit < 1 || options.unit > 247)
+    return named(fmt::format("unit {} is not one of 1 to 247", options.unit));
+  const auto settings = link::bus_settings(options.port, options.baud, options.parity, options.stop_bits);
+  if (!settings) return named(settings.error().what);
+  auto map = find_register_map(options.map);
+  if (map && options.area_mm2) map = with_area(std::move(*map), *options.area_mm2);
+  if (!map) return named(map.error().what);
+  if (settings->host.empty() ? !map->rtu : !map->tcp)
+    return named(
+        fmt::format("{} does not speak Modbus {}", map->name, settings->host.empty() ? "RTU" : "TCP"));
+  auto bus = ModbusBus::shared(executor, *settings);
+  if (!bus) return named(bus.error().what);
+  return std::make_unique<ModbusPress>(executor, options, std::move(*map), std::move(*bus));
+}
+
+}  // namespace cambench
