@@ -1,0 +1,47 @@
+// PalmSens instruments with a galvanostat and MethodSCRIPT: EmStat4 HR and LR, MultiEmStat4, Nexus; over USB serial
+// or raw TCP. One program a step (drivers/wire/mscript_program.cpp) carries every limit, so that a dead host lets a
+// step end harmlessly.
+//
+// One coroutine reads the link for as long as it stands and never stops: its lines go to the request that waits, or
+// to the program that runs. After any error inside a program the cell is opened by a script of ours, because the
+// instrument does not do it by itself (a runtime error does not run on_finished:). "Acknowledged" is not "open":
+// open_cell() returns once an open-circuit measurement, which the instrument refuses with the cell on, has run.
+#pragma once
+#include <boost/asio/any_io_executor.hpp>
+#include <memory>
+#include <string>
+
+#include "drivers/instrument.h"
+#include "drivers/link/byte_link.h"
+
+namespace cambench {
+
+struct PalmsensSettings {
+  std::string serial;  ///< the instrument must answer `i` with this one
+  double time_scale =
+      1.0;  ///< how much faster the (simulated) instrument's clock runs; stretches no wire time-out
+  Seconds reply_time{2.0};       ///< an answer to a command
+  Seconds abort_time{5.0};       ///< from Z to the end of the program, beyond one sampling interval
+  Seconds longest_record{60.0};  ///< experiment time; how long reattach() listens for a marker at most
+};
+
+class Palmsens final : public Potentiostat {
+ public:
+  Palmsens(boost::asio::any_io_executor executor, std::unique_ptr<link::ByteLink> link,
+           PalmsensSettings settings);
+  ~Palmsens() override;
+
+  Later<Identity> identify() override;
+  Later<Found> reattach() override;
+  [[nodiscard]] Result<OnBoard> prepare(const PlannedStep& step) const override;
+  Later<void> start(const PlannedStep& step, const Marker& marker) override;
+  Later<Heard> next() override;
+  Later<Sample> measure_rest() override;
+  Later<void> open_cell() override;
+
+ private:
+  class Conversation;
+  std::shared_ptr<Conversation> talk_;  ///< shared with its own coroutines, which may end after the driver
+};
+
+}  // namespace cambench
