@@ -354,8 +354,9 @@ Later<void> ModbusPress::carry_out(WriteStep step, Urgency urgency) {
   }
   const auto waited = co_await wait_for_interval(first, urgency);
   if (!waited) co_return fail(waited.error());
-  const auto done = co_await write_words(
-      first, std::move(words), reads_back ? std::optional(std::move(expected)) : std::nullopt, urgency);
+  std::optional<Words> check;  // named: g++ 12 frees the temporaries of a conditional beside co_await twice
+  if (reads_back) check = std::move(expected);
+  const auto done = co_await write_words(first, std::move(words), std::move(check), urgency);
   if (!done) co_return fail(done.error());
   if (keeps_pressure) intended_ = map_.to_pressure(first, step.values[0]);
   co_return Result<void>{};

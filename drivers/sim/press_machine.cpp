@@ -73,7 +73,7 @@ constexpr std::array known{
     KnownFault{"stall", "", 0, "no answer"},
     KnownFault{"refuse", "", 0, "connections are closed at once"},
     KnownFault{"delay", "s", 0.3, "answers come this many seconds late"},
-    KnownFault{"stale", "", 0, "an answer carries the data of the one before"},
+    KnownFault{"stale", "", 0, "every second answer carries the data of the one two before it"},
     KnownFault{"dup", "", 0, "every answer comes twice"},
     KnownFault{"tid", "", 0, "answers carry another transaction number"},
     KnownFault{"unit", "", 0, "answers carry another unit number"},

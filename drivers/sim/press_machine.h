@@ -30,7 +30,7 @@ struct AnswerTrouble {
   bool stall = false;      ///< no answer at all
   bool refuse = false;     ///< connections are closed at once
   Seconds delay{0};        ///< the answer comes this much later
-  bool stale = false;      ///< the previous answer's data under this request's header
+  bool stale = false;      ///< every second answer carries the data of the one two before it
   bool duplicate = false;  ///< every answer comes twice
   bool wrong_transaction = false, wrong_unit = false;
   std::uint8_t exception = 0;  ///< answer every request with this exception

@@ -1,0 +1,319 @@
+// The driver against a simulated press over a real TCP connection on the loopback. The press lives 200 times
+// faster than the wire, so that ramps end within milliseconds; the wire itself is never stretched. The map is the
+// built-in one with shorter time-outs.
+#include "drivers/modbus_press.h"
+
+#include <doctest/doctest.h>
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <cstring>
+#include <fstream>
+
+#include "drivers/sim/modbus_server.h"
+#include "loop.h"
+
+using namespace cambench;
+using namespace std::chrono_literals;
+namespace asio = boost::asio;
+
+namespace {
+
+std::string quick_map() {
+  std::ifstream file(CAMBENCH_SOURCE "/drivers/maps/generic-press.toml");
+  std::string text(std::istreambuf_iterator<char>(file), {});
+  for (const auto& [slow, quick] :
+       {std::pair("response_timeout_ms = 500", "response_timeout_ms = 150"),
+        std::pair("within_ms = 1000", "within_ms = 60"), std::pair("stale_ms = 1000", "stale_ms = 150")})
+    for (std::size_t at = text.find(slow); at != std::string::npos; at = text.find(slow))
+      text.replace(at, std::strlen(slow), quick);
+  const std::string path = CAMBENCH_BUILD "/quick-press.toml";
+  std::ofstream(path) << text;
+  return path;
+}
+
+struct Bench {
+  explicit Bench(sim::PressSettings settings = fast(), ModbusPressOptions options = {})
+      : machine(std::move(settings)), server(io.get_executor(), {{1, &machine}}) {
+    static const std::string map = quick_map();
+    options.map = map;
+    options.name = "press A1";
+    options.port = "tcp://127.0.0.1:" + std::to_string(server.port());
+    auto made = make_modbus_press(io.get_executor(), options);
+    REQUIRE_MESSAGE(made, made.error().what);
+    press = std::move(*made);
+  }
+  static sim::PressSettings fast() {
+    sim::PressSettings settings;
+    settings.time_scale = 200;
+    settings.noise_MPa = 0.002;
+    return settings;
+  }
+  PressureSample read() {
+    auto sample = tests::finish(io, press->read());
+    REQUIRE_MESSAGE(sample, sample.error().what);
+    return *sample;
+  }
+  void order(MegaPascal target) {
+    const auto done = tests::finish(io, press->set_target(target));
+    REQUIRE_MESSAGE(done, done.error().what);
+  }
+  bool arrives(MegaPascal target) {
+    for (int poll = 0; poll < 500; ++poll) {
+      const auto sample = read();
+      if (sample.pressure && abs(*sample.pressure - target) < MegaPascal(0.2)) return true;
+      wait(5ms);
+    }
+    return false;
+  }
+  asio::awaitable<bool> waited(std::chrono::milliseconds time) {
+    asio::steady_timer timer(io, time);
+    co_await timer.async_wait(asio::use_awaitable);
+    co_return true;
+  }
+  void wait(std::chrono::milliseconds time) { tests::finish(io, waited(time)); }
+
+  asio::io_context io;
+  sim::PressMachine machine;
+  sim::ModbusTcpServer server;
+  std::unique_ptr<Press> press;
+};
+
+}  // namespace
+
+TEST_CASE("the press says who it is, and another serial number than the configured one is refused") {
+  Bench bench;
+  const auto identity = tests::finish(bench.io, bench.press->identify());
+  REQUIRE_MESSAGE(identity, identity.error().what);
+  CHECK(identity->serial == "PRESS-0001");
+  CHECK(identity->firmware == "1");
+  CHECK(bench.press->limits().max_target == MegaPascal(400));
+  CHECK(bench.press->limits().watchdog);
+
+  ModbusPressOptions options;
+  options.serial = "PRESS-0002";
+  Bench other(Bench::fast(), options);
+  const auto refused = tests::finish(other.io, other.press->identify());
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().kind == Fault::Kind::identity);
+  CHECK(refused.error().what ==
+        "press A1: serial number \"PRESS-0001\" answered, configured is \"PRESS-0002\"");
+}
+
+TEST_CASE("a press whose words come in another order than the map says is not taken for ours") {
+  auto settings = Bench::fast();
+  settings.low_word_first = true;
+  Bench bench(settings);
+  const auto refused = tests::finish(bench.io, bench.press->identify());
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().kind == Fault::Kind::identity);
+  CHECK(refused.error().what.find("word order") != std::string::npos);
+}
+
+TEST_CASE("a press reaches 50 MPa, holds it, follows a lower target, and vents") {
+  Bench bench;
+  bench.order(MegaPascal(50));
+  CHECK(bench.machine.target() == MegaPascal(50));
+  REQUIRE(bench.arrives(MegaPascal(50)));
+  CHECK(std::abs(bench.machine.true_pressure().value() - 50) < 0.3);
+  CHECK(bench.read().target == MegaPascal(50));
+
+  REQUIRE(tests::finish(bench.io, bench.press->hold()));
+  CHECK(bench.machine.mode() == sim::PressMachine::Mode::hold);
+  bench.order(MegaPascal(20));
+  REQUIRE(bench.arrives(MegaPascal(20)));
+
+  REQUIRE(tests::finish(bench.io, bench.press->vent()));
+  CHECK(bench.machine.mode() == sim::PressMachine::Mode::vent);
+  REQUIRE(bench.arrives(MegaPascal(0)));
+}
+
+TEST_CASE("a target above the map's limit never reaches the wire") {
+  Bench bench;
+  const auto before = bench.server.requests();
+  const auto refused = tests::finish(bench.io, bench.press->set_target(MegaPascal(401)));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().kind == Fault::Kind::refused);
+  CHECK(refused.error().what == "press A1: target: 401 MPa is outside 0..400, which the map allows");
+  CHECK(bench.server.requests() == before);
+}
+
+TEST_CASE("NaN, infinity and a broken sensor are readings without a pressure, and the trouble says which") {
+  Bench bench;
+  for (const auto& [fault, trouble] :
+       {std::pair("nan", "pressure: NaN is not a number"),
+        std::pair("inf", "pressure: infinity is not a number"),
+        std::pair("sensor", "pressure: the device says status.sensor_broken")}) {
+    REQUIRE(bench.machine.inject(fault));
+    const auto sample = bench.read();
+    CHECK_FALSE(sample.pressure);
+    CHECK(sample.trouble == trouble);
+    bench.machine.clear_all();
+    CHECK(bench.read().pressure);
+  }
+}
+
+TEST_CASE("a sensor whose counter stands still is not measuring") {
+  Bench bench;
+  REQUIRE(bench.read().pressure);
+  REQUIRE(bench.machine.inject("freeze:counter=1"));
+  bench.wait(30ms);
+  CHECK(bench.read().pressure);  // two readings faster than the sensor are no fault
+  bench.wait(180ms);             // stale_ms of the map is 150
+  const auto sample = bench.read();
+  CHECK_FALSE(sample.pressure);
+  CHECK(sample.trouble.find("stands still") != std::string::npos);
+}
+
+TEST_CASE("a write that the press acknowledges and forgets is a fault after one repetition") {
+  Bench bench;
+  bench.order(MegaPascal(10));
+  REQUIRE(bench.machine.inject("wignore"));
+  const auto lost = tests::finish(bench.io, bench.press->set_target(MegaPascal(50)));
+  REQUIRE_FALSE(lost);
+  CHECK(lost.error().kind == Fault::Kind::instrument);
+  CHECK(lost.error().what.find("wrote 4248 0000 and reads back 4120 0000") != std::string::npos);
+}
+
+TEST_CASE("a target that the press clips is a fault, not a smaller target") {
+  Bench bench;
+  REQUIRE(bench.machine.inject("wclip:max=20"));
+  const auto clipped = tests::finish(bench.io, bench.press->set_target(MegaPascal(50)));
+  REQUIRE_FALSE(clipped);
+  CHECK(clipped.error().kind == Fault::Kind::instrument);
+}
+
+TEST_CASE("a press in local mode that ignores a hold does not count as made safe") {
+  Bench bench;
+  bench.order(MegaPascal(10));
+  REQUIRE(bench.machine.inject("local"));
+  const auto unsafe = tests::finish(bench.io, bench.press->hold());
+  REQUIRE_FALSE(unsafe);
+  CHECK(unsafe.error().what.find("hold was not confirmed after 3 attempts") != std::string::npos);
+}
+
+TEST_CASE("a set point that somebody moved at the panel is noticed at the next reading") {
+  Bench bench;
+  bench.order(MegaPascal(50));
+  REQUIRE(bench.read().pressure);
+  bench.machine.set_target_by_hand(MegaPascal(80));
+  const auto sample = bench.read();
+  CHECK_FALSE(sample.pressure);
+  CHECK(sample.trouble == "the set point is 80.000 MPa, we ordered 50.000 MPa");
+  bench.order(MegaPascal(50));
+  CHECK(bench.read().pressure);
+}
+
+TEST_CASE("a press that restarted is in trouble until somebody orders a new target") {
+  Bench bench;
+  bench.order(MegaPascal(50));
+  bench.machine.advance(std::chrono::steady_clock::now() + 90s);
+  REQUIRE(bench.read().pressure);
+  REQUIRE(bench.machine.inject("reboot"));
+  bench.server.drop_connections();
+  auto sample = bench.read();  // the lost connection is reopened without a fault
+  CHECK_FALSE(sample.pressure);
+  CHECK(sample.trouble == "the press restarted: its uptime went from 90 to 0 s");
+  CHECK(sample.target == MegaPascal(0));
+  CHECK_FALSE(bench.read().pressure);  // still: nobody has ordered anything
+  bench.order(MegaPascal(50));
+  CHECK(bench.read().pressure);
+}
+
+TEST_CASE("a press that does not answer is a fault within its time-out, and is back when it answers") {
+  Bench bench;
+  bench.order(MegaPascal(50));
+  REQUIRE(bench.machine.inject("stall"));
+  const auto silent = tests::finish(bench.io, bench.press->read());
+  REQUIRE_FALSE(silent);
+  CHECK(silent.error().kind == Fault::Kind::timeout);
+  bench.machine.clear_all();
+  CHECK(bench.read().target == MegaPascal(50));
+}
+
+// With a late reply libmodbus by itself stays one behind for ever (RTU) or fails for ever (TCP).
+TEST_CASE("a late reply never becomes a value") {
+  Bench bench;
+  bench.order(MegaPascal(50));
+  REQUIRE(bench.arrives(MegaPascal(50)));
+  REQUIRE(bench.machine.inject("delay:s=0.2"));  // the map waits 0.15 s
+  const auto late = tests::finish(bench.io, bench.press->read());
+  REQUIRE_FALSE(late);
+  bench.machine.clear_all();
+  REQUIRE(tests::finish(bench.io, bench.press->vent()));
+  bench.wait(80ms);  // the late reply has been sent now
+  for (int poll = 0; poll < 5; ++poll) {
+    const auto sample = bench.read();
+    if (sample.pressure) CHECK(*sample.pressure < MegaPascal(1));
+  }
+}
+
+TEST_CASE("a reply to another request, of another unit, or twice is not believed") {
+  Bench bench;
+  bench.order(MegaPascal(5));
+  for (const char* fault : {"tid", "unit"}) {
+    REQUIRE(bench.machine.inject(fault));
+    const auto foreign = tests::finish(bench.io, bench.press->read());
+    REQUIRE_FALSE(foreign);
+    CHECK(foreign.error().kind == Fault::Kind::protocol);
+    bench.machine.clear_all();
+    CHECK(bench.read().pressure);
+  }
+  REQUIRE(bench.machine.inject("dup"));
+  CHECK(bench.read().pressure);
+  bench.wait(5ms);
+  CHECK(bench.read().pressure);  // the second copy was drained
+}
+
+TEST_CASE("a reply with old data under a new request shows in the sample counter") {
+  Bench bench;
+  REQUIRE(bench.machine.inject("stale"));
+  std::string troubles;
+  for (int poll = 0; poll < 6; ++poll) {
+    troubles += bench.read().trouble;
+    bench.wait(25ms);
+  }
+  CHECK(troubles.find("the sample counter went back") != std::string::npos);
+}
+
+TEST_CASE("an exception of the device counts as a lost link, one about the map as a wrong map") {
+  Bench bench;
+  REQUIRE(bench.machine.inject("exception:code=4"));
+  CHECK(tests::finish(bench.io, bench.press->read()).error().kind == Fault::Kind::link);
+  bench.machine.clear_all();
+  REQUIRE(bench.machine.inject("exception:code=2"));
+  const auto wrong = tests::finish(bench.io, bench.press->read());
+  CHECK(wrong.error().kind == Fault::Kind::instrument);
+  CHECK(wrong.error().what.find("the register map does not fit") != std::string::npos);
+}
+
+TEST_CASE("a press that refuses connections is a link fault, and is left alone for growing moments") {
+  Bench bench;
+  REQUIRE(bench.machine.inject("refuse"));
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    const auto refused = tests::finish(bench.io, bench.press->read());
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().kind == Fault::Kind::link);
+  }
+  CHECK(tests::finish(bench.io, bench.press->read()).error().what.find("left alone") != std::string::npos);
+  bench.machine.clear_all();
+  CHECK(tests::finish(bench.io, bench.press->vent()));  // a stop does not wait for the pause
+}
+
+TEST_CASE("an unfed watchdog holds the press by itself, feeding then says so, and a new target resets it") {
+  Bench bench;
+  bench.order(MegaPascal(50));
+  REQUIRE(bench.arrives(MegaPascal(50)));
+  REQUIRE(tests::finish(bench.io, bench.press->feed_watchdog()));
+  REQUIRE(tests::finish(bench.io, bench.press->feed_watchdog()));
+  bench.machine.advance(std::chrono::steady_clock::now() + 6s);  // the map arms it with 5 s
+  CHECK(bench.machine.watchdog_expired());
+  CHECK(bench.machine.mode() == sim::PressMachine::Mode::hold);
+  const auto expired = tests::finish(bench.io, bench.press->feed_watchdog());
+  REQUIRE_FALSE(expired);
+  CHECK(expired.error().kind == Fault::Kind::instrument);
+
+  bench.order(MegaPascal(40));
+  CHECK(tests::finish(bench.io, bench.press->feed_watchdog()));
+  CHECK_FALSE(bench.machine.watchdog_expired());
+}
