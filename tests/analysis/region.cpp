@@ -1,0 +1,276 @@
+#include "analysis/region.h"
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <map>
+#include <random>
+
+#include "analysis/bad_input.h"
+#include "analysis/formats/file.h"
+#include "analysis/spot_table.h"
+#include "schema/sha256.h"
+
+using namespace cambench;
+using namespace cambench::sims;
+
+namespace fs = std::filesystem;
+
+namespace {
+
+class Folder {
+ public:
+  Folder() {
+    auto name = (fs::temp_directory_path() / "cambench-region-XXXXXX").string();
+    path = ::mkdtemp(name.data());
+  }
+  ~Folder() { fs::remove_all(path); }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+
+  void write(const std::string& name, const std::string& text) {
+    std::ofstream(path / name, std::ios::binary) << text;
+  }
+  std::vector<fs::path> files() const {
+    std::vector<fs::path> all;
+    for (const auto& entry : fs::directory_iterator(path)) all.push_back(entry.path());
+    return all;
+  }
+
+  fs::path path;
+};
+
+std::string image(int width, int height, const std::vector<int>& counts) {
+  std::string text = "# header\r\n\r\n";
+  for (int i = 0; i < width * height; ++i)
+    text += fmt::format("{} {} {:e}\r\n", i % width, i / width,
+                        static_cast<double>(counts[static_cast<std::size_t>(i)]));
+  return text;
+}
+
+// Two regions in one folder, as SurfaceLab names them; the reference ion's elements in the operator's order.
+void write_two_regions(Folder& folder) {
+  for (const auto* base : {"NCM (a) - 1", "NCM (a) - 2"}) {
+    folder.write(fmt::format("{} (0) - total.txt", base), image(2, 2, {10, 20, 0, 40}));
+    folder.write(fmt::format("{} (1) - sum of rest.txt", base), image(2, 2, {1, 1, 0, 1}));
+    folder.write(fmt::format("{} (2) - PO_3-.txt", base), image(2, 2, {5, 5, 0, 5}));
+    folder.write(fmt::format("{} (3) - O_2Ni-.txt", base), image(2, 2, {1, 2, 0, 0}));
+  }
+}
+
+template <typename Call>
+std::string refusal(Call call) {
+  try {
+    (void)call();
+  } catch (const BadInput& problem) {
+    return problem.what();
+  }
+  return "accepted";
+}
+
+const char* spectrum =
+    "# Binning: 1\r\n# Deadtime Correction: "
+    "on\r\nChannel\tm/z\tIntensity\r\n1\t1.0\t5\r\n2\t2.0\t15\r\n3\t3.6\t1\r\n";
+const char* peak_list = "No.\tLower Mass (u)\tUpper Mass (u)\tAssignment\r\n1\t0,9\t1,1\tH-\r\n";
+
+}  // namespace
+
+TEST_CASE("the images of one folder are sorted into regions by their base, in any order of the files") {
+  Folder folder;
+  write_two_regions(folder);
+  auto files = folder.files();
+  for (unsigned seed = 0; seed < 5; ++seed) {
+    std::shuffle(files.begin(), files.end(), std::mt19937(seed));
+    const auto found = find_regions(files);
+    CHECK(found.refused.empty());
+    REQUIRE(found.regions.size() == 2);
+    CHECK(found.regions[0].name == "NCM (a) - 1");
+    CHECK(found.regions[0].files.size() == 4);
+    CHECK(std::ranges::is_sorted(found.regions[0].files));
+  }
+}
+
+TEST_CASE("a region of images becomes one row, with the files it rests on") {
+  Folder folder;
+  write_two_regions(folder);
+  const auto region = read_region(find_regions(folder.files()).regions[0]);
+  CHECK(region.name == "NCM (a) - 1");
+  CHECK(region.reference == "O_2Ni-");
+  CHECK(region.width == 2);
+  CHECK(region.pixels_without_ions == 1);
+  CHECK(region.pixels_without_reference == 1);
+  CHECK(region.notes == std::vector<std::string>{"NCM (a) - 1: 1 of 4 pixels have no ion and were left out"});
+
+  REQUIRE(region.peaks.size() == 2);  // neither total nor sum of rest
+  const auto& po3 = region.peaks[0];
+  CHECK(po3.label == "PO_3-");
+  CHECK(po3.counts == 15);
+  CHECK(po3.by_total == doctest::Approx((5.0 / 10 + 5.0 / 20 + 5.0 / 40) / 3));
+  CHECK(po3.by_reference_sum == 5.0 / 1 + 5.0 / 2 + 5.0 / 0.5);
+  CHECK(po3.share_from_empty_reference == doctest::Approx(10.0 / 17.5));
+  CHECK(region.peaks[1].counts == 3);
+  CHECK(region.peaks[1].by_reference_sum == 2);  // itself over itself, where it is
+
+  REQUIRE(region.files.size() == 3);  // sum of rest is not used
+  CHECK(region.files[0].name == "NCM (a) - 1 (0) - total.txt");
+  CHECK(region.files[0].sha256 == sha256_hex(image(2, 2, {10, 20, 0, 40})));
+  CHECK(region.files[0].bytes == image(2, 2, {10, 20, 0, 40}).size());
+}
+
+TEST_CASE("the reference ion is optional unless it is required") {
+  Folder folder;
+  folder.write("a (0) - total.txt", image(1, 1, {10}));
+  folder.write("a (2) - O-.txt", image(1, 1, {4}));
+  const auto found = find_regions(folder.files()).regions.at(0);
+  CHECK(read_region(found).reference.empty());
+  CHECK(read_region(found).peaks[0].by_reference == 0);
+  CHECK(refusal([&] { return read_region(found, {.reference_required = true}); }) ==
+        "a: the image of the reference ion NiO2- is missing; export it as well, or choose another reference "
+        "ion");
+}
+
+TEST_CASE("files that belong to no region are refused by name and with the mend") {
+  Folder folder;
+  folder.write("a (2) - O-.txt", image(1, 1, {4}));
+  folder.write("b (0) - total.txt", image(1, 1, {4}));
+  folder.write("b (2) - LiCO_3-.txt", image(1, 1, {4}));
+  folder.write("b (3) - CO_3Li-.txt", image(1, 1, {4}));
+  folder.write("empty (0) - total.txt", "");
+  folder.write("foreign.txt", "hello\n");
+  folder.write("image.txt", image(1, 1, {4}));
+  const auto found = find_regions(folder.files());
+  CHECK(found.regions.empty());
+  std::map<std::string, std::string> why;
+  for (const auto& refused : found.refused) why[refused.file.filename().string()] = refused.why;
+  CHECK(why.size() == 5);
+  CHECK(why["a (2) - O-.txt"] ==
+        "a: the total ion image \"a (0) - total.txt\" is missing; export it as well");
+  CHECK(why["b (0) - total.txt"] == "b: LiCO_3- and CO_3Li- are the same ion; keep one file for each ion");
+  CHECK(why["empty (0) - total.txt"] == "empty (0) - total.txt: is empty; copy or export it again");
+  CHECK(why["foreign.txt"].starts_with("foreign.txt: neither an ASCII image"));
+  CHECK(why["image.txt"].starts_with("image.txt: an image, but not named"));
+}
+
+TEST_CASE("a file that is cut short, of another size or gone makes its region a refusal that names it") {
+  Folder folder;
+  write_two_regions(folder);
+  const auto found = find_regions(folder.files()).regions[0];
+  const auto whole = image(2, 2, {5, 5, 0, 5});
+  folder.write("NCM (a) - 1 (2) - PO_3-.txt", whole.substr(0, whole.size() - 5));
+  CHECK(refusal([&] { return read_region(found); }) ==
+        "NCM (a) - 1 (2) - PO_3-.txt, line 6: the last line is not ended: the file is cut short; copy or "
+        "export it again");
+  folder.write("NCM (a) - 1 (2) - PO_3-.txt", image(2, 1, {5, 5}));
+  CHECK(refusal([&] {
+          return read_region(found);
+        }).starts_with("NCM (a) - 1 (2) - PO_3-.txt: is 2 x 1 pixels, its region's total ion image 2 x 2"));
+  fs::remove(folder.path / "NCM (a) - 1 (2) - PO_3-.txt");
+  CHECK(refusal([&] {
+          return read_region(found);
+        }).starts_with("NCM (a) - 1 (2) - PO_3-.txt: cannot be opened"));
+  folder.write("NCM (a) - 1 (0) - total.txt", image(2, 2, {0, 0, 0, 0}));
+  CHECK(refusal([&] {
+          return read_region(found);
+        }).starts_with("NCM (a) - 1 (0) - total.txt: the image holds no ion"));
+}
+
+TEST_CASE("spectra are regions of their own, by the folder's peak list, the study's, or nominal mass") {
+  Folder folder;
+  folder.write("spot 1.txt", spectrum);
+  folder.write("spot 2.txt", spectrum);
+  auto nominal = read_region(find_regions(folder.files()).regions.at(0));
+  CHECK(nominal.name == "spot 1");
+  REQUIRE(nominal.peaks.size() == 3);  // the spectrum ends at 3.6
+  CHECK(nominal.peaks[0].label == "m/z 1");
+  CHECK(nominal.peaks[1].by_total == 15.0 / 21);
+
+  Folder study;
+  study.write("peaks.txt", peak_list);
+  const auto by_study = read_region(find_regions(folder.files(), study.path / "peaks.txt").regions.at(0));
+  REQUIRE(by_study.peaks.size() == 1);
+  CHECK(by_study.peaks[0].label == "H-");
+  CHECK(by_study.peaks[0].by_total == 5.0 / 21);
+  REQUIRE(by_study.files.size() == 2);
+  CHECK(by_study.files[0].name == "peaks.txt");
+
+  folder.write("own peaks.txt", peak_list);
+  CHECK(find_regions(folder.files()).regions.at(0).interval_list == folder.path / "own peaks.txt");
+  folder.write("more peaks.txt", peak_list);
+  const auto two_lists = find_regions(folder.files());
+  CHECK(two_lists.regions.empty());
+  CHECK(two_lists.refused.size() == 2);
+}
+
+TEST_CASE("a file reader gives the file as it is, and says what it cannot read") {
+  Folder folder;
+  folder.write("long", std::string(100000, 'x'));
+  folder.write("short", "y");
+  FileReader files;
+  CHECK(files.read(folder.path / "long").size() == 100000);
+  CHECK(files.read(folder.path / "short") == "y");
+  CHECK(files.peek(folder.path / "long", 10) == "xxxxxxxxxx");
+  CHECK(refusal([&] {
+          return std::string(files.read(folder.path / "none"));
+        }).starts_with("none: cannot be opened"));
+  CHECK(refusal([&] { return std::string(files.read(folder.path)); }).find("cannot be opened") !=
+        std::string::npos);
+}
+
+TEST_CASE("regions become one table, sorted, with labels as people write them") {
+  Region a, b;
+  a.name = "2";
+  b.name = "1";
+  a.peaks = {{.label = "O_2Ni-", .by_total = 0.1, .by_reference = 1},
+             {.label = "PO_3-", .by_total = 0.2, .by_reference = 2}};
+  b.peaks = {{.label = "PO_3-", .by_total = 0.4, .by_reference = 4},
+             {.label = "NiO_2-", .by_total = 0.3, .by_reference = 3}};
+  b.notes = {"1: something to know"};
+  const std::vector<SpotRegion> spots = {{"m", State::cycled, &a}, {"m", State::cycled, &b}};
+  const auto table = tabulate(spots, FragmentTable::built_in());
+  REQUIRE(table.spots.size() == 2);
+  CHECK(table.spots[0].region == "1");
+  CHECK(table.fragments[0].label == "PO3-");  // 78.96 before 89.93
+  CHECK(table.fragments[1].label == "NiO2-");
+  CHECK(table.fragments[1].category == "CAM");
+  CHECK(table.values(0, 0) == 0.4);
+  CHECK(table.values(1, 1) == 0.1);
+  CHECK(table.notes == std::vector<std::string>{"m cycled: 1: something to know"});
+
+  const TableOptions by_reference{.normalisation = Normalisation::reference_ion};
+  CHECK(refusal([&] {
+          return tabulate(spots, FragmentTable::built_in(), by_reference);
+        }).starts_with("m cycled \"1\": is not normalised to a reference ion"));
+  a.reference = "NiO_2-";
+  b.reference = "O_2Ni-";
+  CHECK(tabulate(spots, FragmentTable::built_in(), by_reference).values(0, 1) == 3);
+}
+
+TEST_CASE("regions that cannot be compared are refused with both their names") {
+  Region a, b;
+  a.name = "1";
+  b.name = "2";
+  a.peaks = {{.label = "PO_3-"}, {.label = "O-"}};
+  b.peaks = {{.label = "O-"}};
+  const std::vector<SpotRegion> spots = {{"m", State::cycled, &a}, {"m", State::uncycled, &b}};
+  const auto& fragments = FragmentTable::built_in();
+  CHECK(refusal([&] { return tabulate(spots, fragments); }) ==
+        "m uncycled \"2\": has no PO3-, which other regions have; export the same peaks for all regions");
+  const auto table = tabulate(spots, fragments, {.missing_peaks = TableOptions::MissingPeaks::leave_out});
+  CHECK(table.fragments.size() == 1);
+  CHECK(table.notes == std::vector<std::string>{"left out, because some regions lack them: PO3-"});
+
+  a.width = a.height = 256;
+  b.width = b.height = 128;
+  CHECK(refusal([&] {
+          return tabulate(spots, fragments);
+        }).starts_with("m cycled \"1\": the image is 256 x 256 pixels, that of m uncycled \"2\" 128 x 128"));
+  const std::vector<SpotRegion> twice = {{"m", State::cycled, &a}, {"m", State::cycled, &a}};
+  CHECK(refusal([&] {
+          return tabulate(twice, fragments);
+        }).starts_with("m cycled \"1\": there are two regions of this name"));
+  CHECK(tabulate({}, fragments).spots.empty());
+}

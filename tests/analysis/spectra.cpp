@@ -1,0 +1,62 @@
+#include "analysis/spectra.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "analysis/bad_input.h"
+
+using namespace cambench;
+using namespace cambench::sims;
+
+namespace {
+
+const Spectrum spectrum{{1.0, 2.0, 2.5, 3.0, 4.0, 5.0}, {1, 2, 4, 6, 0, 7}};
+
+std::string refusal(const Spectrum& s, std::vector<MassInterval> intervals,
+                    const NormaliseOptions& options = {}) {
+  try {
+    (void)normalise_spectrum(s, intervals, "s.txt", options);
+  } catch (const BadInput& problem) {
+    return problem.what();
+  }
+  return "accepted";
+}
+
+}  // namespace
+
+TEST_CASE("an interval holds the channels from its lower mass up to, not including, its upper mass") {
+  const std::vector<MassInterval> intervals = {
+      {"a", 2.0, 3.0}, {"b", 3.0, 4.5}, {"c", 0.0, 0.5}, {"d", 0.0, 9.0}};
+  CHECK(interval_areas(spectrum, intervals) == std::vector<double>{6, 6, 0, 20});
+  CHECK(total_counts(spectrum) == 20);
+}
+
+TEST_CASE("the trapezoid runs over the channels of the interval") {
+  const std::vector<MassInterval> intervals = {{"a", 2.0, 3.5}};
+  CHECK(interval_areas(spectrum, intervals, SpectrumArea::trapezoid) ==
+        std::vector<double>{0.5 * (2 + 4) / 2 + 0.5 * (4 + 6) / 2});
+}
+
+TEST_CASE("areas are normalised to all counts of the spectrum and to the reference ion's area") {
+  const std::vector<MassInterval> intervals = {{"O-", 2.0, 3.0}, {"O_2Ni-", 3.0, 4.5}};
+  const auto region = normalise_spectrum(spectrum, intervals, "s.txt", {.reference = "NiO2-"});
+  CHECK(region.reference == "O_2Ni-");
+  CHECK(region.peaks[0].by_total == 6.0 / 20);
+  CHECK(region.peaks[0].by_reference == 1.0);
+  CHECK(normalise_spectrum(spectrum, intervals, "s.txt", {.reference = ""}).reference.empty());
+}
+
+TEST_CASE("a spectrum that cannot be normalised is refused or said to have no reference") {
+  CHECK(refusal({{1, 2}, {0, 0}}, {{"O-", 1, 2}}) ==
+        "s.txt: the spectrum holds no ion; export it again, or leave this spot out");
+  CHECK(refusal(spectrum, {{"PO_3-", 78.9, 79.0}})
+            .starts_with(
+                "s.txt: the spectrum ends at m/z 5.000, below the end of the interval of PO_3- (79.000)"));
+  CHECK(refusal(spectrum, {{"O-", 1, 2}}, {.reference_required = true})
+            .starts_with("s.txt: no interval is assigned to the reference ion NiO2-"));
+  const std::vector<MassInterval> empty_reference = {{"NiO2-", 3.5, 4.5}};
+  const auto region = normalise_spectrum(spectrum, empty_reference, "s.txt");
+  CHECK(region.reference.empty());
+  CHECK(region.notes.size() == 1);
+}

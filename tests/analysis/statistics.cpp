@@ -1,0 +1,70 @@
+#include "analysis/statistics.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+using namespace cambench;
+using namespace cambench::sims;
+
+TEST_CASE("quartiles are type 7: at position (n - 1) p") {
+  // 14 regions as in the paper: Q1 at index 3.25, so a quarter of the way from the fourth value to the fifth.
+  std::vector<double> values;
+  for (int i = 0; i < 14; ++i) values.push_back(i * i);
+  const auto s = statistics_of(values);
+  CHECK(s.q1 == 9 + 0.25 * (16 - 9));
+  CHECK(s.median == (36 + 49) / 2.0);
+  CHECK(s.q3 == 81 + 0.75 * (100 - 81));
+  CHECK(s.min == 0);
+  CHECK(s.max == 169);
+  CHECK(s.n == 14);
+}
+
+TEST_CASE("both standard deviations are given, told apart by their divisor") {
+  const auto s = statistics_of(std::vector{2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0});
+  CHECK(s.mean == 5);
+  CHECK(s.sd_population == 2);
+  CHECK(*s.sd == doctest::Approx(std::sqrt(32.0 / 7)));
+}
+
+TEST_CASE("one value has quartiles and no sample standard deviation") {
+  const auto s = statistics_of(std::vector{3.0});
+  CHECK(s.q1 == 3);
+  CHECK(s.q3 == 3);
+  CHECK(s.sd_population == 0);
+  CHECK_FALSE(s.sd);
+}
+
+TEST_CASE("statistics do not depend on the order of the values, and follow a change of unit") {
+  const std::vector<double> values = {3, 1, 4, 1, 5, 9, 2, 6}, shuffled = {9, 6, 5, 4, 3, 2, 1, 1};
+  std::vector<double> scaled;
+  for (const double v : values) scaled.push_back(1e-3 * v);
+  const auto s = statistics_of(values), t = statistics_of(shuffled), u = statistics_of(scaled);
+  CHECK(s.mean == t.mean);
+  CHECK(*s.sd == *t.sd);
+  CHECK(s.q1 == t.q1);
+  CHECK(u.mean == doctest::Approx(1e-3 * s.mean));
+  CHECK(*u.sd == doctest::Approx(1e-3 * *s.sd));
+  CHECK(u.q3 == doctest::Approx(1e-3 * s.q3));
+}
+
+TEST_CASE("the relative difference is in per cent of the reference's mean, and none where that is 0") {
+  SpotTable table;
+  table.fragments = {{"PO3-", 78.96, "POy"}, {"SO3-", 79.96, "SOy"}};
+  table.spots = {{"a", State::uncycled, "1"}, {"a", State::cycled, "1"}, {"a", State::cycled, "2"}};
+  table.values = Matrix(3, 2);
+  table.values(0, 0) = 2;
+  table.values(1, 0) = 3;
+  table.values(2, 0) = 4;
+  table.values(1, 1) = 1;
+
+  const auto all = fragment_statistics(table, "a");
+  REQUIRE(all.size() == 4);
+  CHECK(all[0].state == State::uncycled);
+  CHECK(*all[0].relative_difference_percent == 0);
+  CHECK(all[2].fragment == "PO3-");
+  CHECK(all[2].of.mean == 3.5);
+  CHECK(*all[2].relative_difference_percent == 75);
+  CHECK_FALSE(all[3].relative_difference_percent);  // SO3- is 0 in the reference
+  CHECK_FALSE(fragment_statistics(table, "b")[0].relative_difference_percent);
+}
