@@ -274,7 +274,7 @@ std::vector<StoredAlarm> Reader::alarms(int limit) {
   while (row.step()) {
     StoredAlarm alarm{
         row.integer(0),
-        {row.maybe_text(1), row.maybe_text(2), row.text(3), row.text(4), row.text(5), wall(row.integer(6))},
+        {row.integer(0), row.maybe_text(1), row.maybe_text(2), row.text(3), row.text(4), row.text(5), wall(row.integer(6))},
         row.maybe_text(7),
         std::nullopt};
     if (!row.is_null(8)) alarm.acknowledged = wall(row.integer(8));

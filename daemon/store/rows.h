@@ -51,6 +51,7 @@ struct PressureRow {
 };
 
 struct AlarmRow {
+  std::int64_t id = 0;  ///< given by daemon/alarms.h, never used twice
   std::optional<std::string> station, run;
   std::string severity, cause, text;
   WallTime raised;

@@ -68,7 +68,7 @@ RowWriter::RowWriter(Database& db)
           db,
           "INSERT OR REPLACE INTO pressure (station, at_wall_ns, run, test_time_s, pressure_MPa, target_MPa, "
           "trouble) VALUES (?,?,?,?,?,?,?)"),
-      alarm_(db, insert("alarm", "station, run, severity, cause, text, raised_wall_ns")),
+      alarm_(db, insert("alarm", "id, station, run, severity, cause, text, raised_wall_ns")),
       acknowledge_(db,
                    "UPDATE alarm SET acknowledged_by = ?2, acknowledged_wall_ns = ?3 WHERE id = ?1 AND "
                    "acknowledged_by IS NULL"),
@@ -155,8 +155,8 @@ void RowWriter::operator()(const PressureRow& row) {
 }
 
 void RowWriter::operator()(const AlarmRow& row) {
-  alarm_.bind(1, row.station).bind(2, row.run).bind(3, row.severity).bind(4, row.cause).bind(5, row.text);
-  alarm_.bind(6, nanoseconds(row.raised)).run();
+  alarm_.bind(1, row.id).bind(2, row.station).bind(3, row.run).bind(4, row.severity).bind(5, row.cause);
+  alarm_.bind(6, row.text).bind(7, nanoseconds(row.raised)).run();
 }
 
 void RowWriter::operator()(const AcknowledgeRow& row) {

@@ -87,7 +87,7 @@ TEST_CASE("a row comes back as it went in") {
                                        .elapsed = Seconds(12),
                                        .test_time = Seconds(2),
                                        .at = {}},
-                              AlarmRow{"A1", "r000001", "alarm", "pressure_low", "47 MPa", WallTime{}},
+                              AlarmRow{7, "A1", "r000001", "alarm", "pressure_low", "47 MPa", WallTime{}},
                               PhaseRow{"r000001", "tripped", std::nullopt}}));
   }
   Reader reader(folder.file());
@@ -101,6 +101,7 @@ TEST_CASE("a row comes back as it went in") {
   CHECK(*reader.events_of("r000001")[0].row.step == 3);
   CHECK(reader.pressures_of_run("r000001", 100)[0].trouble == "not a number");
   CHECK(reader.alarms()[0].row.cause == "pressure_low");
+  CHECK(reader.alarms()[0].id == 7);
   CHECK(reader.last_run_number() == 1);
 }
 

@@ -1,0 +1,128 @@
+#include "daemon/records.h"
+
+#include <algorithm>
+#include <array>
+
+#include "daemon/station.h"
+
+namespace cambench::records {
+
+namespace {
+
+using Kind = sequencer::Transition::Kind;
+
+constexpr std::array kinds{Kind::started, Kind::prepared, Kind::step_began, Kind::step_ended,
+                           Kind::held,    Kind::resumed,  Kind::tripped,    Kind::reset,
+                           Kind::gap,     Kind::finished, Kind::aborted};
+constexpr std::array reasons{EndReason::planned, EndReason::guard, EndReason::timeout,
+                             EndReason::aborted, EndReason::error, EndReason::unknown};
+
+std::optional<std::string> filled(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  return text;
+}
+
+store::Row of_transition(const sequencer::Transition& t, const std::string& run, const std::string& station,
+                         Stamp at, Seconds test_time) {
+  store::EventRow row{.run = run,
+                      .station = station,
+                      .kind = std::string(sequencer::name(t.kind)),
+                      .step = t.step,
+                      .reason = {},
+                      .cause = filled(t.cause),
+                      .text = filled(t.text),
+                      .who = filled(t.who),
+                      .elapsed = t.elapsed,
+                      .test_time = test_time,
+                      .at = at};
+  if (t.kind == Kind::step_ended) row.reason = std::string(sequencer::name(t.reason));
+  return row;
+}
+
+}  // namespace
+
+std::vector<store::Row> of_start(const RunInfo& info, const std::string& station, double time_scale) {
+  store::RunRow row{.id = info.id,
+                    .station = station,
+                    .recipe = info.recipe,
+                    .recipe_hash = info.plan->recipe_hash,
+                    .recipe_text = info.recipe_text,
+                    .cell = filled(info.cell),
+                    .cell_json = filled(info.cell_json),
+                    .material = filled(info.material),
+                    .who = info.who,
+                    .one_C = info.plan->one_C,
+                    .phase = "queued",
+                    .time_scale = time_scale,
+                    .started = info.started};
+  store::AuditRow audit{.who = info.who,
+                        .act = "start",
+                        .target = info.id,
+                        .reason = {},
+                        .outcome = "granted",
+                        .at = info.started};
+  return {std::move(row), std::move(audit)};
+}
+
+std::vector<store::Row> of_turn(const sequencer::Turn& turn, const std::string& run,
+                                const std::string& station, Stamp at, Seconds test_time, Alarms& alarms) {
+  std::vector<store::Row> rows;
+  for (const auto& t : turn.transitions) rows.push_back(of_transition(t, run, station, at, test_time));
+  for (const auto& command : turn.commands)
+    if (const auto* raised = std::get_if<command::Raise>(&command))
+      if (auto row = alarms.raise(station, run, *raised, at.wall)) rows.push_back(std::move(*row));
+  if (!turn.transitions.empty()) {
+    const auto& phase = turn.run.phase;
+    const bool over = std::holds_alternative<sequencer::phase::Finished>(phase) ||
+                      std::holds_alternative<sequencer::phase::Aborted>(phase);
+    rows.push_back(store::PhaseRow{run, std::string(sequencer::name(phase)),
+                                   over ? std::optional(at.wall) : std::nullopt});
+  }
+  return rows;
+}
+
+store::Row of_sample(Sample sample, const RunInfo& info, std::int64_t seq, Seconds test_time,
+                     Seconds step_offset) {
+  const auto& steps = info.plan->steps;
+  const std::uint32_t cycle = sample.step < steps.size() ? steps[sample.step].cycle : 0;
+  sample.step_time += step_offset;
+  return store::SampleRow{
+      .run = info.id, .seq = seq, .test_time = test_time, .cycle = cycle, .sample = sample};
+}
+
+store::Row of_pressure(const PressureSample& sample, const std::string& station, const std::string& run,
+                       Seconds test_time) {
+  store::PressureRow row{.station = station, .run = filled(run), .test_time = {}, .sample = sample};
+  if (!run.empty()) row.test_time = test_time;
+  return row;
+}
+
+bool worth_storing(const PressureSample& sample, const std::optional<PressureSample>& last,
+                   double time_scale) {
+  if (!last || time_scale > 1) return true;
+  if (sample.trouble != last->trouble || sample.pressure.has_value() != last->pressure.has_value())
+    return true;
+  if (sample.target != last->target) return true;
+  if (sample.pressure && abs(*sample.pressure - *last->pressure) > MegaPascal(0.2)) return true;
+  return sample.at.steady - last->at.steady >= std::chrono::seconds(1);
+}
+
+std::vector<sequencer::Transition> transitions_of(const std::vector<store::StoredEvent>& events) {
+  std::vector<sequencer::Transition> transitions;
+  for (const auto& [seq, row] : events) {
+    const auto kind = std::ranges::find_if(kinds, [&](Kind k) { return sequencer::name(k) == row.kind; });
+    if (kind == kinds.end()) continue;  // a note, not a transition
+    const auto reason = std::ranges::find_if(
+        reasons, [&](EndReason r) { return row.reason && sequencer::name(r) == *row.reason; });
+    transitions.push_back({.kind = *kind,
+                           .step = row.step.value_or(0),
+                           .reason = reason == reasons.end() ? EndReason::unknown : *reason,
+                           .cause = row.cause.value_or(""),
+                           .text = row.text.value_or(""),
+                           .who = row.who.value_or(""),
+                           .elapsed = row.elapsed.value_or(Seconds{0})});
+  }
+  return transitions;
+}
+
+}  // namespace cambench::records

@@ -1,0 +1,131 @@
+// One station of the bench: its two instruments, the run on it, and the single way in for everything that
+// happens to that run.
+//
+//     potentiostat --next()--> hear ----+
+//     press --read() 5 Hz--> poll ------+--> happen(event) --> sequencer::step --> commit --> carry_out(commands)
+//     operator, tick -------------------+                          |
+//                                                                  +--> OpenCell, HoldPressure, Vent: at once
+//
+// Everything here runs on the io_context thread. Transitions are committed before the commands that follow from
+// them go out; what makes safe does not wait for the disk and cancels whatever was ordered before it.
+#pragma once
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/alarms.h"
+#include "daemon/config.h"
+#include "daemon/journal.h"
+#include "daemon/sequencer/sequencer.h"
+#include "daemon/store/store.h"
+#include "drivers/instrument.h"
+#include "schema/status.h"
+
+namespace cambench {
+
+/// What a run is about, as recorded when it was started.
+struct RunInfo {
+  std::string id;  ///< "r000001", also the instrument's marker
+  std::string recipe, cell, material, who;
+  std::string recipe_text, cell_json;  ///< as they were when it started
+  std::shared_ptr<const Plan> plan;
+  WallTime started;
+};
+
+class Station {
+ public:
+  struct Instruments {
+    std::unique_ptr<Potentiostat> potentiostat;  ///< null: the station only presses
+    std::unique_ptr<Press> press;                ///< null: the station has no press
+  };
+
+  Station(boost::asio::any_io_executor executor, const config::Station& station, sequencer::Rules rules,
+          Instruments instruments, store::Store& store, Alarms& alarms, Journal& journal);
+  Station(const Station&) = delete;
+
+  [[nodiscard]] const std::string& name() const { return name_; }
+
+  /// Starts the loops that talk to the instruments; they find out by themselves who is there.
+  void open();
+
+  /// Starts a run, or refuses with a reason: another run is on this station, an instrument is missing, the plan
+  /// leaves a limit to the host. `done` is called once the run is recorded.
+  void begin(RunInfo info, std::function<void(Result<void>)> done);
+
+  /// Takes up a run that a stopped daemon left: its transitions are folded, then the instruments are asked.
+  void recover(RunInfo info, const std::vector<sequencer::Transition>& transitions, std::int64_t last_seq,
+               Seconds last_test_time);
+
+  /// An operator's order; the refusal of the sequencer comes back.
+  Result<void> order(const event::Ordered& order);
+
+  [[nodiscard]] bool busy() const;  ///< a run is on this station and not over
+  [[nodiscard]] status::Station status(Instant now) const;
+
+  /// Opens the cell and leaves the press as it is: the last act of a daemon that ends. Does not end the run.
+  boost::asio::awaitable<void> make_safe();
+
+ private:
+  struct Active {  ///< the run on this station
+    RunInfo info;
+    sequencer::Run run;
+    Instant began;
+    std::int64_t seq = 0;
+    Seconds step_base{0};  ///< test time at which the running part of the step began
+    Seconds last_test_time{0};
+    std::optional<Sample> last_sample;
+  };
+
+  boost::asio::awaitable<void> listen_to_potentiostat();
+  boost::asio::awaitable<void> meet_potentiostat();
+  boost::asio::awaitable<void> poll_press();
+  boost::asio::awaitable<void> tick();
+  void heard(Heard&& what);
+  void measured(const Sample& sample);
+  void pressure_read(PressureSample sample);
+  boost::asio::awaitable<void> link_is_back();
+
+  void happen(Event event);
+  void take_turn(const Event& event);
+  void record(const sequencer::Turn& turn, std::vector<Command> then);
+  void carry_out(const Command& command);
+  boost::asio::awaitable<void> identify(Device device);
+  boost::asio::awaitable<void> measure_rest();
+  boost::asio::awaitable<void> start_step(PlannedStep step, std::uint64_t epoch);
+  boost::asio::awaitable<void> open_cell(std::string why);
+  boost::asio::awaitable<void> set_pressure(MegaPascal target, std::uint64_t epoch);
+  boost::asio::awaitable<void> stop_press(bool vent);
+
+  void note(const sequencer::Transition& transition);
+  [[nodiscard]] Seconds test_time(Instant now) const;
+  [[nodiscard]] status::Run run_status() const;
+
+  boost::asio::any_io_executor executor_;
+  std::string name_;
+  config::Station config_;
+  sequencer::Rules rules_;
+  Instruments instruments_;
+  store::Store& store_;
+  Alarms& alarms_;
+  Journal& journal_;
+
+  std::optional<Active> active_;
+  std::deque<Event> inbox_;
+  bool in_turn_ = false;
+  std::optional<std::string> refusal_;  ///< of the last order
+  std::uint64_t epoch_ = 0;             ///< grows with every command that makes safe
+  bool opening_ = false;
+  std::uint64_t samples_ = 0, polls_missed_ = 0;  ///< since the daemon came up
+
+  std::optional<Identity> potentiostat_identity_, press_identity_;
+  std::string potentiostat_trouble_ = "not met yet", press_trouble_ = "not met yet";
+  std::optional<PressureSample> last_pressure_;
+  std::optional<PressureSample> last_stored_pressure_;
+};
+
+}  // namespace cambench

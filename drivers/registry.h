@@ -1,0 +1,39 @@
+// The one table of drivers. A new driver is a line here and a file beside it.
+#pragma once
+#include <boost/asio/any_io_executor.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "drivers/instrument.h"
+
+namespace cambench {
+
+struct PotentiostatOptions {
+  std::string driver;  ///< a name of potentiostat_drivers()
+  std::string port;    ///< "tcp://host:port" or a device
+  std::string serial;  ///< the instrument must answer with this one
+  double time_scale = 1;  ///< of a simulated instrument's clock
+};
+
+struct PressOptions {
+  std::string driver;  ///< a name of press_drivers()
+  std::string name;    ///< of the station, for sentences
+  std::string port;
+  int baud = 19200;
+  char parity = 'N';
+  int stop_bits = 1;
+  int unit = 1;
+  std::string map;  ///< a built-in register map or the path of one
+  double time_scale = 1;
+};
+
+std::vector<std::string> potentiostat_drivers();
+std::vector<std::string> press_drivers();
+
+/// Refused when the driver or the address is unknown; nothing is opened yet.
+Result<std::unique_ptr<Potentiostat>> make_potentiostat(const boost::asio::any_io_executor& executor,
+                                                        const PotentiostatOptions& options);
+Result<std::unique_ptr<Press>> make_press(const boost::asio::any_io_executor& executor, const PressOptions& options);
+
+}  // namespace cambench
