@@ -29,11 +29,12 @@ class Database {
   [[nodiscard]] std::int64_t number(const std::string& sql);
   [[nodiscard]] std::string text(const std::string& sql);
   [[nodiscard]] sqlite3* handle() const { return handle_; }
+  [[nodiscard]] const std::filesystem::path& file() const { return file_; }
   [[noreturn]] void fail(std::string_view doing) const;
 
  private:
   sqlite3* handle_ = nullptr;
-  std::string file_;
+  std::filesystem::path file_;
 };
 
 /// One prepared statement, used again and again. Parameters and columns count from 1 and 0, as in SQLite.

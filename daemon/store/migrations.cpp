@@ -5,6 +5,8 @@
 
 #include <array>
 
+#include "daemon/store/backup.h"
+
 namespace cambench {
 std::string_view embedded_sql(std::string_view file);  // schema/sql
 }
@@ -13,46 +15,50 @@ namespace cambench::store {
 
 namespace {
 
-/// One file a version, in order; never edited once released.
-constexpr std::array files{std::string_view("001_initial.sql")};
-
-void require_ours(Database& database, std::int64_t version) {
+void require_ours(Database& database, std::int64_t version, std::size_t newest) {
   const std::int64_t id = database.number("PRAGMA application_id");
   const std::int64_t tables = database.number("SELECT count(*) FROM sqlite_schema");
   if (id != application_id && (tables > 0 || id != 0))
-    throw StoreError("the file is a database of another program; choose another path in [store]",
+    throw StoreError(fmt::format("{} is a database of another program; choose another path in [store]",
+                                 database.file().string()),
                      SQLITE_NOTADB);
-  if (version > newest_version())
+  if (version < 0 || static_cast<std::size_t>(version) > newest)
     throw StoreError(
-        fmt::format("the database has schema version {}, this program knows up to {}: use the newer "
-                    "cambench that wrote it",
-                    version, newest_version()),
+        fmt::format(
+            "{} has schema version {}, this program knows up to {}: use the newer cambench that wrote it",
+            database.file().string(), version, newest),
         SQLITE_SCHEMA);
 }
 
 }  // namespace
 
-std::int64_t newest_version() { return static_cast<std::int64_t>(files.size()); }
+std::span<const std::string_view> schema_scripts() {
+  // Never edited once released.
+  static const std::array scripts{embedded_sql("001_initial.sql")};
+  return scripts;
+}
 
-void migrate(Database& database) {
-  std::int64_t version = database.number("PRAGMA user_version");
-  require_ours(database, version);
-  if (version == newest_version()) return;
+void migrate(Database& database, std::span<const std::string_view> scripts) {
+  const std::int64_t version = database.number("PRAGMA user_version");
+  require_ours(database, version, scripts.size());
+  const auto todo = scripts.subspan(static_cast<std::size_t>(version));
+  if (todo.empty()) return;
+  if (version > 0) backup(database.file(), database.file().string() + fmt::format(".v{}", version));
   Transaction transaction(database);
-  for (; version < newest_version(); ++version)
-    database.run(std::string(embedded_sql(files[static_cast<std::size_t>(version)])));
-  database.run(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}", application_id, version));
+  for (const std::string_view script : todo) database.run(std::string(script));
+  database.run(
+      fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}", application_id, scripts.size()));
   transaction.commit();
 }
 
 void require_current(Database& database) {
   const std::int64_t version = database.number("PRAGMA user_version");
-  require_ours(database, version);
-  if (version != newest_version())
+  const std::size_t newest = schema_scripts().size();
+  require_ours(database, version, newest);
+  if (static_cast<std::size_t>(version) != newest)
     throw StoreError(
-        fmt::format("the database has schema version {}, expected {}: start cambenchd once to bring it "
-                    "up to date",
-                    version, newest_version()),
+        fmt::format("{} has schema version {}, expected {}: start cambenchd once to bring it up to date",
+                    database.file().string(), version, newest),
         SQLITE_SCHEMA);
 }
 

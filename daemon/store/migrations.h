@@ -1,16 +1,20 @@
 // Brings a database file to this program's schema, or refuses it.
 #pragma once
+#include <span>
+#include <string_view>
+
 #include "daemon/store/database.h"
 
 namespace cambench::store {
 
 inline constexpr std::int64_t application_id = 0x63616D62;  ///< "camb", in the file's header
 
-/// The schema version this program writes.
-std::int64_t newest_version();
+/// The schema's scripts in order, one a version: what script n does brings version n to n + 1.
+std::span<const std::string_view> schema_scripts();
 
-/// Forward only, all in one transaction. Throws StoreError on a file that is not ours or newer than this program.
-void migrate(Database& database);
+/// Forward only, all in one transaction. A file that holds data is first copied beside itself, verified, as
+/// "<file>.v<version>". Throws StoreError on a file that is not ours or newer than the scripts.
+void migrate(Database& database, std::span<const std::string_view> scripts = schema_scripts());
 
 /// Throws unless the file is ours and of this program's version: for readers, which never migrate.
 void require_current(Database& database);

@@ -4,19 +4,21 @@
 // Threading: one thread at a time per Reader. Throws StoreError.
 #pragma once
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "daemon/store/database.h"
 #include "daemon/store/rows.h"
+#include "daemon/store/step_summary.h"
 
 namespace cambench::store {
 
 struct StoredRun {
   std::string id, station, recipe, recipe_hash, recipe_text;
   std::optional<std::string> cell, cell_json, material;
-  std::string who, phase;
+  std::string who, phase, program;
   double one_C_A = 0, time_scale = 1;
   WallTime started;
   std::optional<WallTime> ended;
@@ -32,12 +34,28 @@ struct StoredEvent {
 struct SeriesPoint {
   double test_time_s = 0;
   std::optional<double> we_vs_re_min_V, we_vs_re_max_V, cell_min_V, cell_max_V, current_min_A, current_max_A;
+  WallTime at;
+  std::int64_t seq = 0;  ///< of its first sample
 };
 
+/// One reading, or the readings of some minutes: the last good value, and the extremes.
 struct PressurePoint {
   WallTime at;
   std::optional<double> test_time_s, pressure_MPa, target_MPa;
-  std::string trouble;
+  std::string trouble;  ///< of the last bad reading; empty: there was none
+  std::optional<double> pressure_min_MPa, pressure_max_MPa;
+  std::int64_t readings = 1, bad = 0;
+};
+
+struct StoredStep {
+  StepSummary summary;
+  std::optional<std::string> end_reason;  ///< none: it has not ended
+};
+
+/// What the steps of one cycle moved together.
+struct CycleCapacity {
+  std::uint32_t cycle = 0;
+  ChargeMoved charge, discharge;
 };
 
 struct StoredAlarm {
@@ -45,6 +63,7 @@ struct StoredAlarm {
   AlarmRow row;
   std::optional<std::string> acknowledged_by;
   std::optional<WallTime> acknowledged;
+  std::optional<WallTime> cleared;
 };
 
 struct StoredScore {
@@ -65,25 +84,49 @@ class Reader {
   std::vector<StoredEvent> events(std::int64_t since, int limit = 1000);  ///< seq > since, oldest first
   std::vector<StoredEvent> events_of(const std::string& run);
 
-  std::vector<SampleRow> samples(const std::string& run);  ///< all of them, in order
+  /// In order, from the one after `after`: call again with the last number until nothing comes.
+  std::vector<SampleRow> samples(const std::string& run, std::int64_t after = 0,
+                                 std::int64_t limit = std::numeric_limits<std::int64_t>::max());
   std::int64_t last_seq(const std::string& run);
   Seconds last_test_time(const std::string& run);
 
+  std::vector<StoredStep> steps(const std::string& run);
+  std::vector<CycleCapacity> capacities(const std::string& run);  ///< steps before the first cycle left out
+
   /// At most about `max_points` points between two test times; first and last sample are always points of their
-  /// own. Answered from the coarsest roll-up that still gives as many points.
+  /// own. Answered from the roll-ups, so the time it takes depends on the points and not on the samples.
   std::vector<SeriesPoint> series(const std::string& run, double from_s, double to_s, std::size_t max_points);
+  /// The same between two wall times.
+  std::vector<SeriesPoint> series(const std::string& run, WallTime from, WallTime to, std::size_t max_points);
+  std::vector<StoredRun> runs_of_station(const std::string& station, WallTime from,
+                                         WallTime to);  ///< oldest first
+
+  std::vector<PressurePoint> pressures(const std::string& station, WallTime from, WallTime to,
+                                       std::size_t max_points);
   std::vector<PressurePoint> pressures_of_run(const std::string& run, std::size_t max_points);
 
   std::vector<StoredAlarm> alarms(int limit = 200);  ///< newest first
+  std::vector<StoredAlarm> standing_alarms();        ///< not cleared, or not acknowledged; oldest first
+  std::int64_t last_alarm_id();                      ///< 0: there was none
+
   std::optional<StoredScore> last_score(const std::string& study);
+  std::optional<StoredScore> score(const std::string& study, std::int64_t version);
+  std::vector<StoredScore> scores(const std::string& study);  ///< newest first
   std::vector<RegionRow> regions(const std::string& study, const std::string& settings);
+  /// A region by its content, whatever study or sample it was first seen in.
+  std::optional<RegionRow> region(const std::string& hash, const std::string& settings);
+
+  std::vector<JobRow> jobs(int limit = 100);      ///< newest first
+  std::vector<AuditRow> audit(int limit = 1000);  ///< newest first
 
  private:
+  std::vector<SeriesPoint> series_between(const std::string& run, std::int64_t first, std::int64_t last,
+                                          std::size_t max_points);
   void add_samples(std::vector<SeriesPoint>& points, const std::string& run, std::int64_t first,
                    std::int64_t last);
   void add_points(std::vector<SeriesPoint>& points, const std::string& run, std::int64_t first,
                   std::int64_t last, int level);
-  std::int64_t first_seq_from(const std::string& run, double test_time_s);
+  std::int64_t first_seq_where(const std::string& run, std::string_view column, double value);
 
   Database database_;
 };

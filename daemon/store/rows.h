@@ -37,7 +37,7 @@ struct EventRow {
 
 struct SampleRow {
   std::string run;
-  std::int64_t seq = 0;  ///< consecutive from 1 within a run
+  std::int64_t seq = 0;  ///< from 1, growing within a run; a number may be missing, never come twice
   Seconds test_time{0};
   std::uint32_t cycle = 0;
   Sample sample;
@@ -55,6 +55,11 @@ struct AlarmRow {
   std::optional<std::string> station, run;
   std::string severity, cause, text;
   WallTime raised;
+};
+
+struct AlarmClearedRow {  ///< the cause is gone
+  std::int64_t alarm = 0;
+  WallTime at;
 };
 
 struct AcknowledgeRow {
@@ -80,7 +85,12 @@ struct ScoreRow {  ///< the version is given by the store: one more than the stu
   WallTime at;
 };
 
-using Row = std::variant<RunRow, PhaseRow, EventRow, SampleRow, PressureRow, AlarmRow, AcknowledgeRow,
-                         AuditRow, RegionRow, ScoreRow>;
+struct JobRow {  ///< a job that is over
+  std::string study, what, state, text;
+  WallTime started, finished;
+};
+
+using Row = std::variant<RunRow, PhaseRow, EventRow, SampleRow, PressureRow, AlarmRow, AlarmClearedRow,
+                         AcknowledgeRow, AuditRow, RegionRow, ScoreRow, JobRow>;
 
 }  // namespace cambench::store

@@ -24,7 +24,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 /// An advisory lock on a file beside the database, held as long as the object lives. A lock on the database itself
-/// would be dropped as soon as SQLite closes any descriptor of it.
+/// would be dropped as soon as SQLite closes any descriptor of it. The file also remembers whether its last owner closed
+/// the database in order: one that was killed leaves a file to be looked at.
 class Lock {
  public:
   explicit Lock(const std::filesystem::path& database) {
@@ -38,12 +39,27 @@ class Lock {
           fmt::format("{}: another cambenchd owns this database; stop it first", database.string()),
           SQLITE_BUSY);
     }
+    char mark = 0;
+    closed_in_order_ = ::pread(descriptor_, &mark, 1, 0) == 1 && mark == closed;
+    if (!write_mark(open)) {
+      const int why = errno;
+      ::close(descriptor_);
+      throw StoreError(fmt::format("{}: cannot be written: {}", file, std::strerror(why)), SQLITE_IOERR);
+    }
   }
   ~Lock() { ::close(descriptor_); }
   Lock(const Lock&) = delete;
 
+  [[nodiscard]] bool closed_in_order() const { return closed_in_order_; }
+  void close_in_order() { (void)write_mark(closed); }  // else the next start looks at the file
+
  private:
+  static constexpr char open = 'o', closed = 'c';
+
+  bool write_mark(char mark) { return ::pwrite(descriptor_, &mark, 1, 0) == 1 && ::fsync(descriptor_) == 0; }
+
   int descriptor_ = -1;
+  bool closed_in_order_ = false;
 };
 
 /// A file that is given back when the disk is full, so that the store can still record why it stopped.
@@ -69,13 +85,13 @@ class Ballast {
   bool held_ = false;
 };
 
-Database open_for_writing(const std::filesystem::path& file) {
-  if (file.has_parent_path()) std::filesystem::create_directories(file.parent_path());
+Database open_for_writing(const std::filesystem::path& file, bool closed_in_order) {
   Database database(file, Database::Mode::read_write);
   database.run(
       "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; "
       "PRAGMA journal_size_limit = 67108864; PRAGMA wal_autocheckpoint = 2000");
   migrate(database);
+  if (closed_in_order) return database;
   if (const std::string check = database.text("PRAGMA quick_check(1)"); check != "ok")
     throw StoreError(fmt::format("{}: the database is damaged ({}); keep the file and restore a backup",
                                  file.string(), check),
@@ -83,156 +99,219 @@ Database open_for_writing(const std::filesystem::path& file) {
   return database;
 }
 
+std::uint64_t size_of(const std::filesystem::path& file) {
+  std::error_code absent;
+  const auto size = std::filesystem::file_size(file, absent);
+  return absent ? 0 : size;
+}
+
 }  // namespace
 
-struct Store::Writer {
-  Writer(const std::filesystem::path& path, Settings s)
-      : file(path),
-        settings(s),
-        lock((create_parent(path), path)),
-        ballast(path, s.ballast_bytes),
-        database(open_for_writing(path)),
-        rows(database),
-        thread([this] { work(); }) {}
+class Store::Writer {
+ public:
+  Writer(const std::filesystem::path& path, Settings settings, Store::OnTrouble on_trouble)
+      : file(with_parent(path)),
+        settings_(settings),
+        on_trouble_(std::move(on_trouble)),
+        lock_(path),
+        ballast_(path, settings.ballast_bytes),
+        database_(open_for_writing(path, lock_.closed_in_order())),
+        rows_(database_),
+        thread_([this] { work(); }) {}
 
   ~Writer() {
     {
-      const std::lock_guard guard(mutex);
-      ending = true;
+      const std::lock_guard guard(mutex_);
+      ending_ = true;
     }
-    wake.notify_one();
-    thread.join();
+    wake_.notify_one();
+    thread_.join();
+    if (state_.trouble.empty()) lock_.close_in_order();
   }
 
-  static void create_parent(const std::filesystem::path& path) {
-    if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path());
-  }
-
-  struct Waiting {
-    std::vector<Row> rows;
-    Store::Done done;  ///< empty for samples
-    Clock::time_point since;
-  };
-
-  Result<void> push(std::vector<Row> more, Store::Done done) {
-    const std::size_t count = more.size();
-    {
-      const std::lock_guard guard(mutex);
-      if (!state.trouble.empty())
-        return fail(Fault::Kind::storage, "nothing is kept any more: " + state.trouble);
-      if (state.queued + count > settings.queue && !done) {
-        ++state.refused;
-        return fail(Fault::Kind::storage,
-                    fmt::format("the store is {} rows behind and takes no more", state.queued));
-      }
-      state.queued += count;
-      urgent = urgent || done != nullptr || state.queued >= settings.group;
-      queue.push_back({std::move(more), std::move(done), Clock::now()});
-      if (!urgent) return {};
+  Result<void> append(Row row) {
+    std::unique_lock guard(mutex_);
+    if (!state_.trouble.empty()) return fail(Fault::Kind::storage, state_.trouble);
+    if (state_.queued >= settings_.queue) {
+      ++state_.refused;
+      return fail(Fault::Kind::storage,
+                  fmt::format("the store is {} rows behind and takes no more", state_.queued));
     }
-    wake.notify_one();
+    const bool first = begin_waiting();
+    waiting_.rows.push_back(std::move(row));
+    urgent_ = urgent_ || waiting_.rows.size() >= settings_.group;
+    wake(guard, first || urgent_);
     return {};
   }
 
-  void work() {
-    std::unique_lock guard(mutex);
-    for (;;) {
-      wake.wait_for(guard, settings.every, [&] { return urgent || ending; });
-      if (queue.empty()) {
-        if (ending) return;
-        continue;
-      }
-      std::deque<Waiting> batch = std::exchange(queue, {});
-      urgent = false;
-      guard.unlock();
-      const auto began = Clock::now();
-      const Result<void> kept = keep(batch);
-      const double took_ms = std::chrono::duration<double, std::milli>(Clock::now() - began).count();
-      guard.lock();
-      account(batch, kept, took_ms);
-      guard.unlock();
-      for (const Waiting& waiting : batch)
-        if (waiting.done) waiting.done(kept);
-      guard.lock();
-    }
-  }
-
-  Result<void> keep(const std::deque<Waiting>& batch) {
-    try {
-      write(batch);
-      return {};
-    } catch (const StoreError& error) {
-      if (error.code == SQLITE_FULL && ballast.release()) return keep_after_ballast(batch);
-      return fail(Fault::Kind::storage, error.what());
-    }
-  }
-
-  /// The disk is full: what waits is still kept in the space of the ballast, and that was the last time.
-  Result<void> keep_after_ballast(const std::deque<Waiting>& batch) {
-    try {
-      write(batch);
-      return fail(Fault::Kind::storage, "the disk is full; the last rows went into the reserve");
-    } catch (const StoreError& error) {
-      return fail(Fault::Kind::storage, error.what());
-    }
-  }
-
-  void write(const std::deque<Waiting>& batch) {
-    Transaction transaction(database);
-    for (const Waiting& waiting : batch)
-      for (const Row& row : waiting.rows) rows.write(row);
-    transaction.commit();
-  }
-
-  void account(const std::deque<Waiting>& batch, const Result<void>& kept, double took_ms) {
-    std::size_t count = 0;
-    for (const Waiting& waiting : batch) count += waiting.rows.size();
-    state.queued -= count;
-    if (kept) {
-      state.rows += static_cast<std::int64_t>(count);
-      ++state.commits;
-      state.last_commit_ms = took_ms;
-      state.longest_commit_ms = std::max(state.longest_commit_ms, took_ms);
-    } else {
-      state.trouble = kept.error().what;
-    }
+  /// Taken even when the queue is full: what stops a run must not be lost to the samples in front of it.
+  Result<void> commit(std::vector<Row> rows, Store::Done& done) {
+    std::unique_lock guard(mutex_);
+    if (dead_) return fail(Fault::Kind::storage, state_.trouble);
+    begin_waiting();
+    std::move(rows.begin(), rows.end(), std::back_inserter(waiting_.rows));
+    waiting_.done.push_back(std::move(done));
+    urgent_ = true;
+    wake(guard, true);
+    return {};
   }
 
   Health health() {
-    const std::lock_guard guard(mutex);
-    Health now = state;
-    if (!queue.empty()) now.oldest_queued_s = Seconds(Clock::now() - queue.front().since).count();
+    std::unique_lock guard(mutex_);
+    Health now = state_;
+    const auto at = Clock::now();
+    if (in_work_.rows || !waiting_.empty())
+      now.oldest_queued_s = Seconds(at - (in_work_.rows ? in_work_.since : waiting_.since)).count();
+    now.last_commit_age_s = Seconds(at - last_commit_).count();
+    guard.unlock();
+    now.file_bytes = size_of(file);
+    now.wal_bytes = size_of(file.string() + "-wal");
+    std::error_code unknown;
+    const auto space = std::filesystem::space(file, unknown);
+    now.disk_free_bytes = unknown ? 0 : space.available;
     return now;
   }
 
-  std::filesystem::path file;
-  Settings settings;
-  Lock lock;
-  Ballast ballast;
-  Database database;
-  RowWriter rows;
+  const std::filesystem::path file;
 
-  std::mutex mutex;
-  std::condition_variable wake;
-  std::deque<Waiting> queue;
-  Health state;
-  bool urgent = false, ending = false;
-  std::thread thread;
+ private:
+  /// What the next transaction will hold, and who is told of it.
+  struct Batch {
+    std::vector<Row> rows;
+    std::vector<Store::Done> done;
+    Clock::time_point since;
+    [[nodiscard]] bool empty() const { return rows.empty() && done.empty(); }
+  };
+
+  static const std::filesystem::path& with_parent(const std::filesystem::path& path) {
+    if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path());
+    return path;
+  }
+
+  /// True when the writer has to learn that there is something to do.
+  bool begin_waiting() {
+    if (!waiting_.empty()) return false;
+    waiting_.since = Clock::now();
+    return true;
+  }
+
+  void wake(std::unique_lock<std::mutex>& guard, bool needed) {
+    state_.queued = in_work_.rows + waiting_.rows.size();
+    guard.unlock();
+    if (needed) wake_.notify_one();
+  }
+
+  void work() {
+    std::unique_lock guard(mutex_);
+    for (;;) {
+      wake_.wait(guard, [this] { return ending_ || !waiting_.empty(); });
+      if (waiting_.empty()) return;
+      wake_.wait_until(guard, waiting_.since + settings_.every, [this] { return ending_ || urgent_; });
+      const Batch batch = std::exchange(waiting_, {});
+      urgent_ = false;
+      in_work_ = {batch.rows.size(), batch.since};
+      guard.unlock();
+      const auto began = Clock::now();
+      const Result<void> kept = keep(batch);
+      guard.lock();
+      account(batch, kept, began);
+      guard.unlock();
+      for (const Store::Done& done : batch.done) done(kept);
+      guard.lock();
+    }
+  }
+
+  Result<void> keep(const Batch& batch) {
+    if (dead_) return fail(Fault::Kind::storage, state_.trouble);
+    if (batch.rows.empty()) return {};
+    try {
+      write(batch);
+    } catch (const StoreError& error) {
+      if (error.code != SQLITE_FULL || !ballast_.release()) return give_up(error);
+      return keep_in_reserve(batch);
+    }
+    return {};
+  }
+
+  Result<void> keep_in_reserve(const Batch& batch) {
+    try {
+      write(batch);
+    } catch (const StoreError& error) {
+      return give_up(error);
+    }
+    trouble("the disk is full: only what stops the runs is still kept, in the reserve; make room and restart",
+            false);
+    return {};
+  }
+
+  Result<void> give_up(const StoreError& error) {
+    trouble(error.what(), true);
+    return fail(Fault::Kind::storage, error.what());
+  }
+
+  void trouble(const std::string& what, bool dead) {
+    bool is_first = false;
+    {
+      const std::lock_guard guard(mutex_);
+      is_first = std::exchange(state_.trouble, what).empty();
+      dead_ = dead_ || dead;
+    }
+    if (is_first && on_trouble_) on_trouble_({Fault::Kind::storage, what});
+  }
+
+  void write(const Batch& batch) {
+    try {
+      Transaction transaction(database_);
+      for (const Row& row : batch.rows) rows_.write(row);
+      rows_.finish();
+      transaction.commit();
+    } catch (...) {
+      rows_.forget();
+      throw;
+    }
+  }
+
+  void account(const Batch& batch, const Result<void>& kept, Clock::time_point began) {
+    in_work_ = {};
+    state_.queued = waiting_.rows.size();
+    if (!kept || batch.rows.empty()) return;
+    last_commit_ = Clock::now();
+    state_.rows += static_cast<std::int64_t>(batch.rows.size());
+    ++state_.commits;
+    state_.last_commit_ms = std::chrono::duration<double, std::milli>(last_commit_ - began).count();
+    state_.longest_commit_ms = std::max(state_.longest_commit_ms, state_.last_commit_ms);
+  }
+
+  const Settings settings_;
+  const Store::OnTrouble on_trouble_;
+  Lock lock_;
+  Ballast ballast_;
+  Database database_;
+  RowWriter rows_;
+
+  std::mutex mutex_;  // of everything below
+  std::condition_variable wake_;
+  Batch waiting_;
+  struct {
+    std::size_t rows = 0;
+    Clock::time_point since;
+  } in_work_;
+  Health state_;
+  Clock::time_point last_commit_ = Clock::now();
+  bool urgent_ = false, ending_ = false;
+  bool dead_ = false;  // not even commits are taken; written by the writer thread alone
+  std::thread thread_;
 };
 
-Store::Store(const std::filesystem::path& file, Settings settings)
-    : writer_(std::make_unique<Writer>(file, settings)) {}
+Store::Store(const std::filesystem::path& file, Settings settings, OnTrouble on_trouble)
+    : writer_(std::make_unique<Writer>(file, settings, std::move(on_trouble))) {}
 
 Store::~Store() = default;
 
-Result<void> Store::append(Row row) {
-  std::vector<Row> one;
-  one.push_back(std::move(row));
-  return writer_->push(std::move(one), nullptr);
-}
+Result<void> Store::append(Row row) { return writer_->append(std::move(row)); }
 
 void Store::commit(std::vector<Row> rows, Done done) {
-  if (auto taken = writer_->push(std::move(rows), done); !taken) done(taken);
+  if (auto taken = writer_->commit(std::move(rows), done); !taken) done(taken);
 }
 
 Result<void> Store::flush() {

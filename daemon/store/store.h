@@ -6,7 +6,12 @@
 // writing and all checkpoints (SQLite 3.40.1 has a race when two do). The queue is bounded: a full queue is a
 // fault that the caller hears, never a wait.
 //
-// Threading: append() and commit() may be called from any thread; `done` is called on the writer thread.
+// The first failure of the disk ends it: after a failed fsync nobody knows what is there, so nothing is tried twice, and
+// a restart looks at the file. A full disk is the exception: the ballast is given back, what waits is kept, and from
+// then on only commit() is taken, so that a run can still be stopped and the reason recorded.
+//
+// Threading: append() and commit() may be called from any thread. `done` and `on_trouble` are called on the writer
+// thread; `done` of a commit that is refused outright on the caller's.
 #pragma once
 #include <chrono>
 #include <cstdint>
@@ -34,16 +39,20 @@ struct Health {
   std::size_t queued = 0;
   double oldest_queued_s = 0;  ///< age of the oldest row that is not durable yet
   double last_commit_ms = 0, longest_commit_ms = 0;
-  std::string trouble;  ///< why nothing is kept any more; empty when all is well
+  double last_commit_age_s = 0;  ///< since the last commit that had something to write, or the start
+  std::uint64_t file_bytes = 0, wal_bytes = 0, disk_free_bytes = 0;
+  std::string trouble;  ///< why samples are not kept any more; empty when all is well
 };
 
 class Store {
  public:
   using Done = std::function<void(Result<void>)>;
+  using OnTrouble = std::function<void(const Fault&)>;
 
   /// Opens or creates the file, takes its lock, migrates it, and starts the writer. Throws StoreError when another
-  /// daemon owns it, when it is not ours, newer than this program, or damaged.
-  explicit Store(const std::filesystem::path& file, Settings settings = {});
+  /// daemon owns it, when it is not ours, newer than this program, or damaged. `on_trouble` is called once, when the
+  /// store can no longer keep samples.
+  explicit Store(const std::filesystem::path& file, Settings settings = {}, OnTrouble on_trouble = {});
   ~Store();  ///< commits what waits
   Store(const Store&) = delete;
 
@@ -60,7 +69,7 @@ class Store {
   [[nodiscard]] const std::filesystem::path& file() const;
 
  private:
-  struct Writer;
+  class Writer;
   std::unique_ptr<Writer> writer_;
 };
 

@@ -1,5 +1,9 @@
 #include "daemon/store/writer.h"
 
+#include <utility>
+
+#include "daemon/store/columns.h"
+
 namespace cambench::store {
 
 namespace {
@@ -43,10 +47,11 @@ std::string insert(std::string_view table, std::string_view columns) {
 
 constexpr auto extremes =
     "min(we_vs_re_V), max(we_vs_re_V), min(cell_V), max(cell_V), min(current_A), max(current_A) FROM sample "
-    "WHERE run = ?1 AND seq BETWEEN ?3 AND ?4";
+    "WHERE run = ?1 AND seq BETWEEN ?3 AND ?4 HAVING count(*) > 0";
 constexpr auto extremes_of_blocks =
     "min(we_vs_re_min_V), max(we_vs_re_max_V), min(cell_min_V), max(cell_max_V), min(current_min_A), "
-    "max(current_max_A) FROM rollup WHERE run = ?1 AND level = ?2 - 1 AND block BETWEEN ?3 AND ?4";
+    "max(current_max_A) FROM rollup WHERE run = ?1 AND level = ?2 - 1 AND block BETWEEN ?3 AND ?4 HAVING "
+    "count(*) > 0";
 
 }  // namespace
 
@@ -54,7 +59,7 @@ RowWriter::RowWriter(Database& db)
     : run_(db,
            insert("run",
                   "id, station, recipe, recipe_hash, recipe_text, cell, cell_json, material, who, one_C_A, "
-                  "phase, time_scale, started_wall_ns")),
+                  "phase, time_scale, started_wall_ns, program")),
       phase_(db, "UPDATE run SET phase = ?2, ended_wall_ns = ?3 WHERE id = ?1"),
       event_(db,
              insert("event",
@@ -68,7 +73,19 @@ RowWriter::RowWriter(Database& db)
           db,
           "INSERT OR REPLACE INTO pressure (station, at_wall_ns, run, test_time_s, pressure_MPa, target_MPa, "
           "trouble) VALUES (?,?,?,?,?,?,?)"),
+      pressure_minute_(
+          db,
+          "INSERT INTO pressure_minute (station, minute, run, first_wall_ns, first_test_time_s, "
+          "pressure_MPa, "
+          "pressure_min_MPa, pressure_max_MPa, target_MPa, trouble, readings, bad) VALUES (?1, ?2, ?3, ?4, "
+          "?5, ?6, ?6, "
+          "?6, ?7, ?8, 1, ?8 IS NOT NULL) ON CONFLICT DO UPDATE SET "
+          "pressure_min_MPa = min(coalesce(pressure_min_MPa, ?6), coalesce(?6, pressure_min_MPa)), "
+          "pressure_max_MPa = max(coalesce(pressure_max_MPa, ?6), coalesce(?6, pressure_max_MPa)), "
+          "pressure_MPa = coalesce(?6, pressure_MPa), target_MPa = coalesce(?7, target_MPa), "
+          "trouble = coalesce(?8, trouble), readings = readings + 1, bad = bad + (?8 IS NOT NULL)"),
       alarm_(db, insert("alarm", "id, station, run, severity, cause, text, raised_wall_ns")),
+      alarm_cleared_(db, "UPDATE alarm SET cleared_wall_ns = ?2 WHERE id = ?1 AND cleared_wall_ns IS NULL"),
       acknowledge_(db,
                    "UPDATE alarm SET acknowledged_by = ?2, acknowledged_wall_ns = ?3 WHERE id = ?1 AND "
                    "acknowledged_by IS NULL"),
@@ -81,12 +98,21 @@ RowWriter::RowWriter(Database& db)
              "INSERT INTO score (study, version, inputs_hash, settings, program, result_json, at_wall_ns) "
              "VALUES "
              "(?1, (SELECT coalesce(max(version), 0) + 1 FROM score WHERE study = ?1), ?2, ?3, ?4, ?5, ?6)"),
+      job_(db, insert("job", "study, what, state, text, started_wall_ns, finished_wall_ns")),
+      last_seq_(db, "SELECT coalesce(max(seq), 0) FROM sample WHERE run = ?"),
+      step_(db, "INSERT OR REPLACE INTO step (run, step, " + std::string(step_columns) +
+                    ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"),
+      step_so_far_(db, "SELECT " + std::string(step_columns) + " FROM step WHERE run = ? AND step = ?"),
+      step_last_good_(
+          db,
+          "SELECT step_time_s, current_A, we_vs_re_V, cell_V FROM sample WHERE run = ?1 AND step = ?2 AND "
+          "current_A IS NOT NULL AND status & ?3 = 0 AND seq < ?4 ORDER BY seq DESC LIMIT 1"),
       roll_samples_(db, std::string("INSERT OR REPLACE INTO rollup SELECT ?1, 1, ?2, min(seq), max(seq), "
-                                    "min(test_time_s), max(test_time_s), ") +
+                                    "min(test_time_s), max(test_time_s), min(at_wall_ns), ") +
                             extremes),
       roll_blocks_(
           db, std::string("INSERT OR REPLACE INTO rollup SELECT ?1, ?2, ?5, min(first_seq), max(last_seq), "
-                          "min(first_test_time_s), max(last_test_time_s), ") +
+                          "min(first_test_time_s), max(last_test_time_s), min(first_wall_ns), ") +
                   extremes_of_blocks) {}
 
 void RowWriter::write(const Row& row) { std::visit(*this, row); }
@@ -99,11 +125,16 @@ void RowWriter::operator()(const RunRow& row) {
       .bind(5, row.recipe_text);
   run_.bind(6, row.cell).bind(7, row.cell_json).bind(8, row.material).bind(9, row.who);
   run_.bind(10, row.one_C.value()).bind(11, row.phase).bind(12, row.time_scale);
-  run_.bind(13, nanoseconds(row.started)).run();
+  run_.bind(13, nanoseconds(row.started)).bind(14, std::string_view(CAMBENCH_VERSION)).run();
 }
 
 void RowWriter::operator()(const PhaseRow& row) {
   phase_.bind(1, row.run).bind(2, row.phase).bind(3, number(row.ended)).run();
+  if (!row.ended) return;
+  if (const auto tail = tails_.find(row.run); tail != tails_.end()) {
+    save_step(row.run, tail->second);
+    tails_.erase(tail);
+  }
 }
 
 void RowWriter::operator()(const EventRow& row) {
@@ -120,43 +151,103 @@ void RowWriter::operator()(const EventRow& row) {
 }
 
 void RowWriter::operator()(const SampleRow& row) {
+  Tail& tail = tail_of(row.run);  // before the row is in the table
   const Sample& s = row.sample;
   sample_.bind(1, row.run).bind(2, row.seq).bind(3, row.test_time.count());
   sample_.bind(4, std::int64_t{s.step}).bind(5, std::int64_t{row.cycle}).bind(6, s.step_time.count());
   sample_.bind(7, number(s.we_vs_re)).bind(8, number(s.cell)).bind(9, number(s.current));
   sample_.bind(10, number(s.current_set)).bind(11, std::int64_t{s.status});
   sample_.bind(12, nanoseconds(s.at.wall)).bind(13, nanoseconds(s.at.steady)).run();
-  if (row.seq % rollup_samples == 0) roll_up(row);
+  add_to_step(tail, row);
+  // A block is complete with its last sample, or, when that one was refused by a full queue, with the next block's first.
+  const std::int64_t before = tail.seq / rollup_samples, now = row.seq / rollup_samples;
+  for (std::int64_t block = before; block < now; ++block) roll_up(row.run, block);
+  tail.seq = row.seq;
 }
 
-void RowWriter::roll_up(const SampleRow& row) {
-  std::int64_t block = row.seq / rollup_samples - 1;
-  roll_samples_.bind(1, row.run).bind(2, block);
-  roll_samples_.bind(3, row.seq - rollup_samples + 1).bind(4, row.seq).run();
+void RowWriter::roll_up(const std::string& run, std::int64_t block) {
+  const std::int64_t begin = block * rollup_samples;
+  roll_samples_.bind(1, run).bind(2, block).bind(3, begin + 1).bind(4, begin + rollup_samples).run();
   for (std::int64_t level = 2; level <= rollup_levels && (block + 1) % rollup_blocks == 0; ++level) {
     const std::int64_t first = block - rollup_blocks + 1, last = block;
     block = last / rollup_blocks;
-    roll_blocks_.bind(1, row.run).bind(2, level).bind(3, first).bind(4, last).bind(5, block).run();
+    roll_blocks_.bind(1, run).bind(2, level).bind(3, first).bind(4, last).bind(5, block).run();
   }
 }
 
+RowWriter::Tail& RowWriter::tail_of(const std::string& run) {
+  const auto [place, is_new] = tails_.try_emplace(run);
+  if (is_new) {
+    last_seq_.bind(1, run).step();
+    place->second.seq = last_seq_.integer(0);
+    last_seq_.reset();
+  }
+  return place->second;
+}
+
+void RowWriter::add_to_step(Tail& tail, const SampleRow& row) {
+  if (!tail.step || tail.step->step != row.sample.step) {
+    save_step(row.run, tail);
+    tail.step = resumed(row);
+  }
+  tail.step->add(row);
+  tail.changed = true;
+}
+
+/// The step that a sample belongs to, as the tables know it: empty for a new one, else as the last commit left it.
+StepSummary RowWriter::resumed(const SampleRow& row) {
+  StepSummary step{.step = row.sample.step, .cycle = row.cycle};
+  step_so_far_.bind(1, row.run).bind(2, std::int64_t{step.step});
+  const bool known = step_so_far_.step();
+  if (known) step = step_in(step_so_far_, step.step, 0);
+  step_so_far_.reset();
+  if (!known) return step;
+  step_last_good_.bind(1, row.run).bind(2, std::int64_t{step.step});
+  step_last_good_.bind(3, std::int64_t{reading_status::overload | reading_status::bad}).bind(4, row.seq);
+  if (step_last_good_.step())
+    step.last_good = {step_last_good_.real(0), step_last_good_.real(1), step_last_good_.maybe_real(2),
+                      step_last_good_.maybe_real(3)};
+  step_last_good_.reset();
+  return step;
+}
+
+void RowWriter::save_step(const std::string& run, Tail& tail) {
+  if (!std::exchange(tail.changed, false)) return;
+  const StepSummary& s = *tail.step;
+  step_.bind(1, run).bind(2, std::int64_t{s.step}).bind(3, std::int64_t{s.cycle}).bind(4, s.samples);
+  step_.bind(5, s.first_test_time_s).bind(6, s.last_test_time_s).bind(7, s.duration_s);
+  step_.bind(8, s.charge.charge_Ah).bind(9, s.charge.energy_Wh).bind(10, s.charge.we_vs_re_VAh);
+  step_.bind(11, s.discharge.charge_Ah).bind(12, s.discharge.energy_Wh).bind(13, s.discharge.we_vs_re_VAh);
+  step_.bind(14, s.last_we_vs_re_V).bind(15, s.last_cell_V).run();
+}
+
+void RowWriter::finish() {
+  for (auto& [run, tail] : tails_) save_step(run, tail);
+}
+
+void RowWriter::forget() { tails_.clear(); }
+
 void RowWriter::operator()(const PressureRow& row) {
   const PressureSample& s = row.sample;
-  pressure_.bind(1, row.station)
-      .bind(2, nanoseconds(s.at.wall))
-      .bind(3, row.run)
-      .bind(4, number(row.test_time));
-  pressure_.bind(5, number(s.pressure)).bind(6, number(s.target));
-  if (s.trouble.empty())
-    pressure_.bind_null(7);
-  else
-    pressure_.bind(7, s.trouble);
-  pressure_.run();
+  const std::int64_t at_ns = nanoseconds(s.at.wall);
+  const auto trouble = s.trouble.empty() ? std::nullopt : std::optional(s.trouble);
+  pressure_.bind(1, row.station).bind(2, at_ns).bind(3, row.run).bind(4, number(row.test_time));
+  pressure_.bind(5, number(s.pressure)).bind(6, number(s.target)).bind(7, trouble).run();
+  pressure_minute_.bind(1, row.station)
+      .bind(2, at_ns / minute_ns)
+      .bind(3, row.run.value_or(""))
+      .bind(4, at_ns);
+  pressure_minute_.bind(5, number(row.test_time)).bind(6, number(s.pressure)).bind(7, number(s.target));
+  pressure_minute_.bind(8, trouble).run();
 }
 
 void RowWriter::operator()(const AlarmRow& row) {
   alarm_.bind(1, row.id).bind(2, row.station).bind(3, row.run).bind(4, row.severity).bind(5, row.cause);
   alarm_.bind(6, row.text).bind(7, nanoseconds(row.raised)).run();
+}
+
+void RowWriter::operator()(const AlarmClearedRow& row) {
+  alarm_cleared_.bind(1, row.alarm).bind(2, nanoseconds(row.at)).run();
 }
 
 void RowWriter::operator()(const AcknowledgeRow& row) {
@@ -184,6 +275,11 @@ void RowWriter::operator()(const RegionRow& row) {
 void RowWriter::operator()(const ScoreRow& row) {
   score_.bind(1, row.study).bind(2, row.inputs_hash).bind(3, row.settings).bind(4, row.program);
   score_.bind(5, row.result_json).bind(6, nanoseconds(row.at)).run();
+}
+
+void RowWriter::operator()(const JobRow& row) {
+  job_.bind(1, row.study).bind(2, row.what).bind(3, row.state).bind(4, row.text);
+  job_.bind(5, nanoseconds(row.started)).bind(6, nanoseconds(row.finished)).run();
 }
 
 }  // namespace cambench::store

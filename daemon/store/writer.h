@@ -1,20 +1,28 @@
 // Rows into tables: one prepared statement a kind of row, and the roll-ups that charts read.
 #pragma once
+#include <map>
+#include <string>
+
 #include "daemon/store/database.h"
 #include "daemon/store/rows.h"
+#include "daemon/store/step_summary.h"
 
 namespace cambench::store {
 
 /// A roll-up block of level 1 spans so many samples; a block of each further level so many of the one below.
 inline constexpr std::int64_t rollup_samples = 64, rollup_blocks = 16;
 inline constexpr int rollup_levels = 3;
+inline constexpr std::int64_t minute_ns = 60'000'000'000;  ///< of pressures
 
-/// Writes rows inside the caller's transaction. Used by the store's thread alone. Blocks are rolled up from the
-/// tables themselves when their last sample is written, so a crash leaves none half made.
+/// Writes rows inside the caller's transaction, which ends with finish(). Used by the store's thread alone. Blocks are
+/// rolled up from the tables themselves when a sample lies beyond their last one, and steps resume from what the tables
+/// say, so a crash leaves nothing half made.
 class RowWriter {
  public:
   explicit RowWriter(Database& database);
   void write(const Row& row);
+  void finish();  ///< before COMMIT: the steps as they are now
+  void forget();  ///< after a rollback: what was added up since the last finish() never happened
 
   void operator()(const RunRow& row);
   void operator()(const PhaseRow& row);
@@ -22,16 +30,31 @@ class RowWriter {
   void operator()(const SampleRow& row);
   void operator()(const PressureRow& row);
   void operator()(const AlarmRow& row);
+  void operator()(const AlarmClearedRow& row);
   void operator()(const AcknowledgeRow& row);
   void operator()(const AuditRow& row);
   void operator()(const RegionRow& row);
   void operator()(const ScoreRow& row);
+  void operator()(const JobRow& row);
 
  private:
-  void roll_up(const SampleRow& row);
+  /// The end of a run's samples.
+  struct Tail {
+    std::int64_t seq = 0;
+    std::optional<StepSummary> step;
+    bool changed = false;
+  };
+  Tail& tail_of(const std::string& run);
+  StepSummary resumed(const SampleRow& row);
+  void add_to_step(Tail& tail, const SampleRow& row);
+  void save_step(const std::string& run, Tail& tail);
+  void roll_up(const std::string& run, std::int64_t block);
 
-  Statement run_, phase_, event_, sample_, pressure_, alarm_, acknowledge_, audit_, region_, score_;
+  Statement run_, phase_, event_, sample_, pressure_, pressure_minute_, alarm_, alarm_cleared_, acknowledge_,
+      audit_, region_, score_, job_;
+  Statement last_seq_, step_, step_so_far_, step_last_good_;
   Statement roll_samples_, roll_blocks_;
+  std::map<std::string, Tail> tails_;  // of the runs that go on
 };
 
 }  // namespace cambench::store

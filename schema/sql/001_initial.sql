@@ -15,6 +15,7 @@ CREATE TABLE run (
   one_C_A       REAL NOT NULL,
   phase         TEXT NOT NULL,                -- name of the sequencer's phase after the last transition
   time_scale    REAL NOT NULL,                -- 1 for real instruments
+  program       TEXT NOT NULL,                -- version of the program that planned it
   started_wall_ns INTEGER NOT NULL,
   ended_wall_ns   INTEGER
 ) STRICT;
@@ -38,6 +39,8 @@ CREATE TABLE event (
   at_mono_ns    INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX event_by_run ON event (run, seq);
+CREATE TRIGGER event_is_never_changed BEFORE UPDATE ON event BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
+CREATE TRIGGER event_is_never_deleted BEFORE DELETE ON event BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
 
 CREATE TABLE sample (
   run           TEXT NOT NULL,
@@ -56,6 +59,27 @@ CREATE TABLE sample (
   PRIMARY KEY (run, seq)
 ) STRICT, WITHOUT ROWID;
 
+-- What each step has moved so far, kept by the writer with the samples, in the same transaction. Charge by the
+-- trapezoid rule over step_time_s; VAh is the integral of the potential over the charge, so that a mean is one division.
+CREATE TABLE step (
+  run           TEXT NOT NULL,
+  step          INTEGER NOT NULL,
+  cycle         INTEGER NOT NULL,
+  samples       INTEGER NOT NULL,
+  first_test_time_s REAL NOT NULL,
+  last_test_time_s  REAL NOT NULL,
+  duration_s    REAL NOT NULL,
+  charge_Ah     REAL NOT NULL,                -- by positive current
+  charge_Wh     REAL,                         -- NULL when cell_V was not always there
+  charge_we_vs_re_VAh REAL,                   -- NULL when we_vs_re_V was not always there
+  discharge_Ah  REAL NOT NULL,                -- by negative current, counted positive
+  discharge_Wh  REAL,
+  discharge_we_vs_re_VAh REAL,
+  last_we_vs_re_V REAL,
+  last_cell_V   REAL,
+  PRIMARY KEY (run, step)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE pressure (
   station       TEXT NOT NULL,
   at_wall_ns    INTEGER NOT NULL,
@@ -66,7 +90,24 @@ CREATE TABLE pressure (
   trouble       TEXT,
   PRIMARY KEY (station, at_wall_ns)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX pressure_by_run ON pressure (run, at_wall_ns);
+CREATE INDEX pressure_by_run ON pressure (run, at_wall_ns) WHERE run IS NOT NULL;
+
+-- The extremes of each minute, for charts.
+CREATE TABLE pressure_minute (
+  station       TEXT NOT NULL,
+  minute        INTEGER NOT NULL,             -- at_wall_ns / 60e9
+  run           TEXT NOT NULL,                -- '' when none was on the station
+  first_wall_ns INTEGER NOT NULL,
+  first_test_time_s REAL,
+  pressure_MPa  REAL,                         -- the last good one
+  pressure_min_MPa REAL, pressure_max_MPa REAL,
+  target_MPa    REAL,                         -- the last one
+  trouble       TEXT,                         -- the last one
+  readings      INTEGER NOT NULL,
+  bad           INTEGER NOT NULL,             -- readings with a trouble
+  PRIMARY KEY (station, minute, run)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX pressure_minute_by_run ON pressure_minute (run, minute) WHERE run <> '';
 
 -- Minimum and maximum over blocks of samples, so that a week draws as fast as an hour. Level 1 spans 64 samples, each
 -- further level 16 blocks of the one below; the writer keeps them with the samples, in the same transaction.
@@ -78,6 +119,7 @@ CREATE TABLE rollup (
   last_seq      INTEGER NOT NULL,
   first_test_time_s REAL NOT NULL,
   last_test_time_s  REAL NOT NULL,
+  first_wall_ns INTEGER NOT NULL,
   we_vs_re_min_V REAL, we_vs_re_max_V REAL,
   cell_min_V    REAL, cell_max_V REAL,
   current_min_A REAL, current_max_A REAL,
@@ -92,6 +134,7 @@ CREATE TABLE alarm (
   cause         TEXT NOT NULL,
   text          TEXT NOT NULL,
   raised_wall_ns INTEGER NOT NULL,
+  cleared_wall_ns INTEGER,                    -- the cause is gone; it stays until somebody acknowledged it
   acknowledged_by TEXT,
   acknowledged_wall_ns INTEGER
 ) STRICT;
@@ -106,6 +149,8 @@ CREATE TABLE audit (
   reason        TEXT,
   outcome       TEXT NOT NULL
 ) STRICT;
+CREATE TRIGGER audit_is_never_changed BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
+CREATE TRIGGER audit_is_never_deleted BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
 
 -- A region of ToF-SIMS data, normalised once and kept by the content of its files.
 CREATE TABLE region (
@@ -132,3 +177,16 @@ CREATE TABLE score (
   at_wall_ns    INTEGER NOT NULL,
   PRIMARY KEY (study, version)
 ) STRICT, WITHOUT ROWID;
+CREATE TRIGGER score_is_never_changed BEFORE UPDATE ON score BEGIN SELECT RAISE(ABORT, 'scores are never changed'); END;
+CREATE TRIGGER score_is_never_deleted BEFORE DELETE ON score BEGIN SELECT RAISE(ABORT, 'scores are never changed'); END;
+
+-- What the daemon computed beside the runs, and what became of it: a refused input is a recorded refusal.
+CREATE TABLE job (
+  id            INTEGER PRIMARY KEY,
+  study         TEXT NOT NULL,
+  what          TEXT NOT NULL,                -- "score"
+  state         TEXT NOT NULL,                -- done, failed
+  text          TEXT NOT NULL,                -- what came out, or why it failed
+  started_wall_ns INTEGER NOT NULL,
+  finished_wall_ns INTEGER NOT NULL
+) STRICT;

@@ -1,0 +1,56 @@
+#include "daemon/store/backup.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sqlite3.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <string>
+
+#include "daemon/store/database.h"
+
+namespace cambench::store {
+
+namespace {
+
+void make_durable(const std::filesystem::path& file) {
+  const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  const bool kept = descriptor >= 0 && ::fsync(descriptor) == 0;
+  const int why = errno;
+  if (descriptor >= 0) ::close(descriptor);
+  if (!kept) throw StoreError(fmt::format("{}: {}", file.string(), std::strerror(why)), SQLITE_IOERR);
+}
+
+/// In one step: while another connection writes, a copy in portions starts again at every commit.
+void copy_pages(Database& from, Database& to) {
+  sqlite3_backup* copying = sqlite3_backup_init(to.handle(), "main", from.handle(), "main");
+  if (!copying) to.fail("backup");
+  sqlite3_backup_step(copying, -1);
+  if (sqlite3_backup_finish(copying) != SQLITE_OK) to.fail("backup");
+}
+
+}  // namespace
+
+void backup(const std::filesystem::path& database, const std::filesystem::path& copy) {
+  const std::filesystem::path unfinished = copy.string() + ".unfinished";
+  std::error_code ignored;
+  std::filesystem::remove(unfinished, ignored);
+  try {
+    Database from(database, Database::Mode::read_only);
+    Database to(unfinished, Database::Mode::read_write);
+    copy_pages(from, to);
+    to.run("PRAGMA journal_mode = DELETE");  // one file, without a log beside it
+    if (const std::string check = to.text("PRAGMA integrity_check(1)"); check != "ok")
+      throw StoreError(fmt::format("{}: the copy is damaged: {}", unfinished.string(), check),
+                       SQLITE_CORRUPT);
+  } catch (...) {
+    std::filesystem::remove(unfinished, ignored);
+    throw;
+  }
+  make_durable(unfinished);
+  std::filesystem::rename(unfinished, copy);
+  make_durable(copy.has_parent_path() ? copy.parent_path() : std::filesystem::path("."));
+}
+
+}  // namespace cambench::store

@@ -1,0 +1,29 @@
+// How rows of the tables look as C++ values: shared by the writer, which resumes from them, and the reader.
+#pragma once
+#include <string_view>
+
+#include "daemon/store/database.h"
+#include "daemon/store/step_summary.h"
+
+namespace cambench::store {
+
+inline constexpr std::string_view step_columns =
+    "cycle, samples, first_test_time_s, last_test_time_s, duration_s, charge_Ah, charge_Wh, "
+    "charge_we_vs_re_VAh, "
+    "discharge_Ah, discharge_Wh, discharge_we_vs_re_VAh, last_we_vs_re_V, last_cell_V";
+
+/// The summary in the `step_columns` of a row, the first of which is column `at`.
+inline StepSummary step_in(const Statement& row, std::uint32_t step, int at) {
+  StepSummary s{.step = step, .cycle = static_cast<std::uint32_t>(row.integer(at))};
+  s.samples = row.integer(at + 1);
+  s.first_test_time_s = row.real(at + 2);
+  s.last_test_time_s = row.real(at + 3);
+  s.duration_s = row.real(at + 4);
+  s.charge = {row.real(at + 5), row.maybe_real(at + 6), row.maybe_real(at + 7)};
+  s.discharge = {row.real(at + 8), row.maybe_real(at + 9), row.maybe_real(at + 10)};
+  s.last_we_vs_re_V = row.maybe_real(at + 11);
+  s.last_cell_V = row.maybe_real(at + 12);
+  return s;
+}
+
+}  // namespace cambench::store
