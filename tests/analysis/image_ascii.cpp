@@ -167,7 +167,8 @@ TEST_CASE("an image that cannot be used is refused with file, place and mend") {
 TEST_CASE("a last line that lies takes no memory") {
   for (const auto* last : {"65535 65535 1\n", "65536 0 1\n", "4294967295 4294967295 1\n", "99999999999 0 1\n",
                            "65535 65535 4294967295 1\n", "0 0 4294967295 1\n", "0 0 999999 1\n"})
-    CHECK(refusal(std::string("0 0 0\n") + last) != "accepted");
+    for (const auto* first : {"0 0 0\n", "0 0 0 0\n"})
+      CHECK(refusal(std::string(first) + last) != "accepted");
 }
 
 TEST_CASE("a file name is read from the right, since a base may hold anything") {
