@@ -1,0 +1,207 @@
+// How fast a study of SurfaceLab images becomes scores, beside what the machine can do with the same bytes.
+//
+//   bench_normalise [regions=8] [peaks=60] [side=256]
+//
+// The defaults are the 488 files and 676 MB that the published scripts were timed with. Files are invented: the total
+// ion image, a sparse reference ion, and peaks whose mean count is spread evenly over the decades from 0.003 to 30 a
+// pixel. They are written once, so all readings come from the page cache; every time is the best of three.
+#include <fast_float/fast_float.h>
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <random>
+#include <thread>
+
+#include "analysis/degradation.h"
+#include "analysis/formats/file.h"
+#include "analysis/formats/image_ascii.h"
+#include "analysis/fragments.h"
+#include "analysis/normalise.h"
+#include "analysis/statistics.h"
+#include "schema/sha256.h"
+
+using namespace cambench;
+using namespace cambench::sims;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Folder {
+  fs::path path;
+  Folder() {
+    auto name = (fs::temp_directory_path() / "cambench-bench-XXXXXX").string();
+    path = ::mkdtemp(name.data());
+  }
+  ~Folder() { fs::remove_all(path); }
+};
+
+std::string image(int side, double mean, std::mt19937& random) {
+  std::poisson_distribution<> counts(mean);
+  std::string text = "# Image\r\n\r\n";
+  for (int y = 0; y < side; ++y)
+    for (int x = 0; x < side; ++x)
+      fmt::format_to(std::back_inserter(text), "{} {} {:.6e}\r\n", x, y, static_cast<double>(counts(random)));
+  return text;
+}
+
+std::vector<fs::path> write_study(const fs::path& folder, int regions, int peaks, int side) {
+  std::vector<fs::path> files;
+  const auto& fragments = FragmentTable::built_in().fragments();
+  std::mt19937 random(1);
+  for (int region = 0; region < regions; ++region)
+    for (int peak = -1; peak < peaks; ++peak) {
+      const auto label =
+          peak < 0 ? "total" : fragments[static_cast<std::size_t>(peak + 40) % fragments.size()].label;
+      const double mean = peak < 0 ? 80 : label == "NiO2-" ? 2.5 : 0.003 * std::pow(10, 4.0 * peak / peaks);
+      files.push_back(folder / fmt::format("region {:03} ({}) - {}.txt", region, peak + 1, label));
+      std::ofstream(files.back(), std::ios::binary) << image(side, mean, random);
+    }
+  return files;
+}
+
+double seconds(const std::function<void()>& work) {
+  double best = 1e9;
+  for (int i = 0; i < 3; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    work();
+    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  }
+  return best;
+}
+
+volatile double kept = 0;  // so that no work is optimised away
+
+void read_plainly(const std::vector<fs::path>& files) {
+  FileReader reader;
+  for (const auto& file : files) kept = kept + reader.read(file).back();
+}
+
+void hash(const std::vector<fs::path>& files) {
+  FileReader reader;
+  for (const auto& file : files) kept = kept + sha256_hex(reader.read(file)).front();
+}
+
+// What anybody would write first: digits by hand, intensities by fast_float, into an image; nothing is checked.
+void read_and_parse_plainly(const std::vector<fs::path>& files, int side) {
+  FileReader reader;
+  std::vector<float> pixels(static_cast<std::size_t>(side) * static_cast<std::size_t>(side));
+  for (const auto& file : files) {
+    const auto text = reader.read(file);
+    const char* at = text.data();
+    const char* end = at + text.size();
+    const auto skip_line = [&] {
+      while (*at++ != '\n') {
+      }
+    };
+    const auto index = [&] {
+      std::size_t value = 0;
+      while (*at != ' ') value = value * 10 + static_cast<std::size_t>(*at++ - '0');
+      ++at;
+      return value;
+    };
+    while (at < end) {
+      if (*at == '#' || *at == '\r') {
+        skip_line();
+        continue;
+      }
+      const auto x = index(), y = index();
+      float value = 0;
+      at = fast_float::from_chars(at, end, value).ptr;
+      pixels[y * static_cast<std::size_t>(side) + x] = value;
+      skip_line();
+    }
+    kept = kept + pixels[0];
+  }
+}
+
+// The pixel-by-pixel normalisation alone, for what hashing and the rest of a region cost beside it.
+void read_and_normalise(const std::vector<RegionFiles>& found) {
+  FileReader reader;
+  const auto whole = [&](const fs::path& file) {
+    return parse_image_ascii(reader.read(file), file.native());
+  };
+  const auto labelled = [](const fs::path& file, std::string_view label) {
+    return parse_image_file_name(file.filename().native())->label == label;
+  };
+  for (const auto& region : found) {
+    const auto find = [&](std::string_view label) {
+      return *std::ranges::find_if(region.files, [&](const fs::path& file) { return labelled(file, label); });
+    };
+    const auto total = whole(find("total")), reference = whole(find("NiO2-"));
+    const auto weights = weigh(total, &reference, {});
+    for (const auto& file : region.files) {
+      PeakSums sums(weights);
+      read_image_ascii(reader.read(file), file.native(),
+                       [&](std::span<const PixelCounts> run) { sums.add(run); });
+      kept = kept + sums.peak("").by_reference;
+    }
+  }
+}
+
+void read_regions(const std::vector<RegionFiles>& found, std::vector<Region>& regions, std::size_t first,
+                  std::size_t step) {
+  for (std::size_t i = first; i < found.size(); i += step) regions[i] = read_region(found[i]);
+}
+
+// Regions dealt out to two materials, uncycled and cycled.
+DegradationResult score(const std::vector<Region>& regions) {
+  std::vector<SpotRegion> spots;
+  for (std::size_t i = 0; i < regions.size(); ++i)
+    spots.push_back(
+        {i % 4 == 3 ? "coated" : "bare", i % 4 == 0 ? State::uncycled : State::cycled, &regions[i]});
+  const auto table = tabulate(spots, FragmentTable::built_in());
+  kept = kept + fragment_statistics(table, "bare").front().of.mean;
+  return degradation_scores(table, {.reference = "bare"});
+}
+
+void say(std::string_view what, double took, double bytes, double than) {
+  fmt::print("{:42} {:8.3f} s {:8.0f} MB/s {:6.2f} x\n", what, took, bytes / took / 1e6, took / than);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto argument = [&](int i, int otherwise) {
+    return argc > i ? std::max(1, std::atoi(argv[i])) : otherwise;
+  };
+  const int regions = std::max(4, argument(1, 8)), peaks = argument(2, 60), side = argument(3, 256);
+  const Folder folder;
+  const auto files = write_study(folder.path, regions, peaks, side);
+  double bytes = 0;
+  for (const auto& file : files) bytes += static_cast<double>(fs::file_size(file));
+  fmt::print("{} files, {:.0f} MB, {} regions of {} x {} pixels\n", files.size(), bytes / 1e6, regions, side,
+             side);
+
+  const auto found = find_regions(files).regions;
+  std::vector<Region> read(found.size());
+  rusage before{}, after{};
+  getrusage(RUSAGE_SELF, &before);
+
+  const double parse = seconds([&] { read_and_parse_plainly(files, side); });
+  fmt::print("{:42} {:>10} {:>13} {:>8}\n", "", "time", "rate", "of parse");
+  say("plain read", seconds([&] { read_plainly(files); }), bytes, parse);
+  say("plain read and parse", parse, bytes, parse);
+  say("plain read and SHA-256", seconds([&] { hash(files); }), bytes, parse);
+  say("find regions", seconds([&] { kept = kept + static_cast<double>(find_regions(files).regions.size()); }),
+      bytes, parse);
+  say("read and normalise, one thread", seconds([&] { read_and_normalise(found); }), bytes, parse);
+  const double one = seconds([&] { read_regions(found, read, 0, 1); });
+  say("read, hash and normalise, one thread", one, bytes, parse);
+  const double two = seconds([&] {
+    std::jthread other([&] { read_regions(found, read, 1, 2); });
+    read_regions(found, read, 0, 2);
+  });
+  say("read, hash and normalise, two threads", two, bytes, parse);
+  say("table, statistics, PCA and scores", seconds([&] { kept = kept + score(read).pca.explained[0]; }),
+      bytes, parse);
+  getrusage(RUSAGE_SELF, &after);
+  fmt::print("two threads scale {:.2f} x; peak memory {} MB\n", one / two, after.ru_maxrss / 1024);
+  return 0;
+}
