@@ -11,7 +11,7 @@
 #include <fstream>
 
 #include "drivers/sim/modbus_server.h"
-#include "loop.h"
+#include "tests/drivers/loop.h"
 
 using namespace cambench;
 using namespace std::chrono_literals;
