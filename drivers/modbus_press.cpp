@@ -538,10 +538,12 @@ Later<void> ModbusPress::feed_watchdog() {
 }
 
 Later<void> ModbusPress::reset_watchdog() {
-  if (!map_.watchdog || map_.watchdog->reset.empty() || !map_.watchdog->verify) co_return Result<void>{};
-  const auto alive = co_await is_so(*map_.watchdog->verify, Urgency::set_point);
-  if (!alive) co_return fail(alive.error());
-  if (*alive) co_return Result<void>{};
+  if (!map_.watchdog || map_.watchdog->reset.empty()) co_return Result<void>{};
+  if (map_.watchdog->verify) {
+    const auto alive = co_await is_so(*map_.watchdog->verify, Urgency::set_point);
+    if (!alive) co_return fail(alive.error());
+    if (*alive) co_return Result<void>{};
+  }
   for (const WriteStep& step : map_.watchdog->reset) {
     const auto done = co_await carry_out(step, Urgency::set_point);
     if (!done) co_return fail(done.error());

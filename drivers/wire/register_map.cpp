@@ -82,6 +82,10 @@ Result<void> may_be_believed(const RegisterMap& map, const Item& item, const Blo
   return {};
 }
 
+std::string with_unit(double value, const Unit& unit) {
+  return unit.text.empty() ? fmt::format("{:g}", value) : fmt::format("{:g} {}", value, unit.text);
+}
+
 const char* name_of(Table table) {
   switch (table) {
     case Table::coil: return "coil";
@@ -143,8 +147,9 @@ Result<double> value_of(const RegisterMap& map, ItemIndex index, const Block& bl
   if (!factor) return named(factor.error());
   const double value = *number * *factor + item.offset;
   if (item.range && !(value >= item.range->first && value <= item.range->second))
-    return fail(Fault::Kind::bad_value, fmt::format("{}: {:g} {} is outside {:g}..{:g}", item.name, value,
-                                                    item.unit.text, item.range->first, item.range->second));
+    return fail(Fault::Kind::bad_value,
+                fmt::format("{}: {} is outside {:g}..{:g}", item.name, with_unit(value, item.unit),
+                            item.range->first, item.range->second));
   return value;
 }
 
@@ -177,8 +182,9 @@ Result<Words> words_for(const RegisterMap& map, ItemIndex index, double value) {
   if (!item.write) return fail(Fault::Kind::refused, fmt::format("{} cannot be written", item.name));
   const WriteRules& rules = *item.write;
   if (!(value >= rules.min && value <= rules.max))
-    return fail(Fault::Kind::refused, fmt::format("{}: {:g} {} is outside {:g}..{:g}, which the map allows",
-                                                  item.name, value, item.unit.text, rules.min, rules.max));
+    return fail(Fault::Kind::refused,
+                fmt::format("{}: {} is outside {:g}..{:g}, which the map allows", item.name,
+                            with_unit(value, item.unit), rules.min, rules.max));
   if (rules.step > 0) value = std::clamp(std::round(value / rules.step) * rules.step, rules.min, rules.max);
   double raw = (value - item.offset) / item.scale;
   if (item.type != Type::f32 && item.type != Type::f64) raw = std::nearbyint(raw);

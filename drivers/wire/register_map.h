@@ -119,7 +119,7 @@ struct Watchdog {
   std::string action;  ///< what the device does by itself: "hold", "vent" or "zero"
   std::vector<WriteStep> arm;
   std::optional<ItemIndex> feed;         ///< empty: every request feeds
-  std::vector<std::uint16_t> feed_with;  ///< written one after the other, so that a repetition is not a feed
+  std::vector<std::uint16_t> feed_with;  ///< written in turn: some take a repetition for a host that hangs
   std::optional<Expectation> verify;     ///< what it says while it is armed
   std::vector<WriteStep> reset;
 };

@@ -315,11 +315,11 @@ void MapReader::read_items() {
     sections.emplace_back(*item_nodes_[i]->as_table(), fmt::format("item \"{}\"", map_.items[i].name));
     read_item(sections.back(), i);
   }
+  check_overlap();
   for (ItemIndex i = 0; i < map_.items.size(); ++i) {
     read_references(sections[i], i);
     sections[i].done();
   }
-  check_overlap();
 }
 
 void MapReader::read_item(Section& section, ItemIndex index) {
@@ -741,10 +741,8 @@ void MapReader::read_watchdog() {
       reject(node, "{}: item \"{}\" has no `write`", feed->where(), map_.items[*watchdog.feed].name);
     for (const toml::node* value : feed->list("values"))
       watchdog.feed_with.push_back(static_cast<std::uint16_t>(feed->as_integer(*value, "values", 0, 0xffff)));
-    if (watchdog.feed_with.size() < 2 || map_.items[*watchdog.feed].count != 1)
-      reject(feed->table(),
-             "{}: needs a 16-bit item and at least two `values`, so that a repetition does not feed",
-             feed->where());
+    if (watchdog.feed_with.empty() || map_.items[*watchdog.feed].count != 1)
+      reject(feed->table(), "{}: needs a 16-bit item and `values` to write to it in turn", feed->where());
     feed->done();
   }
   if (auto verify = section->section("verify")) watchdog.verify = expectation(*verify);
