@@ -1,0 +1,27 @@
+// A rate test as comma-separated text. Columns are found by their names, in the spellings of
+//   Battery Data Format 1.3: "Test Time / s" or test_time_second, "Current / A", "Voltage / V", "Cycle Count / 1", ...
+//   Arbin-like exports and cellpy: test_time, step_time, cycle_index, step_index, current, voltage, charge_capacity, ...
+// Units are seconds, ampere, volt and ampere hour; + current charges.
+#pragma once
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "analysis/capacity.h"
+
+namespace cambench::rate {
+
+struct RateTest {
+  std::vector<Row> rows;
+  bool has_counters = false;         ///< charge and discharge counters, reset per cycle
+  std::string potential;             ///< name of the column that Row::potential_V was read from
+  std::vector<std::string> ignored;  ///< columns that are not used
+};
+
+/// Throws BadInput, which names the file, the line and the mend. The working electrode's potential is taken where the
+/// file has one (`working_electrode_potential_volt`), else the voltage.
+[[nodiscard]] RateTest read_rate_csv(std::string_view text, std::string_view name);
+[[nodiscard]] RateTest read_rate_csv(const std::filesystem::path& file);
+
+}  // namespace cambench::rate
