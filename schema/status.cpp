@@ -212,6 +212,12 @@ std::string to_json(const Status& bench) {
   return json.take();
 }
 
+std::string to_json(const status::Study& study) {
+  JsonWriter json;
+  status::write(json, study);
+  return json.take();
+}
+
 std::string stations_json(const Status& bench) {
   JsonWriter json;
   json.array();
@@ -220,7 +226,6 @@ std::string stations_json(const Status& bench) {
   return json.take();
 }
 
-std::string alarms_json(const Status& bench) { return status::list_json(bench.alarms); }
 std::string studies_json(const Status& bench) { return status::list_json(bench.studies); }
 
 }  // namespace cambench

@@ -171,9 +171,10 @@ struct Status {
 /// The document of /api/v1/status.
 std::string to_json(const Status& status);
 
-/// /api/v1/stations, /alarms, /studies: the same as root arrays; stations are flat, one row each.
+std::string to_json(const status::Study& study);
+
+/// /api/v1/stations, /studies: the same as root arrays; stations are flat, one row each.
 std::string stations_json(const Status& status);
-std::string alarms_json(const Status& status);
 std::string studies_json(const Status& status);
 
 }  // namespace cambench
