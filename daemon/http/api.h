@@ -1,0 +1,78 @@
+// What the daemon offers to those who ask over HTTP.
+//
+// Two doors, because two threads: Api answers on the deciding thread, at once; Archive reads the disk on the one
+// reader thread of the server and may take its time. Neither knows of HTTP.
+#pragma once
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "daemon/http/board.h"
+#include "daemon/store/reader.h"
+#include "schema/event.h"
+#include "schema/result.h"
+
+namespace cambench::http {
+
+/// A person's order, as it goes into the audit trail.
+struct Order {
+  struct StartRun {
+    std::string station, cell, recipe;  ///< `cell` is empty for a recipe that only presses
+  };
+  struct ForRun {
+    std::string run;
+    event::Ordered::What what{};
+  };
+  struct Acknowledge {
+    std::int64_t alarm = 0;
+  };
+  std::variant<StartRun, ForRun, Acknowledge> what;
+  std::string who;     ///< as the person says
+  std::string peer;    ///< as the kernel says: "uid 1000, pid 4711"
+  std::string reason;  ///< may be empty, but not for a reset
+};
+
+/// The deciding thread's side. Every call is made on that thread.
+class Api {
+ public:
+  virtual ~Api() = default;
+
+  /// What is published now; the same until the next publish().
+  [[nodiscard]] virtual const Board& board() const = 0;
+
+  /// Carries out or refuses an order and records it either way; then calls `done`, from any thread, once. The
+  /// result is the run's id for StartRun, else a word or nothing. A Fault of kind `refused` or `input` is the
+  /// person's to mend.
+  virtual void carry_out(Order order, std::function<void(Result<std::string>)> done) = 0;
+};
+
+/// Capacities of one cycle.
+struct CycleCapacity {
+  std::uint32_t cycle = 0;
+  std::optional<double> rate_C;
+  std::optional<double> charge_mAh_g, discharge_mAh_g;  ///< per gram of cathode active material
+  bool complete = false;                                ///< false: the cycle is still running
+};
+
+/// The reader's side. Every call is made on one and the same thread; throws std::exception with a sentence.
+class Archive {
+ public:
+  virtual ~Archive() = default;
+  virtual std::vector<store::StoredRun> runs(int limit) = 0;  ///< newest first
+  virtual std::optional<store::StoredRun> run(const std::string& id) = 0;
+  virtual std::vector<store::StoredEvent> events(std::int64_t since, int limit) = 0;  ///< seq > since
+  virtual std::vector<store::StoredEvent> events_of(const std::string& run) = 0;
+  virtual std::vector<store::SeriesPoint> series(const std::string& run, double from_s, double to_s,
+                                                 std::size_t max_points) = 0;
+  virtual std::vector<store::PressurePoint> pressures(const std::string& run, std::size_t max_points) = 0;
+  virtual std::vector<CycleCapacity> capacities(const std::string& run) = 0;
+  virtual std::vector<store::StoredAlarm> alarms(int limit) = 0;  ///< newest first
+  virtual std::optional<store::StoredScore> score(const std::string& study) = 0;
+  /// A file of <results>/<study>/; empty when there is none. Both names were checked: no separator, no leading dot.
+  virtual std::optional<std::string> result_file(const std::string& study, const std::string& name) = 0;
+};
+
+}  // namespace cambench::http

@@ -1,0 +1,44 @@
+// The handlers behind the table of routes.cpp, by the place that answers: the published status and the files of the
+// program (routes.cpp), the archive (queries.cpp), the daemon itself (orders.cpp).
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/http/routes.h"
+#include "schema/json.h"
+
+namespace cambench::http {
+
+/// What a handler gets: the request, the daemon, and what stood in the path's {places}, which are all names.
+struct Asked {
+  const Request& request;
+  const Api& api;
+  std::vector<std::string> places;
+};
+
+// queries.cpp
+Way alarms(const Asked&);
+Way events(const Asked&);
+Way runs(const Asked&);
+Way run(const Asked&);
+Way run_events(const Asked&);
+Way series(const Asked&);
+Way pressures(const Asked&);
+Way capacities(const Asked&);
+Way study_scores(const Asked&);
+Way study_file(const Asked&);
+
+// orders.cpp
+Way start_run(const Asked&);
+Way order_for_run(const Asked&);
+Way acknowledge(const Asked&);
+
+// routes.cpp
+Response json(JsonWriter&& writer);
+std::string_view content_type(std::string_view file);
+Response not_found(std::string_view what);
+bool matches(std::string_view if_none_match, std::string_view etag);
+Response unchanged(std::string etag);
+
+}  // namespace cambench::http

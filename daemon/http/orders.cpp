@@ -1,0 +1,153 @@
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+#include <charconv>
+#include <initializer_list>
+#include <map>
+
+#include "daemon/http/handlers.h"
+
+namespace cambench::http {
+
+namespace {
+
+/// The members of a JSON body, all of them texts; or why it is none.
+struct Form {
+  std::map<std::string, std::string, std::less<>> members;
+  std::string trouble;
+
+  [[nodiscard]] std::string operator[](std::string_view key) const {
+    const auto found = members.find(key);
+    return found == members.end() ? std::string() : found->second;
+  }
+};
+
+constexpr std::size_t longest_text = 500;
+
+void read_member(Form& form, const boost::json::key_value_pair& member,
+                 std::initializer_list<std::string_view> known) {
+  const std::string_view key(member.key().data(), member.key().size());
+  if (std::ranges::find(known, key) == known.end())
+    form.trouble = fmt::format("\"{}\" is not known here; there are {}.", key, fmt::join(known, ", "));
+  else if (!member.value().is_string())
+    form.trouble = fmt::format("\"{}\" must be a text.", key);
+  else if (member.value().as_string().size() > longest_text)
+    form.trouble = fmt::format("\"{}\" is longer than {} characters.", key, longest_text);
+  else
+    form.members.emplace(key, std::string(member.value().as_string()));
+}
+
+// A form of a browser cannot send application/json to another origin without asking first.
+Form read_form(const Request& request, std::initializer_list<std::string_view> known) {
+  Form form;
+  if (!request.content_type.starts_with("application/json")) {
+    form.trouble = "The body must be JSON and say so: Content-Type: application/json.";
+    return form;
+  }
+  boost::system::error_code error;
+  const auto body = boost::json::parse(request.body, error);
+  if (error || !body.is_object()) {
+    form.trouble =
+        "The body is no JSON object: " + (error ? error.message() : "something else stands there") + ".";
+    return form;
+  }
+  for (const auto& member : body.as_object())
+    if (form.trouble.empty()) read_member(form, member, known);
+  return form;
+}
+
+Response bad_form(std::string_view trouble) { return problem(400, "The order cannot be read", trouble); }
+
+Order order_of(const Request& request, const Form& form) {
+  Order order;
+  order.peer = fmt::format("uid {}, pid {}", request.peer.uid, request.peer.pid);
+  order.who = form["who"].empty() ? fmt::format("uid {}", request.peer.uid) : form["who"];
+  order.reason = form["reason"];
+  return order;
+}
+
+std::optional<event::Ordered::What> order_called(std::string_view word) {
+  using What = event::Ordered::What;
+  if (word == "pause") return What::pause;
+  if (word == "resume") return What::resume;
+  if (word == "abort") return What::abort;
+  if (word == "reset") return What::reset;
+  return std::nullopt;
+}
+
+unsigned status_of(Fault::Kind kind) {
+  switch (kind) {
+    case Fault::Kind::input: return 422;
+    case Fault::Kind::refused: return 409;
+    case Fault::Kind::timeout: return 504;
+    case Fault::Kind::link:
+    case Fault::Kind::protocol:
+    case Fault::Kind::instrument:
+    case Fault::Kind::identity:
+    case Fault::Kind::bad_value: return 502;
+    case Fault::Kind::storage:
+    case Fault::Kind::cancelled: return 503;
+  }
+  return 500;
+}
+
+}  // namespace
+
+Way start_run(const Asked& asked) {
+  const auto form = read_form(asked.request, {"station", "cell", "recipe", "who", "reason"});
+  if (!form.trouble.empty()) return bad_form(form.trouble);
+  for (const auto* key : {"station", "recipe"})
+    if (form[key].empty()) return bad_form(fmt::format("\"{}\" is missing.", key));
+  auto order = order_of(asked.request, form);
+  order.what = Order::StartRun{form["station"], form["cell"], form["recipe"]};
+  return order;
+}
+
+Way order_for_run(const Asked& asked) {
+  const auto what = order_called(asked.places[1]);
+  if (!what)
+    return not_found(fmt::format("order called {} (there are pause, resume, abort, reset)", asked.places[1]));
+  const auto form = read_form(asked.request, {"who", "reason"});
+  if (!form.trouble.empty()) return bad_form(form.trouble);
+  if (*what == event::Ordered::What::reset && (form["who"].empty() || form["reason"].empty()))
+    return bad_form("A reset is a named person's act: it needs \"who\" and \"reason\".");
+  auto order = order_of(asked.request, form);
+  order.what = Order::ForRun{asked.places[0], *what};
+  return order;
+}
+
+Way acknowledge(const Asked& asked) {
+  const auto& text = asked.places[0];
+  std::int64_t alarm = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), alarm);
+  if (error != std::errc() || end != text.data() + text.size()) return not_found("alarm numbered " + text);
+  const auto form = read_form(asked.request, {"who", "reason"});
+  if (!form.trouble.empty()) return bad_form(form.trouble);
+  auto order = order_of(asked.request, form);
+  order.what = Order::Acknowledge{alarm};
+  return order;
+}
+
+Response answered(const Order& order, const Result<std::string>& result) {
+  if (!result)
+    return problem(status_of(result.error().kind), "The order was not carried out",
+                   result.error().what + '.');
+  JsonWriter writer;
+  writer.object();
+  const auto* for_run = std::get_if<Order::ForRun>(&order.what);
+  const bool started = std::holds_alternative<Order::StartRun>(order.what);
+  if (started) writer.field("run", *result);
+  if (for_run != nullptr) writer.field("run", for_run->run);
+  if (const auto* of_alarm = std::get_if<Order::Acknowledge>(&order.what))
+    writer.field("alarm", of_alarm->alarm);
+  writer.field("who", order.who).end_object();
+  auto response = json(std::move(writer));
+  response.cache = "no-store";
+  if (started) {
+    response.status = 201;
+    response.headers.emplace_back("Location", "/api/v1/runs/" + *result);
+  }
+  return response;
+}
+
+}  // namespace cambench::http

@@ -1,0 +1,379 @@
+// Where requests lead, without a socket: the routes are a function.
+#include "daemon/http/routes.h"
+
+#include <doctest/doctest.h>
+
+#include <boost/json.hpp>
+#include <limits>
+#include <set>
+
+#include "daemon/http/metrics.h"
+#include "schema/json.h"
+#include "tests/daemon/bench_fixture.h"
+
+using namespace cambench;
+using namespace cambench::http;
+
+namespace {
+
+constexpr std::string_view socket_path = "/run/cambench/control.sock";
+
+struct Bench {
+  fixture::Daemon daemon;
+  fixture::Archive archive;
+
+  Request request(std::string_view method, std::string_view target) const {
+    auto request = parse_target(target);
+    REQUIRE(request.has_value());
+    request->method = method;
+    request->host = "127.0.0.1:8870";
+    request->at = daemon.board().status().now;
+    return *request;
+  }
+  Way way(const Request& request) const { return route(request, daemon, socket_path); }
+  Response get(std::string_view target) { return respond(request("GET", target)); }
+  Response respond(const Request& request) {
+    auto leads_to = way(request);
+    if (auto* query = std::get_if<ArchiveQuery>(&leads_to)) return (*query)(archive);
+    REQUIRE(std::holds_alternative<Response>(leads_to));
+    return std::get<Response>(leads_to);
+  }
+  /// An order over the Unix socket.
+  Way order(std::string_view target, std::string body) const {
+    auto it = request("POST", target);
+    it.peer = {true, 1000, 4711};
+    it.host = "localhost";
+    it.content_type = "application/json";
+    it.body = std::move(body);
+    return way(it);
+  }
+};
+
+boost::json::value parsed(const Response& response) {
+  return boost::json::parse(
+      boost::json::string_view(response.body.bytes().data(), response.body.bytes().size()));
+}
+
+std::string detail(const Response& response) {
+  CHECK(response.content_type == "application/problem+json");
+  return std::string(parsed(response).at("detail").as_string());
+}
+
+}  // namespace
+
+TEST_CASE("the status is written once a revision and shared by all who ask") {
+  Bench bench;
+  const auto first = bench.get("/api/v1/status"), second = bench.get("/api/v1/status");
+  CHECK(first.body.bytes().data() == second.body.bytes().data());
+  CHECK(first.etag == "\"boot-1\"");
+  bench.daemon.publish(fixture::bench());
+  const auto third = bench.get("/api/v1/status");
+  CHECK(third.etag == "\"boot-2\"");
+  CHECK(parsed(third).at("revision") == 2);
+  CHECK(parsed(first).at("revision") == 1);  // who still sends the old one keeps it
+}
+
+TEST_CASE("who has this revision gets 304, however the tag is written") {
+  Bench bench;
+  for (const auto* tag : {"\"boot-1\"", "W/\"boot-1\"", "\"x\", \"boot-1\"", "*"}) {
+    auto request = bench.request("GET", "/api/v1/status");
+    request.if_none_match = tag;
+    CHECK(bench.respond(request).status == 304);
+  }
+  auto request = bench.request("GET", "/api/v1/status");
+  request.if_none_match = "\"boot-11\"";
+  CHECK(bench.respond(request).status == 200);
+}
+
+TEST_CASE("every GET route of the table answers for the bench of the fixture") {
+  Bench bench;
+  for (const auto& entry : all_routes()) {
+    if (!entry.starts_with("GET ")) continue;
+    std::string target = entry.substr(4);
+    const auto put = [&](std::string_view place, std::string_view value) {
+      if (const auto at = target.find(place); at != target.npos) target.replace(at, place.size(), value);
+    };
+    put("{run}", "r000012");
+    put("{study}", "coatings");
+    put("{file}", entry.find("dygraphs") != entry.npos  ? "dygraph.min.js"
+                  : entry.find("studies") != entry.npos ? "report.html"
+                                                        : "index.html");
+    if (target == "/api/v1/series" || target == "/api/v1/pressures" || target == "/api/v1/capacities")
+      target += "?station=A1";
+    CAPTURE(target);
+    const auto response = bench.get(target);
+    CHECK(response.status == 200);
+    CHECK_FALSE(response.body.bytes().empty());
+    if (response.content_type == "application/json") CHECK_NOTHROW(parsed(response));
+  }
+}
+
+TEST_CASE("what is not there is told with its path, and a wrong method with the right ones") {
+  Bench bench;
+  for (const auto* target :
+       {"/api/v1/nothing", "/api/v1/runs/", "/api/v1/runs/x/y/z", "//", "/api/v1/status/", "/nothing.html",
+        "/dygraphs/..", "/api/v1/studies/coatings/.hidden", "/api/v1/studies/coatings/..%2f..%2fetc%2fpasswd",
+        "/api/v1/runs/unknown", "/api/v1/studies/other/report.html", "/api/v1/studies/other"}) {
+    CAPTURE(target);
+    CHECK(bench.get(target).status == 404);
+  }
+  const auto wrong = bench.respond(bench.request("DELETE", "/api/v1/runs"));
+  CHECK(wrong.status == 405);
+  CHECK(wrong.headers[0] == std::pair<std::string, std::string>("Allow", "GET, POST"));
+}
+
+TEST_CASE("targets are decoded, and broken ones are none") {
+  const auto request = parse_target("/a%20b?x=1+2&y=%C2%B5&z&&=e#part");
+  REQUIRE(request.has_value());
+  CHECK(request->path == "/a b");
+  CHECK(request->asked("x") == "1 2");
+  CHECK(request->asked("y") == "µ");
+  CHECK(request->asked("z") == "");
+  CHECK_FALSE(request->asked("w").has_value());
+  for (const auto* broken : {"", "x", "http://localhost/", "/%", "/%4", "/%zz", "/%00", "/?a=%"}) {
+    CAPTURE(broken);
+    CHECK_FALSE(parse_target(broken).has_value());
+  }
+}
+
+TEST_CASE("a page that reached us under a foreign name is sent away") {
+  Bench bench;
+  for (const auto* name : {"evil.example", "evil.example:8870", "127.0.0.1.evil.example", "localhost.evil",
+                           "", "[::2]", "[::1].evil"}) {
+    CAPTURE(name);
+    auto request = bench.request("GET", "/api/v1/status");
+    request.host = name;
+    CHECK(bench.respond(request).status == 421);
+  }
+  for (const auto* name : {"localhost", "localhost:1", "127.0.0.1", "[::1]:8870", "[::1]"}) {
+    auto request = bench.request("GET", "/api/v1/status");
+    request.host = name;
+    CHECK(bench.respond(request).status == 200);
+  }
+}
+
+TEST_CASE("over TCP and from a web page nothing can be ordered") {
+  Bench bench;
+  const auto over_tcp = bench.respond(bench.request("POST", "/api/v1/runs"));
+  CHECK(over_tcp.status == 403);
+  CHECK(detail(over_tcp).find(socket_path) != std::string::npos);
+  auto from_page = bench.request("POST", "/api/v1/runs/r000012/abort");
+  from_page.peer.local_socket = true;
+  from_page.origin = "http://127.0.0.1:8870";
+  CHECK(bench.respond(from_page).status == 403);
+}
+
+TEST_CASE("an order carries who gave it, as they say and as the kernel says") {
+  Bench bench;
+  const auto start = std::get<Order>(bench.order(
+      "/api/v1/runs", R"({"station":"A4","cell":"R-1","recipe":"rate-test-3e","who":"anna","reason":"go"})"));
+  const auto& run = std::get<Order::StartRun>(start.what);
+  CHECK(run.station == "A4");
+  CHECK(run.cell == "R-1");
+  CHECK(run.recipe == "rate-test-3e");
+  CHECK(start.who == "anna");
+  CHECK(start.peer == "uid 1000, pid 4711");
+  CHECK(start.reason == "go");
+
+  const auto pause = std::get<Order>(bench.order("/api/v1/runs/r000012/pause", "{}"));
+  CHECK(std::get<Order::ForRun>(pause.what).run == "r000012");
+  CHECK(std::get<Order::ForRun>(pause.what).what == event::Ordered::What::pause);
+  CHECK(pause.who == "uid 1000");
+
+  const auto seen = std::get<Order>(bench.order("/api/v1/alarms/41/acknowledge", R"({"who":"anna"})"));
+  CHECK(std::get<Order::Acknowledge>(seen.what).alarm == 41);
+}
+
+TEST_CASE("an order that cannot be read says what is wrong with it") {
+  Bench bench;
+  const auto refused = [&](std::string_view target, std::string body) {
+    const auto way = bench.order(target, std::move(body));
+    REQUIRE(std::holds_alternative<Response>(way));
+    CHECK(std::get<Response>(way).status == 400);
+    return detail(std::get<Response>(way));
+  };
+  CHECK(refused("/api/v1/runs", R"({"station":"A4"})") == "\"recipe\" is missing.");
+  CHECK(refused("/api/v1/runs", R"({"station":4})") == "\"station\" must be a text.");
+  CHECK(refused("/api/v1/runs", R"({"statoin":"A4"})") ==
+        "\"statoin\" is not known here; there are station, cell, recipe, who, reason.");
+  CHECK(refused("/api/v1/runs", "[]").starts_with("The body is no JSON object"));
+  CHECK(refused("/api/v1/runs", "{").starts_with("The body is no JSON object"));
+  CHECK(refused("/api/v1/runs", std::string(60'000, '[')).starts_with("The body is no JSON object"));
+  CHECK(refused("/api/v1/runs/r1/reset", R"({"who":"anna"})") ==
+        "A reset is a named person's act: it needs \"who\" and \"reason\".");
+  CHECK(refused("/api/v1/runs/r1/abort", R"({"reason":")" + std::string(501, 'x') + "\"}") ==
+        "\"reason\" is longer than 500 characters.");
+  CHECK(std::get<Response>(bench.order("/api/v1/runs/r1/explode", "{}")).status == 404);
+  CHECK(std::get<Response>(bench.order("/api/v1/alarms/x1/acknowledge", "{}")).status == 404);
+  auto form = bench.request("POST", "/api/v1/runs/r1/abort");
+  form.peer.local_socket = true;
+  form.content_type = "application/x-www-form-urlencoded";
+  CHECK(bench.respond(form).status == 400);
+}
+
+TEST_CASE("an order's result is told: done, refused, impossible, not kept") {
+  Order order;
+  order.who = "anna";
+  order.what = Order::StartRun{"A4", "R-1", "rate-test-3e"};
+  const auto started = answered(order, "r000015");
+  CHECK(started.status == 201);
+  CHECK(started.headers[0].second == "/api/v1/runs/r000015");
+  const auto told = [&](Fault::Kind kind) { return answered(order, fail(kind, "another run is on A4")); };
+  CHECK(told(Fault::Kind::refused).status == 409);
+  CHECK(detail(told(Fault::Kind::refused)) == "another run is on A4.");
+  CHECK(told(Fault::Kind::input).status == 422);
+  CHECK(told(Fault::Kind::instrument).status == 502);
+  CHECK(told(Fault::Kind::storage).status == 503);
+  CHECK(told(Fault::Kind::timeout).status == 504);
+  order.what = Order::ForRun{"r000012", event::Ordered::What::abort};
+  CHECK(answered(order, "").status == 200);
+}
+
+TEST_CASE("a series takes what Grafana sends, in test time of the run") {
+  Bench bench;
+  const auto start = fixture::noon() - std::chrono::hours(61);
+  bench.get("/api/v1/series?run=r000012&from=" + std::to_string(unix_ms(start + std::chrono::hours(1))) +
+            "&to=2026-11-20T02:00:00.500Z&max_points=50");
+  CHECK(bench.archive.asked_from_s == doctest::Approx(3600));
+  CHECK(bench.archive.asked_to_s == doctest::Approx(7200.5));
+  bench.get("/api/v1/series?station=A1&from_s=10&to_s=20");
+  CHECK(bench.archive.asked_from_s == 10);
+  CHECK(bench.archive.asked_to_s == 20);
+}
+
+TEST_CASE("a thinned point becomes two rows, its lowest and its highest, and nothing in between is made up") {
+  Bench bench;
+  // The fixture's discharge points have 4 mV between their extremes, its charge points none.
+  const auto rows =
+      parsed(bench.get("/api/v1/series?run=r000012&from_s=20000&to_s=21000&max_points=2")).as_array();
+  REQUIRE(rows.size() == 4);
+  CHECK(rows[0].at("time_ms") == rows[1].at("time_ms"));
+  CHECK(rows[1].at("we_vs_re_V").as_double() - rows[0].at("we_vs_re_V").as_double() ==
+        doctest::Approx(0.004));
+  CHECK(parsed(bench.get("/api/v1/series?run=r000012&from_s=0&to_s=100&max_points=2")).as_array().size() ==
+        2);
+  const auto numbers =
+      parsed(bench.get("/api/v1/series?run=r000012&fields=cell_V&max_points=2")).at(0).as_object();
+  CHECK(numbers.size() == 3);  // time, time_ms, cell_V
+}
+
+TEST_CASE("a series in columns has one length") {
+  Bench bench;
+  const auto columns = parsed(bench.get("/api/v1/series?run=r000012&format=columns&max_points=100"));
+  for (const auto* name : {"test_time_s", "we_vs_re_min_V", "we_vs_re_max_V", "cell_min_V", "current_max_A"})
+    CHECK(columns.at(name).as_array().size() == 100);
+}
+
+TEST_CASE("a question that cannot be read says what is wrong with it") {
+  Bench bench;
+  const auto refused = [&](std::string_view target) {
+    const auto response = bench.get(target);
+    CHECK(response.status == 400);
+    return detail(response);
+  };
+  CHECK(refused("/api/v1/series") ==
+        "Say which run: run=r000001, or station=A1 for the one that is there now.");
+  CHECK(refused("/api/v1/series?station=B9") == "There is no run on a station called B9.");
+  CHECK(refused("/api/v1/series?station=A4") == "There is no run on a station called A4.");
+  CHECK(refused("/api/v1/series?run=r1&max_points=1") ==
+        "max_points=1 is not a whole number from 2 to 20000.");
+  CHECK(refused("/api/v1/series?run=r1&max_points=1e3").starts_with("max_points=1e3 is not"));
+  CHECK(refused("/api/v1/series?run=r1&from=yesterday") ==
+        "from=yesterday is neither milliseconds since 1970 nor like 2026-11-22T13:00:00Z.");
+  CHECK(refused("/api/v1/series?run=r1&from=2026-13-22T13:00:00Z").starts_with("from="));
+  CHECK(refused("/api/v1/series?run=r1&from=99999999999999").starts_with("from="));
+  CHECK(refused("/api/v1/series?run=r1&from_s=nan") == "from_s=nan is not a number.");
+  CHECK(refused("/api/v1/series?run=r1&fields=volts").starts_with("fields=volts is not known"));
+  CHECK(refused("/api/v1/series?run=r1&format=xml") ==
+        "format=xml is not known; there are rows and columns.");
+  CHECK(refused("/api/v1/events?since=-1").starts_with("since=-1 is not a whole number"));
+  CHECK(refused("/api/v1/runs?page=2") == "page is not known here; there are limit.");
+}
+
+TEST_CASE("events are read by a cursor") {
+  Bench bench;
+  const auto rows = parsed(bench.get("/api/v1/events?since=3&limit=2")).as_array();
+  REQUIRE(rows.size() == 2);
+  CHECK(rows[0].at("seq") == 4);
+  CHECK(rows[1].at("seq") == 5);
+  CHECK(parsed(bench.get("/api/v1/events?since=7")).as_array().empty());
+}
+
+TEST_CASE("health says when the daemon stopped looking at its bench, readiness why no run can start") {
+  Bench bench;
+  auto request = bench.request("GET", "/healthz");
+  request.at = bench.daemon.board().status().now + std::chrono::seconds(9);
+  CHECK(bench.respond(request).status == 200);
+  request.at += std::chrono::seconds(3);
+  CHECK(bench.respond(request).status == 503);
+  CHECK(bench.respond(request).body.bytes() == "the bench was last looked at 12 s ago\n");
+  auto status = fixture::bench();
+  status.ready = false;
+  status.not_ready = "the store takes no rows: disk full";
+  bench.daemon.publish(status);
+  CHECK(bench.get("/readyz").status == 503);
+  CHECK(bench.get("/readyz").body.bytes() == "the store takes no rows: disk full\n");
+}
+
+TEST_CASE("a report may show its own styles and run nothing") {
+  Bench bench;
+  const auto report = bench.get("/api/v1/studies/coatings/report.html");
+  CHECK(report.content_type == "text/html; charset=utf-8");
+  CHECK(head(report, true, fixture::noon())
+            .find("Content-Security-Policy: default-src 'none'; style-src "
+                  "'unsafe-inline'; img-src data:; sandbox\r\n") != std::string::npos);
+  CHECK(head(report, true, fixture::noon()).find("script-src") == std::string::npos);
+  const auto chart = bench.get("/api/v1/studies/coatings/radar_ncm-linbo3.svg");
+  CHECK(chart.content_type == "image/svg+xml");
+}
+
+TEST_CASE("the head of a response is HTTP to the letter") {
+  Response response;
+  response.status = 404;
+  response.body = Body("gone");
+  response.content_type = "text/plain";
+  response.etag = "\"7\"";
+  const auto text = head(response, false, fixture::noon());
+  CHECK(text.starts_with(
+      "HTTP/1.1 404 Not Found\r\nDate: Sun, 22 Nov 2026 13:00:00 GMT\r\nConnection: close\r\n"
+      "Content-Type: text/plain\r\nContent-Length: 4\r\nCache-Control: no-cache\r\nETag: \"7\"\r\n"));
+  CHECK(text.ends_with("\r\n\r\n"));
+}
+
+TEST_CASE("metrics keep Prometheus's format: every family has one help and one type, every line a number") {
+  const auto text = to_metrics(fixture::bench());
+  CHECK(text.ends_with('\n'));
+  std::string family;
+  std::set<std::string> seen;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto line = text.substr(at, text.find('\n', at) - at);
+    at += line.size() + 1;
+    CAPTURE(line);
+    if (line.starts_with("# HELP ")) {
+      family = line.substr(7, line.find(' ', 7) - 7);
+      CHECK(seen.insert(family).second);
+    } else if (line.starts_with("# TYPE ")) {
+      CHECK((line == "# TYPE " + family + " gauge" || line == "# TYPE " + family + " counter"));
+      CHECK(line.ends_with("counter") == family.ends_with("_total"));
+    } else {
+      CHECK((line.starts_with(family + "{") || line.starts_with(family + " ")));
+      CHECK_NOTHROW(static_cast<void>(std::stod(line.substr(line.rfind(' ') + 1))));
+    }
+  }
+}
+
+TEST_CASE("in metrics a stale number has no line, its device is down, and pressures are pascals") {
+  const auto text = to_metrics(fixture::bench());
+  CHECK(text.find("cambench_press_pressure_pascals{station=\"A1\"} 50020000\n") != text.npos);
+  CHECK(text.find("cambench_electrode_potential_volts{station=\"A1\"} 3.6123\n") != text.npos);
+  CHECK(text.find("cambench_electrode_potential_volts{station=\"A3\"}") == text.npos);
+  CHECK(text.find("cambench_device_up{station=\"A3\",device=\"potentiostat\"} 0\n") != text.npos);
+  CHECK(text.find("cambench_station_state{station=\"A2\",state=\"tripped\"} 1\n") != text.npos);
+  CHECK(text.find("cambench_station_state{station=\"A2\",state=\"running\"} 0\n") != text.npos);
+}
+
+TEST_CASE("a label's value is escaped") {
+  auto bench = fixture::bench();
+  bench.bench = "a\\b\"c\nd";
+  CHECK(to_metrics(bench).find(R"(bench="a\\b\"c\nd")") != std::string::npos);
+}
