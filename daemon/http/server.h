@@ -1,0 +1,64 @@
+// The HTTP/1.1 server: a loopback TCP listener that only shows, and a Unix socket that also takes orders.
+//
+// Everything runs on the given io_context, the deciding thread, but for the questions to the archive, which one
+// reader thread of the server answers. Nobody can hold the deciding thread or grow without bound: connections,
+// header, body, waiting questions and every wait for the other end have a limit. Requests of one connection are
+// answered one after the other.
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "daemon/http/api.h"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace cambench::http {
+
+struct Limits {
+  std::size_t connections = 200;  ///< over TCP; well below 1024 descriptors, which libmodbus cannot pass
+  std::size_t control_connections = 16;  ///< over the Unix socket, apart: an order must get through a crowd
+  std::size_t header_bytes = 8 << 10;
+  std::size_t body_bytes = 64 << 10;
+  std::size_t questions = 32;                  ///< that may wait for the reader thread
+  std::chrono::milliseconds idle{30'000};      ///< between two requests of a connection
+  std::chrono::milliseconds request{5'000};    ///< from the first byte of a request to its last
+  std::chrono::milliseconds response{20'000};  ///< to take a response
+  std::chrono::milliseconds order{10'000};     ///< until an order is recorded
+};
+
+struct Listen {
+  std::string host = "127.0.0.1";  ///< a loopback address
+  std::uint16_t port = 8870;       ///< 0: a free one
+  std::filesystem::path control;   ///< Unix socket, made with mode 0660; empty: none
+};
+
+/// What went through, for the log and the tests.
+struct Traffic {
+  std::uint64_t requests = 0, connections = 0, refused_connections = 0, timed_out = 0;
+  std::size_t open = 0;
+};
+
+struct Serving;
+
+class Server {
+ public:
+  /// Listens at once; throws std::runtime_error with a sentence when an address cannot be taken. `api` must outlive
+  /// the io_context's run, `archive` goes to the reader thread.
+  Server(boost::asio::io_context& io, const Listen& listen, const Limits& limits, Api& api,
+         std::unique_ptr<Archive> archive);
+  ~Server();  ///< stops listening, cuts every connection, waits for the reader thread
+  Server(const Server&) = delete;
+
+  [[nodiscard]] std::uint16_t port() const;
+  [[nodiscard]] Traffic traffic() const;
+
+ private:
+  std::shared_ptr<Serving> serving_;
+};
+
+}  // namespace cambench::http

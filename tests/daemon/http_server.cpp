@@ -1,0 +1,360 @@
+// The server over its two doors, against clients that behave and clients that do not.
+#include "daemon/http/server.h"
+
+#include <doctest/doctest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/write.hpp>
+#include <cstdlib>
+#include <fstream>
+#include <future>
+#include <thread>
+
+#include "daemon/http/client.h"
+#include "tests/daemon/bench_fixture.h"
+
+using namespace cambench;
+using namespace cambench::http;
+namespace asio = boost::asio;
+
+namespace {
+
+std::filesystem::path scratch() {
+  std::string pattern = (std::filesystem::temp_directory_path() / "cambench_http_XXXXXX").string();
+  return mkdtemp(pattern.data());
+}
+
+/// A server with its deciding thread.
+class Running {
+ public:
+  explicit Running(Limits limits = {}) : folder_(scratch()) {
+    auto made = std::make_unique<fixture::Archive>();
+    archive = made.get();
+    server_.emplace(io_, Listen{"127.0.0.1", 0, socket()}, limits, daemon, std::move(made));
+    port_ = server_->port();
+    thread_ = std::thread([this] { io_.run(); });
+  }
+  ~Running() {
+    asio::post(io_, [this] { server_.reset(); });
+    thread_.join();
+    std::filesystem::remove_all(folder_);
+  }
+  [[nodiscard]] std::filesystem::path socket() const { return folder_ / "control.sock"; }
+  [[nodiscard]] Address tcp() const { return {{}, "127.0.0.1", port_}; }
+  [[nodiscard]] Address local() const { return {socket().string(), {}, 0}; }
+  [[nodiscard]] std::uint16_t port() const { return port_; }
+  void on_deciding_thread(const std::function<void()>& act) {
+    std::promise<void> done;
+    asio::post(io_, [&] {
+      act();
+      done.set_value();
+    });
+    done.get_future().get();
+  }
+  Traffic traffic() {
+    Traffic traffic;
+    on_deciding_thread([&] { traffic = server_->traffic(); });
+    return traffic;
+  }
+
+  fixture::Daemon daemon;
+  fixture::Archive* archive = nullptr;
+
+ private:
+  std::filesystem::path folder_;
+  asio::io_context io_{1};
+  std::optional<Server> server_;
+  std::uint16_t port_ = 0;
+  std::thread thread_;
+};
+
+/// A client that sends whatever it likes.
+class Raw {
+ public:
+  explicit Raw(std::uint16_t port) { socket_.connect({asio::ip::address_v4::loopback(), port}); }
+  void say(std::string_view bytes) {
+    boost::system::error_code ignored;
+    asio::write(socket_, asio::buffer(bytes), ignored);
+  }
+  /// Everything until the server ends the connection.
+  std::string hear_all() {
+    std::string heard;
+    boost::system::error_code end;
+    asio::read(socket_, asio::dynamic_buffer(heard), end);
+    return heard;
+  }
+  asio::ip::tcp::socket& socket() { return socket_; }
+
+ private:
+  asio::io_context io_;
+  asio::ip::tcp::socket socket_{io_};
+};
+
+std::size_t count(std::string_view text, std::string_view what) {
+  std::size_t found = 0;
+  for (auto at = text.find(what); at != text.npos; at = text.find(what, at + 1)) ++found;
+  return found;
+}
+
+constexpr std::string_view host = "Host: localhost\r\n";
+
+std::string plain_get(std::string_view path, std::string_view more = "") {
+  return fmt::format("GET {} HTTP/1.1\r\n{}{}\r\n", path, host, more);
+}
+
+}  // namespace
+
+TEST_CASE("for people who work on the page: serves a bench until it is killed" * doctest::skip()) {
+  asio::io_context io;
+  fixture::Daemon daemon;
+  const auto* port = std::getenv("CAMBENCH_PORT");
+  const Server server(io, {"127.0.0.1", static_cast<std::uint16_t>(port ? std::atoi(port) : 8870), {}}, {},
+                      daemon, std::make_unique<fixture::Archive>());
+  fmt::print("http://127.0.0.1:{}/\n", server.port());
+  io.run();
+}
+
+TEST_CASE("both doors show the bench, and every response says what a browser may do with it") {
+  Running running;
+  for (const auto& address : {running.tcp(), running.local()}) {
+    const auto reply = get(address, "/api/v1/status");
+    REQUIRE(reply.has_value());
+    CHECK(reply->status == 200);
+    CHECK(reply->content_type == "application/json");
+    CHECK((reply->body == to_json(running.daemon.board().status())));
+  }
+  Raw raw(running.port());
+  raw.say(plain_get("/", "Connection: close\r\n"));
+  const auto page = raw.hear_all();
+  CHECK(page.find("Content-Security-Policy: default-src 'none'; script-src 'self'") != page.npos);
+  CHECK(page.find("X-Content-Type-Options: nosniff") != page.npos);
+}
+
+TEST_CASE("an unchanged status costs its reader 304 and no body, until the bench changes") {
+  Running running;
+  const auto first = get(running.tcp(), "/api/v1/status");
+  REQUIRE(first.has_value());
+  REQUIRE_FALSE(first->etag.empty());
+  const auto again = [&] {
+    Raw raw(running.port());
+    raw.say(plain_get("/api/v1/status", "Connection: close\r\nIf-None-Match: " + first->etag + "\r\n"));
+    return raw.hear_all();
+  };
+  const auto same = again();
+  CHECK(same.starts_with("HTTP/1.1 304 Not Modified\r\n"));
+  CHECK(same.ends_with("\r\n\r\n"));
+  running.on_deciding_thread([&] { running.daemon.publish(fixture::bench()); });
+  CHECK(again().starts_with("HTTP/1.1 200 OK\r\n"));
+}
+
+TEST_CASE("requests sent together over one connection are answered in order") {
+  Running running;
+  Raw raw(running.port());
+  raw.say(plain_get("/healthz") + plain_get("/nothing/here") + plain_get("/readyz", "Connection: close\r\n"));
+  const auto heard = raw.hear_all();
+  CHECK(count(heard, "HTTP/1.1 ") == 3);
+  CHECK(heard.find("503 ") < heard.find("404 "));  // the fixture's clock stands: its health is bad
+  CHECK(heard.find("404 ") < heard.find("200 "));
+  CHECK(running.traffic().connections == 1);
+}
+
+TEST_CASE("HEAD gives the length and not the bytes") {
+  Running running;
+  Raw raw(running.port());
+  raw.say(fmt::format("HEAD /api/v1/status HTTP/1.1\r\n{}Connection: close\r\n\r\n", host));
+  const auto heard = raw.hear_all();
+  const auto size = running.daemon.board().document(Board::Document::status)->size();
+  CHECK(heard.find(fmt::format("Content-Length: {}\r\n", size)) != heard.npos);
+  CHECK(heard.ends_with("\r\n\r\n"));
+}
+
+TEST_CASE("a question to the archive is answered by the reader, and its trouble is told") {
+  Running running;
+  const auto reply = get(running.tcp(), "/api/v1/runs");
+  REQUIRE(reply.has_value());
+  CHECK(reply->status == 200);
+  CHECK(reply->body.find("r000012") != reply->body.npos);
+  running.archive->broken = true;
+  const auto refused = get(running.tcp(), "/api/v1/runs/r000012");
+  REQUIRE(refused.has_value());
+  CHECK(refused->status == 503);
+  CHECK(complaint(*refused) == "the store's file cannot be read: disk I/O error");
+}
+
+TEST_CASE("orders go through the Unix socket alone, with the credentials of who gave them") {
+  Running running;
+  const auto body = R"({"station":"A4","cell":"R-uncoated","recipe":"rate-test-3e","who":"anna"})";
+  const auto refused = post(running.tcp(), "/api/v1/runs", body);
+  REQUIRE(refused.has_value());
+  CHECK(refused->status == 403);
+  CHECK(complaint(*refused).find(running.socket().string()) != std::string::npos);
+  CHECK(running.daemon.orders.empty());
+
+  const auto reply = post(running.local(), "/api/v1/runs", body);
+  REQUIRE(reply.has_value());
+  CHECK(reply->status == 201);
+  CHECK(reply->body == R"({"run":"r000015","who":"anna"})");
+  REQUIRE(running.daemon.orders.size() == 1);
+  CHECK(running.daemon.orders[0].peer == fmt::format("uid {}, pid {}", getuid(), getpid()));
+}
+
+TEST_CASE("an order that the daemon does not confirm in time is answered so") {
+  Running running({.order = std::chrono::milliseconds(20)});
+  running.daemon.silent = true;
+  const auto reply = post(running.local(), "/api/v1/runs/r000012/pause", "{}");
+  REQUIRE(reply.has_value());
+  CHECK(reply->status == 504);
+  running.daemon.kept("r000012");  // comes late: nobody waits any more
+}
+
+TEST_CASE("the control socket is closed to others, and a socket that a killed daemon left is taken over") {
+  Running running;
+  struct stat info {};
+  REQUIRE(stat(running.socket().c_str(), &info) == 0);
+  CHECK((info.st_mode & 0777) == 0660);
+
+  asio::io_context io;
+  fixture::Daemon daemon;
+  const auto another = [&](const std::filesystem::path& socket) {
+    const Server server(io, {"127.0.0.1", 0, socket}, {}, daemon, std::make_unique<fixture::Archive>());
+  };
+  CHECK_THROWS_WITH(another(running.socket()),
+                    fmt::format("http: another daemon answers on {}", running.socket().string()).c_str());
+  const auto folder = scratch();
+  { asio::local::stream_protocol::acceptor left(io, (folder / "left.sock").string()); }
+  CHECK(std::filesystem::exists(folder / "left.sock"));
+  CHECK_NOTHROW(another(folder / "left.sock"));
+  CHECK_FALSE(std::filesystem::exists(folder / "left.sock"));
+  std::ofstream(folder / "file") << "no socket";
+  CHECK_THROWS(another(folder / "file"));
+  CHECK(std::filesystem::exists(folder / "file"));
+  std::filesystem::remove_all(folder);
+}
+
+TEST_CASE("a listener that is not on loopback, or whose port is taken, is refused with a sentence") {
+  Running running;
+  asio::io_context io;
+  fixture::Daemon daemon;
+  const auto listen = [&](std::string address, std::uint16_t port) {
+    const Server server(io, {std::move(address), port, {}}, {}, daemon, std::make_unique<fixture::Archive>());
+  };
+  CHECK_THROWS_WITH(listen("0.0.0.0", 0),
+                    "http: 0.0.0.0 is no loopback address; only 127.0.0.1 or ::1 is served");
+  CHECK_THROWS_WITH(listen("127.0.0.1", running.port()),
+                    fmt::format("http: 127.0.0.1 port {}: Address already in use; is another daemon running?",
+                                running.port())
+                        .c_str());
+}
+
+TEST_CASE("what is no HTTP is answered with a reason and the connection ends") {
+  Running running;
+  for (const std::string bytes :
+       {"hello\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "GET nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET /%zz HTTP/1.1\r\nHost: localhost\r\n\r\n", "GET / HTTP/1.1\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        "POST /api/v1/runs HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        "POST /api/v1/runs HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"}) {
+    CAPTURE(bytes);
+    Raw raw(running.port());
+    raw.say(bytes);
+    const auto heard = raw.hear_all();
+    CHECK(heard.starts_with("HTTP/1.1 400 Bad Request\r\n"));
+    CHECK(heard.find("application/problem+json") != heard.npos);
+  }
+}
+
+TEST_CASE("header and body have a limit") {
+  Running running({.header_bytes = 1024, .body_bytes = 2048});
+  Raw header(running.port());
+  header.say(plain_get("/", "X-Long: " + std::string(5000, 'x') + "\r\n"));
+  CHECK(header.hear_all().starts_with("HTTP/1.1 431 "));
+  Raw body(running.port());
+  body.say(fmt::format("POST /api/v1/runs HTTP/1.1\r\n{}Content-Length: 100000\r\n\r\n{}", host,
+                       std::string(100'000, 'x')));
+  CHECK(body.hear_all().starts_with("HTTP/1.1 413 "));
+  Raw chunks(running.port());
+  chunks.say(
+      fmt::format("POST /api/v1/runs HTTP/1.1\r\n{}Transfer-Encoding: chunked\r\n\r\n1000\r\n{}\r\n0\r\n\r\n",
+                  host, std::string(4096, 'x')));
+  CHECK(chunks.hear_all().starts_with("HTTP/1.1 413 "));
+}
+
+TEST_CASE("a request that comes byte by byte, or not at all, ends with its time") {
+  Running running({.idle = std::chrono::milliseconds(30), .request = std::chrono::milliseconds(30)});
+  Raw silent(running.port()), started(running.port());
+  started.say("GET /api/v1/st");
+  CHECK(started.hear_all().empty());
+  CHECK(silent.hear_all().empty());
+  CHECK(running.traffic().timed_out == 1);
+  CHECK(get(running.tcp(), "/readyz").has_value());
+}
+
+TEST_CASE("a client that asks and never reads loses its connection, and holds nobody") {
+  Running running({.response = std::chrono::milliseconds(50)});
+  Raw greedy(running.port());
+  greedy.socket().set_option(asio::socket_base::receive_buffer_size(4096));
+  greedy.socket().non_blocking(true);
+  std::string many;
+  for (int i = 0; i < 2000; ++i) many += plain_get("/dygraphs/dygraph.min.js");
+  boost::system::error_code full;
+  greedy.socket().write_some(asio::buffer(many), full);
+  while (running.traffic().open > 0) CHECK(get(running.tcp(), "/readyz").has_value());
+  CHECK(running.traffic().requests > 1);
+}
+
+TEST_CASE("more connections than allowed are turned away, and the control socket stays open") {
+  Running running({.connections = 2});
+  Raw first(running.port()), second(running.port());
+  first.say(plain_get("/readyz"));
+  second.say(plain_get("/readyz"));
+  while (running.traffic().requests < 2) std::this_thread::yield();
+  Raw third(running.port());
+  const auto heard = third.hear_all();
+  CHECK(heard.starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
+  CHECK(heard.find("Too many connections") != heard.npos);
+  CHECK(get(running.local(), "/readyz")->status == 200);
+  CHECK(running.traffic().refused_connections == 1);
+}
+
+TEST_CASE("a server that ends cuts its connections and leaves no socket behind") {
+  asio::io_context io{1};
+  fixture::Daemon daemon;
+  const auto folder = scratch();
+  std::optional<Server> server;
+  server.emplace(io, Listen{"127.0.0.1", 0, folder / "control.sock"}, Limits{}, daemon,
+                 std::make_unique<fixture::Archive>());
+  Raw open(server->port());
+  open.say(plain_get("/readyz"));
+  while (server->traffic().requests == 0) io.run_one();
+  server.reset();
+  io.run();
+  CHECK(open.hear_all().starts_with("HTTP/1.1 200 OK"));
+  CHECK_FALSE(std::filesystem::exists(folder / "control.sock"));
+  std::filesystem::remove_all(folder);
+}
+
+TEST_CASE("the client says who did not answer, and does not believe half an answer") {
+  const auto nobody = get({"/nowhere/control.sock", {}, 0}, "/healthz");
+  REQUIRE_FALSE(nobody.has_value());
+  CHECK(nobody.error().what == "no daemon answers on /nowhere/control.sock (No such file or directory)");
+
+  CHECK(parse_reply("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nETag: \"7\"\r\n\r\nok")->etag == "\"7\"");
+  CHECK_FALSE(parse_reply("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok").has_value());
+  CHECK_FALSE(parse_reply("HTTP/1.1 200 OK\r\nContent-Length").has_value());
+  CHECK_FALSE(parse_reply("SSH-2.0-OpenSSH\r\n\r\n").has_value());
+  CHECK_FALSE(parse_reply("").has_value());
+  CHECK_FALSE(parse_reply("HTTP/1.1 abc nonsense\r\n\r\n").has_value());
+
+  CHECK(parse_address("unix:/run/x.sock")->socket == "/run/x.sock");
+  CHECK(parse_address("state/control.sock")->socket == "state/control.sock");
+  CHECK(parse_address("http://127.0.0.1:8870/")->port == 8870);
+  CHECK(parse_address("[::1]:8870")->host == "::1");
+  CHECK_FALSE(parse_address("localhost").has_value());
+  CHECK_FALSE(parse_address("localhost:99999").has_value());
+}
