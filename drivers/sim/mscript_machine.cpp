@@ -223,6 +223,8 @@ struct MscriptMachine::State {
   int mode = off;
   bool on = false;
   double set_A = 0.0, set_V = 0.0, flowing_A = 0.0;
+  std::uint64_t switches = 0;
+  std::optional<Extremes> extremes;
   const CurrentRange* current_range = nullptr;
   double auto_low_A = 0.0, auto_high_A = 0.0;  // autoranging when the second is not 0
   double potential_range_V = 0.0;
@@ -325,6 +327,15 @@ struct MscriptMachine::State {
     } else {
       cell->hold_current(Ampere(0.0), passed);
     }
+    note_extremes();
+  }
+
+  void note_extremes() {
+    if (!on || !cell) return;
+    const Volt now = cell->leads(Ampere(flowing_A)).we_vs_re;
+    if (!extremes) extremes = Extremes{now, now};
+    extremes->lowest = std::min(extremes->lowest, now);
+    extremes->highest = std::max(extremes->highest, now);
   }
 
   void drive() {  // after the set point, the mode or the switch changed
@@ -344,8 +355,10 @@ struct MscriptMachine::State {
   }
   void switch_cell(bool to) {
     sync();
+    if (on != to) ++switches;
     on = to;
     drive();
+    note_extremes();
   }
 
   [[nodiscard]] const CurrentRange& range() const {
@@ -936,8 +949,8 @@ struct MscriptMachine::State {
     if (!known) return failed(mode_unsupported);
     using ModeChange = Unsettled::ModeChange;
     if (on && me.unsettled.mode_change == ModeChange::refused) return failed(needs_cell_off);
+    if (to == off || me.unsettled.mode_change == ModeChange::opens_cell) switch_cell(false);
     sync();
-    if (to == off || me.unsettled.mode_change == ModeChange::opens_cell) on = false;
     mode = to;
     set_A = set_V = 0.0;
     current_range = nullptr;  // everything about ranges has to be said again
@@ -1071,6 +1084,11 @@ std::string MscriptMachine::take_output() { return std::exchange(state_->output,
 void MscriptMachine::set_reader(bool present) { state_->reader = present; }
 std::size_t MscriptMachine::waiting_output() const { return state_->output.size(); }
 bool MscriptMachine::cell_on() const { return state_->on; }
+std::uint64_t MscriptMachine::switches() const { return state_->switches; }
+std::optional<MscriptMachine::Extremes> MscriptMachine::take_extremes() {
+  state_->sync();
+  return std::exchange(state_->extremes, std::nullopt);
+}
 bool MscriptMachine::running() const { return state_->run.has_value(); }
 Ampere MscriptMachine::current() const { return Ampere(state_->flowing_A); }
 const Profile& MscriptMachine::profile() const { return state_->kind.profile; }

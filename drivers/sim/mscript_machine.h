@@ -80,6 +80,12 @@ class MscriptMachine {
   [[nodiscard]] bool running() const;                ///< a script runs
   [[nodiscard]] Ampere current() const;              ///< really flowing through the cell, + charges
   [[nodiscard]] std::optional<Leads> leads() const;  ///< empty without a cell
+  [[nodiscard]] std::uint64_t switches() const;      ///< how often the cell was switched on or off so far
+  /// The lowest and highest true potential of WE against RE while the cell was on, since the last call.
+  struct Extremes {
+    Volt lowest, highest;
+  };
+  [[nodiscard]] std::optional<Extremes> take_extremes();
   [[nodiscard]] const Profile& profile() const;
   [[nodiscard]] const std::string& serial() const;
 

@@ -181,6 +181,21 @@ TEST_CASE("a charge step comes out as designed: framing, set and measured curren
   CHECK(!bench.machine.running());
 }
 
+TEST_CASE(
+    "the truth of a step is kept: how often the cell was switched, and between which potentials it was on") {
+  Bench bench;
+  CHECK(!bench.machine.take_extremes());
+  const Volt before = bench.machine.leads()->we_vs_re;
+  bench.ask(charge(), 39600);
+  CHECK(bench.machine.switches() == 2);
+  const auto extremes = bench.machine.take_extremes();
+  REQUIRE(extremes);
+  CHECK(extremes->lowest == before);
+  CHECK(extremes->highest >= Volt(4.2));
+  CHECK(extremes->highest < Volt(4.201));
+  CHECK(!bench.machine.take_extremes());
+}
+
 TEST_CASE("run_time ends a step by itself: a star and no word, and the cell is off") {
   Bench bench;
   const std::string all = bench.ask(charge("10"), 20);

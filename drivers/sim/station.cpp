@@ -1,0 +1,228 @@
+#include "drivers/sim/station.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <boost/asio/io_context.hpp>
+#include <charconv>
+#include <chrono>
+#include <cmath>
+#include <utility>
+
+namespace cambench::sim {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t slow_host_bytes = 64 * 1024;
+constexpr double usb_restart_s = 1.0;
+constexpr double breathing_MPa = 1.5;  // of a fully delithiated cathode; our own figure
+
+std::optional<double> number(std::string_view text) {
+  double result = 0.0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), result);
+  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(result)) return std::nullopt;
+  return result;
+}
+
+/// The number in "key=number" among the words.
+std::optional<double> setting(const std::vector<std::string>& words, std::string_view key) {
+  for (const std::string_view word : words)
+    if (word.starts_with(key) && word.substr(key.size()).starts_with('='))
+      return number(word.substr(key.size() + 1));
+  return std::nullopt;
+}
+
+}  // namespace
+
+Model model_of_station(int index) {
+  if (index % 2 == 1) return Model::nexus;
+  return index % 4 == 0 ? Model::emstat4_hr : Model::multi_emstat4_hr;
+}
+
+std::string_view name_of(Model model) {
+  switch (model) {
+    case Model::emstat4_hr: return "EmStat4 HR";
+    case Model::emstat4_lr: return "EmStat4 LR";
+    case Model::multi_emstat4_hr: return "MultiEmStat4 HR";
+    case Model::nexus: return "Nexus";
+    case Model::emstat_pico: return "EmStat Pico";
+  }
+  return "";
+}
+
+Station::Station(boost::asio::io_context& io, Settings settings)
+    : settings_(std::move(settings)),
+      name_(fmt::format("A{}", settings_.index + 1)),
+      model_(model_of_station(settings_.index)),
+      machine_(model_, fmt::format("{}20B{:04}", sim::profile(model_).serial_prefix, settings_.index + 1),
+               seed_for(settings_.seed, name_)),
+      press_({.serial = "PRESS-" + name_,
+              .time_scale = settings_.time_scale,
+              .seed = seed_for(settings_.seed, "press " + name_)},
+             Clock::now()),
+      press_server_(io.get_executor(), Units{{1, &press_}}),
+      reading_(settings_.time_scale > 1.0 ? Reading::waits : Reading::lost) {
+  machine_.unsettled.deaf_after_error_s *= settings_.time_scale;  // about the wire, not about the cell
+  machine_.set_reader(false);
+  HostPortEvents events{[this](std::string_view bytes) { hear(bytes); },
+                        [this](bool connected) {
+                          machine_.set_reader(connected);
+                          settings_.say(connected ? "host connected" : "host gone");
+                        }};
+  port_ = model_ == Model::nexus ? open_tcp(io, std::move(events))
+                                 : open_pty(io, settings_.directory / (name_ + ".tty"), std::move(events));
+}
+
+void Station::advance(Seconds wall, Instant now) {
+  if (plug_at_ && now >= *plug_at_) {
+    plug_at_.reset();
+    port_->plug();
+    settings_.say("plugged in again");
+  }
+  port_->look();
+  const bool slow = port_->connected() && port_->unsent() > slow_host_bytes;
+  if (slow && reading_ == Reading::waits) return;
+  machine_.set_reader(port_->connected() && !slow);
+  clock_ += wall * settings_.time_scale;
+  run_to_clock();
+}
+
+void Station::hear(std::string_view bytes) {
+  machine_.receive(bytes);
+  run_to_clock();  // an answer is not kept waiting for the next tick
+}
+
+void Station::run_to_clock() {
+  machine_.advance(clock_);
+  if (machine_.waiting_output() > 0 && port_->connected() && port_->unsent() <= slow_host_bytes)
+    port_->send(machine_.take_output());
+}
+
+std::optional<Result<void>> Station::order(const std::vector<std::string>& words) {
+  const std::string_view what = words.front();
+  const std::vector<std::string> arguments(words.begin() + 1, words.end());
+  const std::size_t count = arguments.size();
+  const auto amount = count > 0 ? number(arguments.back()) : std::nullopt;
+  if (what == "mount") return mount(arguments);
+  if (what == "unmount" && count == 0) return connect(nullptr), Result<void>();
+  if (what == "fault" && count > 0) return fault(arguments);
+  if (what == "clear" && count == 0) return clear();
+  if (what == "press" && count > 0) return press_order(arguments);
+  if (what == "settle" && count == 2 && amount) return machine_.settle(arguments[0], *amount);
+  if (what == "reading" && count == 1) return set_reading(arguments[0]);
+  if (what == "second" && count == 1 && (arguments[0] == "refuse" || arguments[0] == "displace"))
+    return port_->set_second_displaces(arguments[0] == "displace"), Result<void>();
+  if (what == "chunk" && count == 1 && amount && *amount >= 0.0 && *amount < 1e6)
+    return port_->set_chunk(static_cast<std::size_t>(*amount)), Result<void>();
+  return std::nullopt;
+}
+
+std::string_view Station::orders() {
+  return "mount A1 rate|degradation MATERIAL  put a new pristine cell on the station\n"
+         "unmount A1                          take it off\n"
+         "fault A1 NAME [key=value ...]       a fault of the potentiostat; for= and s= are seconds of wall "
+         "time\n"
+         "fault A1 link [for=s]               the cable or connection is gone, the cell goes on\n"
+         "fault A1 power_cycle [for=s]        power off and on again: cell off, RAM script lost\n"
+         "clear A1                            end all faults of the station\n"
+         "press A1 FAULT[:key=value]          a fault of the press\n"
+         "press A1 clear [FAULT] | drop       end its faults; drop its connections\n"
+         "settle A1 NAME VALUE                choose one of the behaviours that nobody knows\n"
+         "reading A1 waits|lost|blocks        what happens while a connected host does not read\n"
+         "second A1 refuse|displace           what a second TCP host meets\n"
+         "chunk A1 N                          at most N bytes in one write; 0: no limit\n";
+}
+
+Result<void> Station::mount(const std::vector<std::string>& arguments) {
+  const auto kind = arguments.size() == 2 ? cell_kind(arguments[0], arguments[1]) : std::nullopt;
+  if (!kind)
+    return fail(Fault::Kind::refused,
+                fmt::format("mount {} rate|degradation MATERIAL, where the material is one of {}", name_,
+                            fmt::join(cell_materials(), ", ")));
+  connect(std::make_unique<Cell>(*kind));
+  return {};
+}
+
+void Station::connect(std::unique_ptr<Cell> cell) {
+  machine_.connect(cell.get());
+  cell_ = std::move(cell);
+}
+
+// Durations in an order are wall time; the machine counts instrument time.
+Result<void> Station::fault(std::vector<std::string> arguments) {
+  const std::string name = arguments.front();
+  arguments.erase(arguments.begin());
+  if (name == "link") return unplug(setting(arguments, "for").value_or(0.0));
+  if (name == "power_cycle") {
+    machine_.power_cycle();
+    return unplug(setting(arguments, "for").value_or(usb_restart_s));
+  }
+  for (const std::string key : {"for", "s"})
+    if (const auto wall_s = setting(arguments, key))
+      for (std::string& word : arguments)
+        if (word.starts_with(key + "=")) word = fmt::format("{}={}", key, *wall_s * settings_.time_scale);
+  return machine_.fault(name, arguments);
+}
+
+Result<void> Station::unplug(double for_s) {
+  port_->unplug();
+  machine_.set_reader(false);
+  plug_at_.reset();
+  if (for_s > 0.0) plug_at_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(Seconds(for_s));
+  return {};
+}
+
+Result<void> Station::press_order(const std::vector<std::string>& arguments) {
+  const std::string& what = arguments[0];
+  if (what == "drop") return press_server_.drop_connections(), Result<void>();
+  if (what != "clear") return press_.inject(what);
+  arguments.size() > 1 ? press_.clear(arguments[1]) : press_.clear_all();
+  return {};
+}
+
+Result<void> Station::set_reading(std::string_view how) {
+  if (how != "waits" && how != "lost" && how != "blocks")
+    return fail(Fault::Kind::refused, fmt::format("reading {} waits|lost|blocks", name_));
+  reading_ = how == "waits" ? Reading::waits : how == "lost" ? Reading::lost : Reading::blocks;
+  machine_.unsettled.unread_output_blocks = reading_ == Reading::blocks;
+  return {};
+}
+
+Result<void> Station::clear() {
+  machine_.clear_faults();
+  press_.clear_all();
+  plug_at_.reset();
+  port_->plug();
+  return {};
+}
+
+void Station::let_cell_breathe() {
+  const double delithiated = cell_ ? cell_->kind().pristine - cell_->mean_lithiation() : 0.0;
+  press_.set_breathing(MegaPascal(breathing_MPa * delithiated));
+}
+
+std::string Station::state() {
+  const auto leads = machine_.leads();
+  const std::string potentials =
+      leads ? fmt::format("WE {:.4f} V, full cell {:.4f} V", leads->we_vs_re.value(), leads->we_vs_ce.value())
+            : "no potentials";
+  return fmt::format(
+      "{:<3} {:<15} {:<12} {:<9} {:<7} {:<27} cell {:<3} {:+.3f} mA, {}, at {:.2f} h, press {:.2f} MPa\n",
+      name_, name_of(model_), machine_.serial(), port_->connected() ? "connected" : "no host",
+      machine_.running() ? "running" : "idle", cell_ ? cell_->kind().name : "no cell",
+      machine_.cell_on() ? "ON" : "off", machine_.current().value() * 1e3, potentials,
+      clock_.count() / 3600.0, press_.true_pressure().value());
+}
+
+std::string Station::configuration() const {
+  return fmt::format(
+      "\n[[station]]\nname = \"{}\"\n"
+      "  [station.potentiostat]\n  driver = \"methodscript\"\n  port = \"{}\"\n  serial = \"{}\"\n  "
+      "simulated = true\n"
+      "  [station.press]\n  driver = \"modbus\"\n  port = \"tcp://127.0.0.1:{}\"\n  unit = 1\n"
+      "  map = \"generic-press\"\n  simulated = true\n",
+      name_, port_->address(), machine_.serial(), press_server_.port());
+}
+
+}  // namespace cambench::sim

@@ -1,0 +1,86 @@
+// One station of a simulated bench: a potentiostat with the port a host plugs in to, the cell on its leads, and a
+// press on Modbus TCP; and the orders that a person or a test can give it.
+//
+// Single-threaded: everything happens on the io_context's thread.
+#pragma once
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "drivers/sim/cell.h"
+#include "drivers/sim/host_port.h"
+#include "drivers/sim/modbus_server.h"
+#include "drivers/sim/mscript_machine.h"
+#include "drivers/sim/press_machine.h"
+#include "schema/reading.h"
+#include "schema/result.h"
+
+namespace cambench::sim {
+
+/// Every second station has a Nexus on TCP; the others are USB instruments, EmStat4 and MultiEmStat4 by turns.
+Model model_of_station(int index);
+std::string_view name_of(Model model);
+
+class Station {
+ public:
+  struct Settings {
+    int index = 0;                    ///< from 0; the name is A1, A2, ...
+    std::filesystem::path directory;  ///< where a USB instrument's device link goes
+    double time_scale = 1.0;
+    std::uint64_t seed = 1;
+    std::function<void(std::string_view)> say;  ///< what happens, one line each
+  };
+  Station(boost::asio::io_context& io, Settings settings);
+
+  /// Lets wall time pass; the instrument's clock runs time_scale times as fast, or waits for a host that is too slow.
+  void advance(Seconds wall, Instant now);
+
+  /// `words[0]` is the order, the rest its arguments. Empty when it is none of ours.
+  std::optional<Result<void>> order(const std::vector<std::string>& words);
+  static std::string_view orders();  ///< one line each
+
+  /// The cell's own change of volume presses against the press.
+  void let_cell_breathe();
+
+  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] Model model() const { return model_; }
+  [[nodiscard]] MscriptMachine& machine() { return machine_; }
+  [[nodiscard]] const Cell* cell() const { return cell_.get(); }
+  [[nodiscard]] const PressMachine& press() const { return press_; }
+  [[nodiscard]] const HostPort& port() const { return *port_; }
+  [[nodiscard]] std::uint16_t press_port() const { return press_server_.port(); }
+  [[nodiscard]] Seconds clock() const { return clock_; }  ///< instrument time
+  [[nodiscard]] std::string state();                      ///< one line for a person
+  [[nodiscard]] std::string configuration() const;        ///< its [[station]] table
+
+ private:
+  /// What happens to output and clock while a connected host does not read.
+  enum class Reading { waits, lost, blocks };
+
+  void hear(std::string_view bytes);
+  void run_to_clock();
+  Result<void> mount(const std::vector<std::string>& arguments);
+  void connect(std::unique_ptr<Cell> cell);
+  Result<void> fault(std::vector<std::string> arguments);
+  Result<void> unplug(double for_s);
+  Result<void> press_order(const std::vector<std::string>& arguments);
+  Result<void> set_reading(std::string_view how);
+  Result<void> clear();
+
+  Settings settings_;
+  std::string name_;
+  Model model_;
+  MscriptMachine machine_;
+  PressMachine press_;
+  ModbusTcpServer press_server_;
+  std::unique_ptr<Cell> cell_;
+  std::unique_ptr<HostPort> port_;
+  Reading reading_;
+  Seconds clock_{0};
+  std::optional<Instant> plug_at_;
+};
+
+}  // namespace cambench::sim
