@@ -179,9 +179,6 @@ class ImagesOfRegion {
     const auto all = weights_.pixels.size();
     region_.pixels_without_ions = all - weights_.pixels_with_ions;
     region_.pixels_without_reference = region_.reference.empty() ? 0 : weights_.pixels_without_reference;
-    if (region_.pixels_without_ions > 0)
-      region_.notes.push_back(fmt::format("{}: {} of {} pixels have no ion and were left out", found_.name,
-                                          region_.pixels_without_ions, all));
     if (total_.shape.scans > 1)
       region_.notes.push_back(fmt::format("{}: {} scans were summed", found_.name, total_.shape.scans));
     sort_peaks(region_.peaks);
@@ -259,6 +256,17 @@ FoundRegions find_regions(std::vector<fs::path> files, const std::optional<fs::p
   sort_in_spectra(spectra, lists, interval_list, found);
   std::ranges::sort(found.regions, {}, &RegionFiles::name);
   return found;
+}
+
+std::vector<FileUsed> fingerprint(const RegionFiles& found) {
+  auto files = found.files;
+  std::erase_if(files, [](const fs::path& file) { return label_of(file) == rest_label; });
+  if (found.interval_list) files.push_back(*found.interval_list);
+  FileReader reader;
+  Region region;
+  for (const auto& file : files) remember(region, file, reader.read(file));
+  std::ranges::sort(region.files, {}, &FileUsed::name);
+  return region.files;
 }
 
 Region read_region(const RegionFiles& found, const NormaliseOptions& options) {

@@ -16,6 +16,7 @@ struct FileUsed {
   std::string name;  ///< without folder
   std::string sha256;
   std::uint64_t bytes = 0;
+  friend bool operator==(const FileUsed&, const FileUsed&) = default;
 };
 
 /// What to do where the reference ion has too few counts to divide by (its image is sparse: a few counts at most).
@@ -53,6 +54,7 @@ struct Peak {
   double by_reference = 0, by_reference_sum = 0, ratio_to_reference = 0;
   double share_from_empty_reference =
       0;  ///< of by_reference_sum, from pixels without a reference ion (`half`)
+  friend bool operator==(const Peak&, const Peak&) = default;
 };
 
 struct Region {
@@ -64,6 +66,7 @@ struct Region {
   std::uint64_t pixels_without_reference = 0;  ///< left out or halved by the reference ion's rule
   std::vector<FileUsed> files;                 ///< sorted by name
   std::vector<std::string> notes;              ///< sentences that a reader of the result should see
+  friend bool operator==(const Region&, const Region&) = default;
 };
 
 /// The files of one spot, not yet read.
@@ -93,6 +96,9 @@ struct FoundRegions {
 /// where the folder has none, for example one for the whole study.
 [[nodiscard]] FoundRegions find_regions(std::vector<std::filesystem::path> files,
                                         const std::optional<std::filesystem::path>& interval_list = {});
+
+/// The files that read_region would use, read and hashed but not evaluated: whether a kept Region still holds.
+[[nodiscard]] std::vector<FileUsed> fingerprint(const RegionFiles& found);
 
 /// Reads and normalises one region. Throws BadInput. Memory: two images (total, reference) and one file.
 [[nodiscard]] Region read_region(const RegionFiles& found, const NormaliseOptions& options = {});

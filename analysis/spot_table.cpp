@@ -92,6 +92,36 @@ std::map<std::string, Fragment> common_fragments(const std::vector<SpotRegion>& 
   return all;
 }
 
+// Per cent, smallest to largest over the regions: one sentence instead of one a region.
+std::string range_percent(const std::vector<double>& shares) {
+  const auto [least, most] = std::ranges::minmax(shares);
+  return least == most ? fmt::format("{:.1f} %", 100 * most)
+                       : fmt::format("{:.1f} to {:.1f} %", 100 * least, 100 * most);
+}
+
+void add_notes(const std::vector<SpotRegion>& spots, SpotTable& table) {
+  std::vector<double> without_ions, without_reference, from_empty;
+  for (const auto& spot : spots) {
+    const auto pixels = static_cast<double>(spot.region->width) * spot.region->height;
+    without_ions.push_back(pixels > 0 ? static_cast<double>(spot.region->pixels_without_ions) / pixels : 0);
+    without_reference.push_back(
+        pixels > 0 ? static_cast<double>(spot.region->pixels_without_reference) / pixels : 0);
+    for (const auto& peak : spot.region->peaks) from_empty.push_back(peak.share_from_empty_reference);
+    for (const auto& note : spot.region->notes)
+      table.notes.push_back(fmt::format("{} {}: {}", spot.material, to_string(spot.state), note));
+  }
+  if (std::ranges::max(without_ions) > 0)
+    table.notes.push_back(
+        fmt::format("{} of a region's pixels have no ion and were left out", range_percent(without_ions)));
+  if (table.normalisation == Normalisation::total_ion || std::ranges::max(without_reference) == 0) return;
+  table.notes.push_back(
+      fmt::format("{} of a region's pixels have too few reference ions", range_percent(without_reference)));
+  if (!from_empty.empty() && std::ranges::max(from_empty) > 0)
+    table.notes.push_back(
+        fmt::format("{} of a fragment's normalised sum comes from pixels without a reference ion",
+                    range_percent(from_empty)));
+}
+
 }  // namespace
 
 std::string_view to_string(State state) { return state == State::uncycled ? "uncycled" : "cycled"; }
@@ -132,14 +162,13 @@ SpotTable tabulate(std::span<const SpotRegion> regions, const FragmentTable& fra
   for (std::size_t row = 0; row < spots.size(); ++row) {
     const auto& spot = spots[row];
     table.spots.push_back({spot.material, spot.state, spot.region->name});
-    for (const auto& note : spot.region->notes)
-      table.notes.push_back(fmt::format("{} {}: {}", spot.material, to_string(spot.state), note));
     for (std::size_t column = 0; column < keys.size(); ++column) {
       const Peak& peak = *peaks[row].at(keys[column]);
       table.values(row, column) =
           options.normalisation == Normalisation::total_ion ? peak.by_total : peak.by_reference;
     }
   }
+  add_notes(spots, table);
   return table;
 }
 

@@ -12,6 +12,7 @@
 
 #include "analysis/bad_input.h"
 #include "analysis/formats/file.h"
+#include "analysis/region_json.h"
 #include "analysis/spot_table.h"
 #include "schema/sha256.h"
 
@@ -103,7 +104,7 @@ TEST_CASE("a region of images becomes one row, with the files it rests on") {
   CHECK(region.width == 2);
   CHECK(region.pixels_without_ions == 1);
   CHECK(region.pixels_without_reference == 1);
-  CHECK(region.notes == std::vector<std::string>{"NCM (a) - 1: 1 of 4 pixels have no ion and were left out"});
+  CHECK(region.notes.empty());
 
   REQUIRE(region.peaks.size() == 2);  // neither total nor sum of rest
   const auto& po3 = region.peaks[0];
@@ -119,6 +120,28 @@ TEST_CASE("a region of images becomes one row, with the files it rests on") {
   CHECK(region.files[0].name == "NCM (a) - 1 (0) - total.txt");
   CHECK(region.files[0].sha256 == sha256_hex(image(2, 2, {10, 20, 0, 40})));
   CHECK(region.files[0].bytes == image(2, 2, {10, 20, 0, 40}).size());
+  CHECK(fingerprint(find_regions(folder.files()).regions[0]) == region.files);
+}
+
+TEST_CASE("a region that was kept as text comes back to the last bit") {
+  Folder folder;
+  write_two_regions(folder);
+  auto region = read_region(find_regions(folder.files()).regions[0]);
+  region.notes = {"a note"};
+  std::mt19937_64 random(1);
+  for (int i = 0; i < 1000; ++i) {
+    Peak peak{.label = std::to_string(i),
+              .counts = 1e6,
+              .by_total = std::ldexp(static_cast<double>(random()), -80)};
+    region.peaks.push_back(peak);
+  }
+  CHECK(region_from_json(to_json(region), "kept") == region);
+  const auto text = to_json(region);
+  for (const auto& broken :
+       {std::string(), std::string("{}"), std::string("[]"), text.substr(0, text.size() / 2)})
+    CHECK(refusal([&] {
+            return region_from_json(broken, "kept");
+          }).starts_with("kept: is not a region as it was kept"));
 }
 
 TEST_CASE("the reference ion is optional unless it is required") {
@@ -247,6 +270,23 @@ TEST_CASE("regions become one table, sorted, with labels as people write them") 
   a.reference = "NiO_2-";
   b.reference = "O_2Ni-";
   CHECK(tabulate(spots, FragmentTable::built_in(), by_reference).values(0, 1) == 3);
+}
+
+TEST_CASE("what was left out is told once for all regions") {
+  Folder folder;
+  write_two_regions(folder);
+  folder.write("NCM (a) - 2 (0) - total.txt", image(2, 2, {10, 20, 0, 0}));
+  folder.write("NCM (a) - 2 (2) - PO_3-.txt", image(2, 2, {5, 5, 0, 0}));
+  const auto found = find_regions(folder.files()).regions;
+  const auto a = read_region(found[0]), b = read_region(found[1]);
+  const std::vector<SpotRegion> spots = {{"m", State::cycled, &a}, {"m", State::cycled, &b}};
+  CHECK(tabulate(spots, FragmentTable::built_in()).notes ==
+        std::vector<std::string>{"25.0 to 50.0 % of a region's pixels have no ion and were left out"});
+  const auto notes =
+      tabulate(spots, FragmentTable::built_in(), {.normalisation = Normalisation::reference_ion}).notes;
+  REQUIRE(notes.size() == 3);
+  CHECK(notes[1] == "0.0 to 25.0 % of a region's pixels have too few reference ions");
+  CHECK(notes[2] == "0.0 to 57.1 % of a fragment's normalised sum comes from pixels without a reference ion");
 }
 
 TEST_CASE("regions that cannot be compared are refused with both their names") {
