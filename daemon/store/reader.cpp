@@ -279,6 +279,13 @@ std::optional<StoredRun> Reader::last_run_of_cell(const std::string& cell, const
   return run_of(rows);
 }
 
+std::vector<StoredRun> Reader::finished_runs_of_cell(const std::string& cell) {
+  Statement rows(database_,
+                 std::string(run_columns) + "WHERE cell = ? AND phase = 'finished' ORDER BY id DESC");
+  rows.bind(1, cell);
+  return runs_of(rows);
+}
+
 std::int64_t Reader::last_run_number() {
   return database_.number("SELECT coalesce(max(CAST(substr(id, 2) AS INTEGER)), 0) FROM run");
 }

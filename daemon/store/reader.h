@@ -79,7 +79,8 @@ class Reader {
   std::optional<StoredRun> run(const std::string& id);
   std::vector<StoredRun> unfinished_runs();  ///< not finished, not aborted
   std::optional<StoredRun> last_run_of_cell(const std::string& cell, const std::string& recipe);
-  std::int64_t last_run_number();  ///< 0 for an empty store
+  std::vector<StoredRun> finished_runs_of_cell(const std::string& cell);  ///< newest first
+  std::int64_t last_run_number();                                         ///< 0 for an empty store
 
   std::vector<StoredEvent> events(std::int64_t since, int limit = 1000);  ///< seq > since, oldest first
   std::vector<StoredEvent> events_of(const std::string& run);

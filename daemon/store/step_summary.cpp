@@ -57,7 +57,10 @@ void StepSummary::add(const SampleRow& row) {
   if (row.cycle) cycle = row.cycle;
   const auto point = believed(row.sample);
   if (!point) return;
-  if (last_good) add_trapezoid(*this, *last_good, *point);
+  // The first row of a step is reached from its start with the current held.
+  Point start = *point;
+  start.step_time_s = 0;
+  add_trapezoid(*this, last_good.value_or(start), *point);
   last_good = point;
   last_we_vs_re_V = point->we_vs_re_V;
   last_cell_V = point->cell_V;

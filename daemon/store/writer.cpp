@@ -91,7 +91,7 @@ RowWriter::RowWriter(Database& db)
                    "acknowledged_by IS NULL"),
       audit_(db, insert("audit", "at_wall_ns, who, act, target, reason, outcome")),
       region_(db,
-              "INSERT OR IGNORE INTO region (hash, settings, study, material, state, name, values_json, "
+              "INSERT OR REPLACE INTO region (hash, settings, study, material, state, name, values_json, "
               "files_json, "
               "at_wall_ns) VALUES (?,?,?,?,?,?,?,?,?)"),
       score_(db,

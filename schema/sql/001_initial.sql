@@ -155,7 +155,7 @@ CREATE TRIGGER audit_is_never_deleted BEFORE DELETE ON audit BEGIN SELECT RAISE(
 -- A region of ToF-SIMS data, normalised once and kept by the content of its files.
 CREATE TABLE region (
   hash          TEXT NOT NULL,                -- SHA-256 over the files' hashes, in order
-  settings      TEXT NOT NULL,                -- what it was normalised with
+  settings      TEXT NOT NULL,                -- SHA-256 of what it was normalised with
   study         TEXT NOT NULL,
   material      TEXT NOT NULL,
   state         TEXT NOT NULL,                -- uncycled, cycled

@@ -1,0 +1,104 @@
+#include "daemon/jobs/drop_folder.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+namespace cambench::jobs {
+
+namespace {
+
+std::string_view name_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+
+template <typename Map, typename Keys>
+bool erase_all_but(Map& map, const Keys& keys) {
+  return std::erase_if(map, [&](const auto& entry) { return !keys.contains(entry.first); }) > 0;
+}
+
+}  // namespace
+
+void DropFolder::saw(std::vector<SeenFile> scan, Instant now) {
+  strays_.clear();
+  std::map<std::string, std::set<std::string>> present;
+  for (auto& [name, study] : studies_) present[name];
+  for (SeenFile& file : scan) {
+    if (is_ignored_name(file.path)) continue;
+    const auto slash = file.path.find('/');
+    if (slash == std::string::npos) {
+      strays_.push_back(file.path);
+      continue;
+    }
+    const std::string study_name = file.path.substr(0, slash);
+    present[study_name].insert(file.path);
+    Study& study =
+        studies_.try_emplace(study_name, Study{.files = {}, .changed = now, .delivered = {}}).first->second;
+    const auto [place, is_new] = study.files.try_emplace(file.path, Watched{file, now});
+    if (!is_new && place->second.file == file) continue;
+    place->second = {std::move(file), now};
+    study.changed = now;
+  }
+  for (auto& [name, study] : studies_)
+    if (erase_all_but(study.files, present[name])) study.changed = now;
+  std::ranges::sort(strays_);
+}
+
+std::vector<Delivery> DropFolder::take(Instant now) {
+  std::vector<Delivery> due;
+  for (auto& [name, study] : studies_) {
+    if (now < settled_at(study)) continue;
+    auto files = usable(study);
+    if (study.delivered ? *study.delivered == files : files.empty()) continue;
+    study.delivered = files;
+    due.push_back({name, std::move(files)});
+  }
+  std::erase_if(studies_, [&](const auto& entry) {
+    return entry.second.files.empty() && now >= settled_at(entry.second);
+  });
+  return due;
+}
+
+std::optional<Instant> DropFolder::next() const {
+  std::optional<Instant> soonest;
+  for (const auto& [name, study] : studies_) {
+    if (study.delivered && *study.delivered == usable(study)) continue;
+    const Instant at = settled_at(study);
+    if (!soonest || at < *soonest) soonest = at;
+  }
+  return soonest;
+}
+
+std::vector<std::string> DropFolder::arriving(const std::string& name, Instant now) const {
+  std::vector<std::string> moving;
+  const auto study = studies_.find(name);
+  if (study == studies_.end()) return moving;
+  for (const auto& [path, watched] : study->second.files)
+    if (is_unfinished_name(path) ||
+        now < watched.still_since + std::chrono::duration_cast<Instant::duration>(settle_))
+      moving.push_back(path);
+  return moving;
+}
+
+Instant DropFolder::settled_at(const Study& study) const {
+  return study.changed + std::chrono::duration_cast<Instant::duration>(settle_);
+}
+
+std::vector<SeenFile> DropFolder::usable(const Study& study) {
+  std::vector<SeenFile> files;
+  for (const auto& [path, watched] : study.files)
+    if (!is_unfinished_name(path)) files.push_back(watched.file);
+  return files;
+}
+
+bool is_unfinished_name(std::string_view path) {
+  constexpr std::array<std::string_view, 6> endings{".part",       ".partial", ".filepart",
+                                                    ".crdownload", ".tmp",     ".!sync"};
+  const auto name = name_of(path);
+  return std::ranges::any_of(endings, [&](auto ending) { return name.ends_with(ending); });
+}
+
+bool is_ignored_name(std::string_view path) {
+  const auto name = name_of(path);
+  return name.starts_with('.') || name.starts_with("~$") || name == "Thumbs.db" || name == "desktop.ini";
+}
+
+}  // namespace cambench::jobs

@@ -1,0 +1,76 @@
+// When is a file that somebody copies into a folder complete? When its size and its time have stood still for a while,
+// and no copy with an unfinished name is beside it. Pure: scans and the time come in, deliveries go out.
+//
+//     <drop>/<study>/...     a study is delivered whole: everything below it that has settled, whenever that is other
+//                            than what was delivered last and nothing below it is still moving
+//
+// Whether the files also parse is for whoever gets them: a delivery may hold half a measurement, when its copier pauses
+// longer than `settle`.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "schema/reading.h"
+#include "schema/units.h"
+
+namespace cambench::jobs {
+
+/// One file as a scan saw it.
+struct SeenFile {
+  std::string path;  ///< below the drop folder, '/' between its parts
+  std::uint64_t bytes = 0;
+  std::int64_t changed_ns = 0;  ///< its modification time, by the clock of whoever wrote it: only compared
+  friend auto operator<=>(const SeenFile&, const SeenFile&) = default;
+};
+
+struct Delivery {
+  std::string study;            ///< the first folder of the paths
+  std::vector<SeenFile> files;  ///< settled, sorted by path; empty: the study is gone
+  friend bool operator==(const Delivery&, const Delivery&) = default;
+};
+
+class DropFolder {
+ public:
+  explicit DropFolder(Seconds settle) : settle_(settle) {}
+
+  /// A whole scan: what is not in it any more is gone. Files directly in the drop folder are strays.
+  void saw(std::vector<SeenFile> scan, Instant now);
+
+  /// The studies that are due now, each set of files once.
+  std::vector<Delivery> take(Instant now);
+
+  /// When take() may have something, if nothing else changes; none: never.
+  [[nodiscard]] std::optional<Instant> next() const;
+
+  /// Files that are still moving, and copies under an unfinished name. Sorted.
+  [[nodiscard]] std::vector<std::string> arriving(const std::string& study, Instant now) const;
+  /// Files beside the studies, which belong to none. Sorted.
+  [[nodiscard]] const std::vector<std::string>& strays() const { return strays_; }
+
+ private:
+  struct Watched {
+    SeenFile file;
+    Instant still_since;
+  };
+  struct Study {
+    std::map<std::string, Watched> files;
+    Instant changed;  // the last time that a file came, went or moved
+    std::optional<std::vector<SeenFile>> delivered;
+  };
+  [[nodiscard]] Instant settled_at(const Study& study) const;
+  [[nodiscard]] static std::vector<SeenFile> usable(const Study& study);
+
+  Seconds settle_;
+  std::map<std::string, Study> studies_;
+  std::vector<std::string> strays_;
+};
+
+/// A name that copiers and browsers give a file until it is complete: `x.part`, `x.filepart`, `x.tmp`, ...
+bool is_unfinished_name(std::string_view path);
+/// What file managers and copiers leave behind or hide: names that begin with a dot, Thumbs.db, desktop.ini.
+bool is_ignored_name(std::string_view path);
+
+}  // namespace cambench::jobs

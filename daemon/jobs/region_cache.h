@@ -1,0 +1,59 @@
+// Regions that were read once are not read again: by the path, size and time of their files, as make and rsync know
+// them. Beside each region stands its content hash, which names it in results. One thread at a time.
+#pragma once
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "analysis/region.h"
+#include "analysis/spot_table.h"
+#include "daemon/jobs/drop_folder.h"
+#include "daemon/store/rows.h"
+
+namespace cambench::jobs {
+
+/// One measurement spot: where it lies, and what it is once it has been read.
+struct SpotFiles {
+  std::string material;
+  sims::State state = sims::State::cycled;
+  sims::RegionFiles region;  ///< absolute paths; its name is unique within the sample
+  std::vector<SeenFile>
+      files;  ///< the same files, and the peak list of a spectrum, as they were seen; sorted
+};
+
+/// A region that was read, or the sentence why it cannot be.
+struct ReadSpot {
+  std::shared_ptr<const sims::Region> region;
+  std::string hash;  ///< SHA-256 over the SHA-256 of its files: equal hash, equal measurement
+  std::string trouble;
+};
+
+class RegionCache {
+ public:
+  /// `keep` is given every region that is new, as a row for the store.
+  explicit RegionCache(std::function<void(store::RegionRow)> keep = {}) : keep_(std::move(keep)) {}
+
+  /// What a store remembers. Rows that cannot be understood are passed over: their regions are read again.
+  void load(const std::vector<store::RegionRow>& rows);
+
+  [[nodiscard]] const ReadSpot* find(const SpotFiles& spot, std::string_view settings) const;
+  /// `read` must have a region: what could not be read is tried again the next time.
+  void add(const SpotFiles& spot, std::string_view settings, const std::string& study, const ReadSpot& read,
+           WallTime at);
+
+ private:
+  std::function<void(store::RegionRow)> keep_;
+  std::map<std::string, ReadSpot> known_;
+};
+
+/// A region as JSON and back, every number exactly. Throws BadInput.
+std::string to_json(const sims::Region& region);
+sims::Region region_from_json(std::string_view json);
+
+/// SHA-256 over the hashes of the region's files in the order of their names.
+std::string content_hash(const sims::Region& region);
+
+}  // namespace cambench::jobs

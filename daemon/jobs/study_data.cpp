@@ -1,0 +1,306 @@
+#include "daemon/jobs/study_data.h"
+
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <tuple>
+
+#include "analysis/bad_input.h"
+#include "analysis/formats/image_ascii.h"
+#include "analysis/fragments.h"
+#include "schema/sha256.h"
+
+namespace cambench::jobs {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// What a file looks like now; nothing when it is not there, or no plain file.
+std::optional<SeenFile> look_at(const fs::path& root, const std::string& path) {
+  struct stat now {};
+  if (::stat((root / path).c_str(), &now) != 0 || !S_ISREG(now.st_mode)) return std::nullopt;
+  return SeenFile{path, static_cast<std::uint64_t>(now.st_size),
+                  now.st_mtim.tv_sec * 1'000'000'000 + now.st_mtim.tv_nsec};
+}
+
+/// Where a file lies: <study>/<material>/<state>/<folder...>/<name>.
+struct Place {
+  std::string material;
+  sims::State state = sims::State::cycled;
+  std::string folder;  ///< below the state, without slashes at its ends; may be empty
+  friend auto operator<=>(const Place&, const Place&) = default;
+};
+
+struct Sorting {
+  std::map<Place, std::vector<SeenFile>> samples;
+  std::vector<SeenFile> beside;  ///< directly in the study's folder
+};
+
+std::vector<std::string> parts_of(std::string_view path) {
+  std::vector<std::string> parts;
+  for (std::size_t begin = 0; begin <= path.size();) {
+    const auto end = std::min(path.find('/', begin), path.size());
+    parts.emplace_back(path.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return parts;
+}
+
+/// Why a path is not where measurements are expected; empty when it is.
+std::string misplaced(const std::vector<std::string>& parts, std::span<const std::string> materials) {
+  if (!materials.empty() && std::ranges::find(materials, parts[1]) == materials.end())
+    return fmt::format("{} is no material of this study; it has {}", parts[1], fmt::join(materials, ", "));
+  if (parts.size() < 4 || (parts[2] != "uncycled" && parts[2] != "cycled"))
+    return fmt::format("it is not clear whether it was cycled; put it into {}/uncycled or {}/cycled",
+                       parts[1], parts[1]);
+  return {};
+}
+
+Sorting sort_by_place(const std::vector<SeenFile>& files, std::span<const std::string> materials,
+                      std::vector<Problem>& problems) {
+  Sorting sorting;
+  for (const SeenFile& file : files) {
+    const auto parts = parts_of(file.path);
+    if (parts.size() == 2) {
+      sorting.beside.push_back(file);
+      continue;
+    }
+    if (const auto why = misplaced(parts, materials); !why.empty()) {
+      problems.push_back({fmt::format("{}: {}", file.path, why)});
+      continue;
+    }
+    const auto state = parts[2] == "uncycled" ? sims::State::uncycled : sims::State::cycled;
+    const auto folder = fmt::format("{}", fmt::join(parts.begin() + 3, parts.end() - 1, "/"));
+    sorting.samples[{parts[1], state, folder}].push_back(file);
+  }
+  return sorting;
+}
+
+std::vector<fs::path> paths_of(const fs::path& drop, const std::vector<SeenFile>& files) {
+  std::vector<fs::path> paths;
+  for (const auto& file : files) paths.push_back(drop / file.path);
+  return paths;
+}
+
+std::string shown(const fs::path& drop, const fs::path& file) {
+  return file.lexically_relative(drop).generic_string();
+}
+
+/// The peak list that lies beside the samples, when there is exactly one. Whatever else lies there is named.
+std::optional<fs::path> study_peak_list(const fs::path& drop, const std::vector<SeenFile>& beside,
+                                        std::vector<Problem>& problems) {
+  const auto found = sims::find_regions(paths_of(drop, beside));
+  std::set<fs::path> others;
+  for (const auto& refused : found.refused) {
+    others.insert(refused.file);
+    problems.push_back({fmt::format("{}: {}", shown(drop, refused.file.parent_path()), refused.why)});
+  }
+  for (const auto& region : found.regions)
+    for (const auto& file : region.files) {
+      others.insert(file);
+      problems.push_back({fmt::format("{}: belongs to no sample; put it into <material>/<uncycled or cycled>",
+                                      shown(drop, file))});
+    }
+  for (const auto& file : paths_of(drop, beside))
+    if (!others.contains(file)) return file;
+  return std::nullopt;
+}
+
+std::vector<SeenFile> seen_files(const fs::path& drop, const sims::RegionFiles& region,
+                                 const std::map<std::string, SeenFile>& by_path) {
+  std::vector<SeenFile> files;
+  for (const auto& file : region.files) files.push_back(by_path.at(shown(drop, file)));
+  if (region.interval_list) files.push_back(by_path.at(shown(drop, *region.interval_list)));
+  std::ranges::sort(files);
+  return files;
+}
+
+// ---- spots that lack peaks
+
+std::set<std::string> peaks_of(const SpotFiles& spot) {
+  std::set<std::string> keys;
+  for (const auto& file : spot.region.files)
+    if (const auto name = sims::parse_image_file_name(file.filename().string()))
+      keys.insert(sims::fragment_key(name->label));
+  return keys;
+}
+
+/// Peaks that more than half of the image spots have: one odd export neither adds to them nor takes from them.
+std::set<std::string> expected_peaks(const std::vector<std::set<std::string>>& spots) {
+  std::map<std::string, std::size_t> count;
+  for (const auto& peaks : spots)
+    for (const auto& peak : peaks) ++count[peak];
+  std::set<std::string> expected;
+  for (const auto& [peak, n] : count)
+    if (2 * n > spots.size()) expected.insert(peak);
+  return expected;
+}
+
+std::string sample_of(const std::string& material, sims::State state) {
+  return fmt::format("{}/{}", material, sims::to_string(state));
+}
+
+std::string name_of(const SpotFiles& spot) {
+  return fmt::format("{}/{}", sample_of(spot.material, spot.state), spot.region.name);
+}
+
+void leave_out_incomplete(SortedFiles& sorted) {
+  std::vector<std::set<std::string>> image_peaks;
+  for (const auto& spot : sorted.spots)
+    if (spot.region.format == sims::RegionFiles::Format::images_ascii) image_peaks.push_back(peaks_of(spot));
+  const auto expected = expected_peaks(image_peaks);
+  std::erase_if(sorted.spots, [&](const SpotFiles& spot) {
+    if (spot.region.format != sims::RegionFiles::Format::images_ascii) return false;
+    const auto peaks = peaks_of(spot);
+    std::vector<std::string> missing;
+    std::ranges::set_difference(expected, peaks, std::back_inserter(missing));
+    if (missing.empty()) return false;
+    sorted.problems.push_back(
+        {fmt::format("{}: left out, it lacks {} that the other spots have", name_of(spot),
+                     missing.size() > 5 ? fmt::format("{} of the {} peaks", missing.size(), expected.size())
+                                        : fmt::format("{}", fmt::join(missing, ", "))),
+         true});
+    return true;
+  });
+}
+
+// ---- reading
+
+bool unchanged(const fs::path& drop, const std::vector<SeenFile>& files) {
+  return std::ranges::all_of(files, [&](const SeenFile& seen) { return look_at(drop, seen.path) == seen; });
+}
+
+ReadSpot read_spot(const fs::path& drop, const SpotFiles& spot, const sims::NormaliseOptions& options) {
+  try {
+    auto region = std::make_shared<const sims::Region>(sims::read_region(spot.region, options));
+    if (!unchanged(drop, spot.files)) return {nullptr, {}, "it changed while it was read"};
+    auto hash = content_hash(*region);
+    return {std::move(region), std::move(hash), {}};
+  } catch (const BadInput& bad) {
+    return {nullptr, {}, bad.what()};
+  }
+}
+
+/// Calls work(i) for every i below `count`, on up to `threads` threads.
+template <typename Work>
+void in_parallel(std::size_t count, unsigned threads, Work work) {
+  std::atomic<std::size_t> next = 0;
+  const auto loop = [&] {
+    for (std::size_t i = next++; i < count; i = next++) work(i);
+  };
+  std::vector<std::jthread> helpers;
+  for (unsigned t = 1; t < std::min<std::size_t>(threads, count); ++t) helpers.emplace_back(loop);
+  loop();
+}
+
+/// The same measurement twice: in one sample it counts once; in two nobody can say which of them it belongs to.
+void leave_out_copies(StudyData& data) {
+  std::map<std::string, std::vector<std::size_t>> by_hash;
+  for (std::size_t i = 0; i < data.spots.size(); ++i) by_hash[data.spots[i].hash].push_back(i);
+  std::set<std::size_t> out;
+  const auto shown_at = [&](std::size_t i) {
+    return fmt::format("{}/{}", sample_of(data.spots[i].material, data.spots[i].state),
+                       data.spots[i].region->name);
+  };
+  for (const auto& [hash, same] : by_hash) {
+    if (same.size() < 2) continue;
+    const auto sample = [&](std::size_t i) { return std::tie(data.spots[i].material, data.spots[i].state); };
+    const bool one_sample =
+        std::ranges::all_of(same, [&](std::size_t i) { return sample(i) == sample(same[0]); });
+    out.insert(same.begin() + (one_sample ? 1 : 0), same.end());
+    std::vector<std::string> names;
+    for (const std::size_t i : same) names.push_back(shown_at(i));
+    data.problems.push_back(
+        {one_sample ? fmt::format("{}: the same measurement; it counts once", fmt::join(names, " and "))
+                    : fmt::format("{}: the same measurement in different samples, all left out; keep it "
+                                  "where it belongs",
+                                  fmt::join(names, " and "))});
+  }
+  std::size_t i = 0;
+  std::erase_if(data.spots, [&](const StudySpot&) { return out.contains(i++); });
+}
+
+}  // namespace
+
+SortedFiles sort_files(const fs::path& drop, const std::vector<SeenFile>& files,
+                       std::span<const std::string> materials) {
+  SortedFiles sorted{.drop = drop, .spots = {}, .problems = {}};
+  std::map<std::string, SeenFile> by_path;
+  for (const auto& file : files) by_path[file.path] = file;
+  const Sorting sorting = sort_by_place(files, materials, sorted.problems);
+  const auto peak_list = study_peak_list(drop, sorting.beside, sorted.problems);
+  for (const auto& [place, in_folder] : sorting.samples) {
+    auto found = sims::find_regions(paths_of(drop, in_folder), peak_list);
+    for (const auto& refused : found.refused)
+      sorted.problems.push_back(
+          {fmt::format("{}: {}", shown(drop, refused.file.parent_path()), refused.why), true});
+    for (auto& region : found.regions) {
+      if (!place.folder.empty()) region.name = place.folder + "/" + region.name;
+      auto seen = seen_files(drop, region, by_path);
+      sorted.spots.push_back({place.material, place.state, std::move(region), std::move(seen)});
+    }
+  }
+  leave_out_incomplete(sorted);
+  std::ranges::sort(sorted.spots, {},
+                    [](const SpotFiles& s) { return std::tie(s.material, s.state, s.region.name); });
+  return sorted;
+}
+
+StudyData read_spots(const std::string& study, SortedFiles sorted, const sims::NormaliseOptions& options,
+                     RegionCache& cache, unsigned threads, WallTime now, const ReadProgress& progress) {
+  const std::string settings = settings_key(options);
+  std::vector<ReadSpot> spots(sorted.spots.size());
+  std::vector<std::size_t> unknown;
+  for (std::size_t i = 0; i < spots.size(); ++i)
+    if (const ReadSpot* known = cache.find(sorted.spots[i], settings))
+      spots[i] = *known;
+    else
+      unknown.push_back(i);
+  std::mutex one_at_a_time;
+  std::size_t done = spots.size() - unknown.size();
+  in_parallel(unknown.size(), threads, [&](std::size_t u) {
+    spots[unknown[u]] = read_spot(sorted.drop, sorted.spots[unknown[u]], options);
+    const std::lock_guard guard(one_at_a_time);
+    ++done;
+    if (progress) progress(done, spots.size());
+  });
+  for (const std::size_t i : unknown)
+    if (spots[i].region) cache.add(sorted.spots[i], settings, study, spots[i], now);
+
+  StudyData data{.spots = {}, .problems = std::move(sorted.problems)};
+  for (std::size_t i = 0; i < spots.size(); ++i) {
+    const SpotFiles& spot = sorted.spots[i];
+    if (spots[i].region)
+      data.spots.push_back({spot.material, spot.state, std::move(spots[i].region), std::move(spots[i].hash)});
+    else
+      data.problems.push_back({fmt::format("{}: left out: {}", name_of(spot), spots[i].trouble), true});
+  }
+  leave_out_copies(data);
+  return data;
+}
+
+std::string settings_key(const sims::NormaliseOptions& options) {
+  std::string text = "cambench " CAMBENCH_VERSION;
+  for (const auto& setting : sims::describe(options))
+    text += fmt::format("\n{}: {}", setting.name, setting.value);
+  return sha256_hex(text);
+}
+
+std::vector<SeenFile> scan(const fs::path& root, const fs::path& below) {
+  std::vector<SeenFile> files;
+  const auto start = root / below;
+  for (const auto& entry : fs::recursive_directory_iterator(start))
+    if (auto seen = look_at(root, entry.path().lexically_relative(root).generic_string()))
+      files.push_back(std::move(*seen));
+  std::ranges::sort(files);
+  return files;
+}
+
+}  // namespace cambench::jobs
