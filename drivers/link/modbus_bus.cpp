@@ -162,6 +162,8 @@ Result<void> Line::lock_serial_line() const {
 
 void Line::close() {
   const std::lock_guard lock(descriptor_mutex_);
+  if (descriptor_ >= 0 && !is_tcp())
+    ::ioctl(descriptor_, TIOCNXCL);  // the lock is the line's, not the descriptor's
   descriptor_ = -1;
   if (!context_) return;
   modbus_close(context_);

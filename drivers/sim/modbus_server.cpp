@@ -1,5 +1,10 @@
 #include "drivers/sim/modbus_server.h"
 
+#include <fcntl.h>
+#include <stdlib.h>
+#include <termios.h>
+#include <unistd.h>
+
 #include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -7,6 +12,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -187,5 +193,129 @@ std::uint16_t ModbusTcpServer::port() const { return state_->acceptor.local_endp
 std::uint64_t ModbusTcpServer::requests() const { return state_->requests; }
 
 void ModbusTcpServer::drop_connections() { state_->drop(); }
+
+// ---- Serial line -------------------------------------------------------------------------------------------
+
+struct ModbusRtuServer::State {
+  State(const asio::any_io_executor& executor, Units served, NowFunction clock)
+      : line(executor), units(std::move(served)), now(std::move(clock)) {
+    const int master = ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (master < 0)
+      throw boost::system::system_error(errno, boost::system::system_category(), "posix_openpt");
+    line.assign(master);
+    if (::grantpt(master) != 0 || ::unlockpt(master) != 0)
+      throw boost::system::system_error(errno, boost::system::system_category(), "unlockpt");
+    path = ::ptsname(master);
+    // Kept open, so that a client may come and go without a hang-up on our side.
+    kept_open = ::open(path.c_str(), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    termios raw{};
+    ::tcgetattr(kept_open, &raw);
+    ::cfmakeraw(&raw);
+    ::tcsetattr(kept_open, TCSANOW, &raw);
+  }
+  ~State() { ::close(kept_open); }
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+
+  asio::posix::stream_descriptor line;
+  Units units;
+  NowFunction now;
+  std::string path;
+  int kept_open = -1;
+  std::uint64_t requests = 0;
+};
+
+namespace {
+
+/// Bytes of the request that begins here; 0 while that cannot be said yet. A pseudo terminal has no pauses that
+/// would mark the end of a frame.
+std::size_t frame_size(std::span<const std::uint8_t> bytes) {
+  if (bytes.size() < 2) return 0;
+  if (bytes[1] != 15 && bytes[1] != 16) return 8;
+  return bytes.size() < 7 ? 0 : 9u + bytes[6];
+}
+
+bool has_good_crc(std::span<const std::uint8_t> frame) {
+  const auto sum = crc16(frame.first(frame.size() - 2));
+  return frame[frame.size() - 2] == (sum & 0xff) && frame[frame.size() - 1] == sum >> 8;
+}
+
+Bytes with_crc(std::uint8_t unit, std::span<const std::uint8_t> pdu) {
+  Bytes frame{unit};
+  frame.insert(frame.end(), pdu.begin(), pdu.end());
+  const auto sum = crc16(frame);
+  frame.push_back(static_cast<std::uint8_t>(sum & 0xff));
+  frame.push_back(static_cast<std::uint8_t>(sum >> 8));
+  return frame;
+}
+
+using SerialPointer = std::shared_ptr<ModbusRtuServer::State>;
+
+asio::awaitable<void> answer_frame(SerialPointer state, Bytes frame) {
+  const auto found = state->units.find(frame[0]);
+  if (found == state->units.end()) co_return;  // on a line the others stay silent
+  ++state->requests;
+  RegisterDevice& device = *found->second;
+  device.advance(state->now());
+  const AnswerTrouble trouble = device.trouble();
+  if (trouble.stall || trouble.refuse) co_return;
+  const auto request = std::span(frame).subspan(1, frame.size() - 3);
+  const Bytes reply = trouble.exception ? exception(request[0], trouble.exception) : answer(device, request);
+  const Bytes once = with_crc(static_cast<std::uint8_t>(frame[0] + trouble.wrong_unit), reply);
+  Bytes bytes = once;
+  if (trouble.duplicate) bytes.insert(bytes.end(), once.begin(), once.end());
+  if (trouble.delay.count() > 0) {
+    asio::steady_timer timer(state->line.get_executor());
+    timer.expires_after(std::chrono::duration_cast<std::chrono::nanoseconds>(trouble.delay));
+    co_await timer.async_wait(as_result);
+  }
+  co_await asio::async_write(state->line, asio::buffer(bytes), as_result);
+}
+
+asio::awaitable<void> serve_line(SerialPointer state) {
+  Bytes waiting;
+  std::array<std::uint8_t, 256> part{};
+  for (;;) {
+    const auto [error, count] = co_await state->line.async_read_some(asio::buffer(part), as_result);
+    if (error) co_return;
+    waiting.insert(waiting.end(), part.begin(), part.begin() + static_cast<std::ptrdiff_t>(count));
+    for (std::size_t size = frame_size(waiting); size != 0 && size <= waiting.size();
+         size = frame_size(waiting)) {
+      const auto end = waiting.begin() + static_cast<std::ptrdiff_t>(size);
+      Bytes frame(waiting.begin(), end);
+      if (!has_good_crc(frame)) {
+        waiting.erase(waiting.begin());  // look for the next frame
+        continue;
+      }
+      waiting.erase(waiting.begin(), end);
+      co_await answer_frame(state, std::move(frame));
+    }
+  }
+}
+
+}  // namespace
+
+std::uint16_t crc16(std::span<const std::uint8_t> bytes) {
+  unsigned sum = 0xffff;
+  for (const std::uint8_t byte : bytes) {
+    sum ^= byte;
+    for (int bit = 0; bit < 8; ++bit) sum = sum & 1 ? sum >> 1 ^ 0xa001 : sum >> 1;
+  }
+  return static_cast<std::uint16_t>(sum);
+}
+
+ModbusRtuServer::ModbusRtuServer(const asio::any_io_executor& executor, Units units, NowFunction now)
+    : state_(std::make_shared<State>(executor, std::move(units), std::move(now))) {
+  asio::co_spawn(executor, serve_line(state_), asio::detached);
+}
+
+ModbusRtuServer::~ModbusRtuServer() {
+  boost::system::error_code ignored;
+  state_->line.close(ignored);
+}
+
+const std::string& ModbusRtuServer::path() const { return state_->path; }
+
+std::uint64_t ModbusRtuServer::requests() const { return state_->requests; }
 
 }  // namespace cambench::sim

@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "drivers/sim/press_machine.h"
@@ -37,5 +38,27 @@ class ModbusTcpServer {
  private:
   std::shared_ptr<State> state_;
 };
+
+/// The same devices on a serial line. A pseudo terminal has no baud rate; everything else is as on a wire.
+class ModbusRtuServer {
+ public:
+  /// Throws boost::system::system_error when there is no pseudo terminal to be had.
+  ModbusRtuServer(const boost::asio::any_io_executor& executor, Units units,
+                  NowFunction now = std::chrono::steady_clock::now);
+  ~ModbusRtuServer();
+  ModbusRtuServer(const ModbusRtuServer&) = delete;
+  ModbusRtuServer& operator=(const ModbusRtuServer&) = delete;
+
+  [[nodiscard]] const std::string& path() const;  ///< to be opened by the client
+  [[nodiscard]] std::uint64_t requests() const;   ///< addressed to one of the units
+
+  struct State;
+
+ private:
+  std::shared_ptr<State> state_;
+};
+
+/// The checksum of Modbus RTU (serial line guide 1.02, section 6.2.2), sent low byte first.
+[[nodiscard]] std::uint16_t crc16(std::span<const std::uint8_t> bytes);
 
 }  // namespace cambench::sim
