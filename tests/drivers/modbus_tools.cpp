@@ -1,0 +1,134 @@
+// Other people's Modbus against ours: mbpoll reads the simulated press, the driver talks to a pymodbus server. And
+// what the program may not import.
+#include <doctest/doctest.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+#include <string>
+#include <thread>
+
+#include "drivers/modbus_press.h"
+#include "drivers/sim/modbus_server.h"
+#include "tests/drivers/loop.h"
+
+using namespace cambench;
+namespace asio = boost::asio;
+
+namespace {
+
+/// What a command prints, and how it ended.
+std::pair<std::string, int> output_of(const std::string& command) {
+  std::string text;
+  FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
+  if (!pipe) return {"", -1};
+  std::array<char, 4096> part{};
+  while (const auto count = std::fread(part.data(), 1, part.size(), pipe)) text.append(part.data(), count);
+  return {text, ::pclose(pipe)};
+}
+
+/// The same, while an io_context serves what the command talks to.
+std::string output_beside(asio::io_context& io, const std::string& command) {
+  std::string text;
+  auto work = asio::make_work_guard(io);
+  std::thread beside([&] {
+    text = output_of(command).first;
+    io.stop();
+  });
+  io.restart();
+  io.run();
+  beside.join();
+  return text;
+}
+
+bool there_is(const char* what, const std::string& command) {
+  if (output_of(command).second == 0) return true;
+  std::cout << "skipped: no " << what << '\n';
+  return false;
+}
+
+/// A process whose first line is the port it listens on; ended with us.
+class ServerProcess {
+ public:
+  explicit ServerProcess(std::string script) {
+    std::array<int, 2> ends{};
+    REQUIRE(::pipe(ends.data()) == 0);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
+    posix_spawn_file_actions_addclose(&actions, ends[0]);
+    std::string python = "/usr/bin/python3";
+    std::array<char*, 3> arguments{python.data(), script.data(), nullptr};
+    REQUIRE(::posix_spawn(&pid_, python.c_str(), &actions, nullptr, arguments.data(), environ) == 0);
+    posix_spawn_file_actions_destroy(&actions);
+    ::close(ends[1]);
+    FILE* lines = ::fdopen(ends[0], "r");
+    if (std::fscanf(lines, "%d", &port_) != 1) port_ = 0;
+    std::fclose(lines);
+  }
+  ~ServerProcess() {
+    ::kill(pid_, SIGTERM);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  ServerProcess(const ServerProcess&) = delete;
+  ServerProcess& operator=(const ServerProcess&) = delete;
+  [[nodiscard]] int port() const { return port_; }
+
+ private:
+  pid_t pid_ = -1;
+  int port_ = 0;
+};
+
+}  // namespace
+
+// In Debian 12 they disagree about the byte order: 50 MPa went out as 198656.
+TEST_CASE("the drivers import libmodbus, but none of its float helpers") {
+  const auto [symbols, status] = output_of("nm -u " CAMBENCH_BUILD "/libcambench_drivers.a");
+  REQUIRE(status == 0);
+  CHECK(symbols.find("modbus_connect") != std::string::npos);
+  CHECK(symbols.find("modbus_get_float") == std::string::npos);
+  CHECK(symbols.find("modbus_set_float") == std::string::npos);
+  CHECK(symbols.find("modbus_reply") == std::string::npos);  // its server side had the security holes
+}
+
+TEST_CASE("mbpoll reads the set point, the serial number and an exception from the simulated press") {
+  if (!there_is("mbpoll", "command -v mbpoll")) return;
+  asio::io_context io;
+  sim::PressMachine machine(sim::PressSettings{});
+  sim::ModbusTcpServer server(io.get_executor(), {{1, &machine}});
+  machine.set_target_by_hand(MegaPascal(37.5));
+  const std::string mbpoll = "mbpoll -m tcp -0 -1 -a 1 -p " + std::to_string(server.port()) + " 127.0.0.1 ";
+  const auto target = output_beside(io, mbpoll + "-t 4:float -B -r 4 -c 1");
+  CHECK_MESSAGE(target.find("[4]: \t37.5") != std::string::npos, target);
+  const auto serial = output_beside(io, mbpoll + "-t 4:hex -r 36 -c 5");
+  CHECK_MESSAGE(serial.find("0x5052") != std::string::npos, serial);
+  const auto outside = output_beside(io, mbpoll + "-t 4 -r 20 -c 1");
+  CHECK_MESSAGE(outside.find("Illegal data address") != std::string::npos, outside);
+}
+
+TEST_CASE("the driver identifies, moves, reads, feeds and vents a press on somebody else's Modbus stack") {
+  if (!there_is("python3-pymodbus", "/usr/bin/python3 -c 'import pymodbus'")) return;
+  const ServerProcess server(CAMBENCH_SOURCE "/tests/drivers/pymodbus_server.py");
+  REQUIRE(server.port() > 0);
+  asio::io_context io;
+  ModbusPressOptions options;
+  options.name = "press A1";
+  options.port = "tcp://127.0.0.1:" + std::to_string(server.port());
+  options.serial = "PYMODBUS-7";
+  const auto press = make_modbus_press(io.get_executor(), options);
+  REQUIRE_MESSAGE(press, press.error().what);
+  const auto identity = tests::finish(io, (*press)->identify());
+  REQUIRE_MESSAGE(identity, identity.error().what);
+  const auto moved = tests::finish(io, (*press)->set_target(MegaPascal(50)));
+  REQUIRE_MESSAGE(moved, moved.error().what);
+  CHECK(tests::finish(io, (*press)->read())->pressure == MegaPascal(50));
+  CHECK(tests::finish(io, (*press)->feed_watchdog()));
+  CHECK(tests::finish(io, (*press)->hold()));
+  CHECK(tests::finish(io, (*press)->vent()));
+  CHECK(tests::finish(io, (*press)->read())->pressure == MegaPascal(0));
+}
