@@ -267,13 +267,13 @@ FragmentTable FragmentTable::parse(std::string_view text, std::string_view name)
     const auto field = [&](std::size_t i) { return i < fields.size() ? text::trimmed(fields[i]) : ""; };
     const auto formula = parse_formula(field(0));
     if (!formula || fields.size() > 3)
-      throw BadInput(name, lines.number(), "\"" + std::string(*line) + "\" is no fragment",
+      throw BadInput(name, lines.number(), text::quoted(*line) + " is no fragment",
                      "write for example \"PO3-,78.959054,POy\"; m/z and category may stay empty");
     Fragment fragment{without_underscores(field(0)), ion_mass(*formula).value_or(0.0), std::string(field(2))};
     if (!field(1).empty()) {
       const auto mz = text::number(field(1));
       if (!mz || !(*mz > 0) || !std::isfinite(*mz))
-        throw BadInput(name, lines.number(), "\"" + std::string(field(1)) + "\" is no m/z",
+        throw BadInput(name, lines.number(), text::quoted(field(1)) + " is no m/z",
                        "write a positive number of u, or nothing to have it computed");
       fragment.mz = *mz;
     }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <optional>
@@ -59,16 +60,19 @@ std::vector<MassInterval> parse_interval_list(std::string_view text, std::string
     const auto lower = text::number(field(columns->lower)), upper = text::number(field(columns->upper));
     if (!lower || !upper || !std::isfinite(*lower) || !std::isfinite(*upper) || *lower < 0 ||
         *lower >= *upper)
-      throw BadInput(
-          name, lines.number(),
-          fmt::format("\"{}\" to \"{}\" is no mass interval", field(columns->lower), field(columns->upper)),
-          "the lower mass must be a number below the upper mass");
+      throw BadInput(name, lines.number(),
+                     fmt::format("{} to {} is no mass interval", text::quoted(field(columns->lower)),
+                                 text::quoted(field(columns->upper))),
+                     "the lower mass must be a number below the upper mass");
     MassInterval interval{label_of(field(columns->assignment), field(columns->centre), *lower, *upper),
                           *lower, *upper};
+    if (!std::ranges::all_of(interval.label, [](char c) { return c >= ' ' && c <= '~'; }))
+      throw BadInput(name, lines.number(), fmt::format("{} is no assignment", text::quoted(interval.label)),
+                     "assign a formula such as PO_3-, or nothing");
     const auto [earlier, fresh] = line_of.emplace(fragment_key(interval.label), lines.number());
     if (!fresh)
       throw BadInput(name, lines.number(),
-                     fmt::format("{} is in line {} already", interval.label, earlier->second),
+                     fmt::format("{} is in line {} already", text::quoted(interval.label), earlier->second),
                      "keep one interval for each ion");
     intervals.push_back(std::move(interval));
   }

@@ -48,6 +48,13 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
   }
 }
 
+std::string quoted(std::string_view text) {
+  constexpr std::size_t longest = 60;
+  std::string shown = "\"";
+  for (const char c : text.substr(0, longest)) shown += c >= ' ' && c <= '~' ? c : '?';
+  return shown + (text.size() > longest ? "...\"" : "\"");
+}
+
 std::optional<double> number(std::string_view text) {
   text = trimmed(text);
   const char* at = text.data();

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -13,6 +14,9 @@ namespace cambench::text {
 
 /// The parts between separators, blanks and all; one part for a text without separator.
 [[nodiscard]] std::vector<std::string_view> split(std::string_view text, char separator);
+
+/// In quotation marks, for a sentence to a person: at most 60 characters, '?' for what is not printable ASCII.
+[[nodiscard]] std::string quoted(std::string_view text);
 
 /// The whole text as a number: any form of C's printf, decimal comma too, nan and inf in Microsoft's spelling
 /// (`-NAN(IND)`) as well. Nothing when anything is left over.

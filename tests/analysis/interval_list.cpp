@@ -70,8 +70,9 @@ TEST_CASE("a peak list that cannot be used is refused with file, line and mend")
   CHECK(refusal(title + "2\t1\tnan\t4\tPO_3-\r\n")
             .starts_with("peaks.txt, line 2: \"nan\" to \"4\" is no mass"));
   CHECK(refusal(title + "2\t1\r\n").starts_with("peaks.txt, line 2: \"\" to \"\" is no mass"));
+  CHECK(refusal(title + "2\t1\t1\t2\t\xb5-\r\n").starts_with("peaks.txt, line 2: \"?-\" is no assignment"));
   CHECK(refusal(title + "2\t1\t1\t2\tLiCO_3-\r\n3\t1\t1\t2\tCO_3Li-\r\n") ==
-        "peaks.txt, line 3: CO_3Li- is in line 2 already; keep one interval for each ion");
+        "peaks.txt, line 3: \"CO_3Li-\" is in line 2 already; keep one interval for each ion");
 }
 
 TEST_CASE("nominal masses reach half a unit to both sides and leave no gap") {

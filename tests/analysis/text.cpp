@@ -27,6 +27,13 @@ TEST_CASE("numbers come in every form that exports have") {
   }
 }
 
+TEST_CASE("a quotation from a file is short and printable") {
+  using namespace std::string_view_literals;
+  CHECK(text::quoted("PO_3-") == "\"PO_3-\"");
+  CHECK(text::quoted("a\0\t\xff"sv) == "\"a???\"");
+  CHECK(text::quoted(std::string(1000, 'x')) == '"' + std::string(60, 'x') + "...\"");
+}
+
 TEST_CASE("a number read is the one nearest to its digits, as strtod gives it") {
   std::mt19937 random(1);
   for (int i = 0; i < 20000; ++i) {
