@@ -1,7 +1,5 @@
 // Capacities of a rate test: charge moved in every half cycle, by the trapezoid on (t, I) and by the instrument's own
-// counters, with mean potentials, energy and Coulombic efficiency. The conventions are those of battery testing with a
-// cathode as working electrode: + current charges, a cycle is a charge and the discharge after it, and
-// CE = discharge / charge.
+// counters, with mean potentials, energy and Coulombic efficiency. + current charges; a cycle number comes with the rows.
 //
 // The trapezoid runs within a step only. A step's first row is reached from the step's start with its current held
 // (t_rec - t_step), and the last row of a step is its end: nothing is integrated across a step boundary, where the
@@ -10,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace cambench::rate {
@@ -33,22 +32,36 @@ struct HalfCycle {
   double mean_current_A = 0;    ///< absolute, time-weighted
   double duration_s = 0;
   double begin_V = 0, end_V = 0;     ///< first and last potential under current
+  double end_A = 0;                  ///< current of the last row, absolute
   double at_half_charge_V = 0;       ///< potential when half of its own charge has moved
   std::optional<double> counter_Ah;  ///< the instrument's counter at the end of the cycle
 };
 
+/// The rest after a charge: what the potential does once the current is gone.
+struct Relaxation {
+  double first_s = 0, first_V = 0;  ///< the first row at or after tau
+  double last_s = 0, last_V = 0;    ///< the end of the rest
+};
+
+/// Programs disagree about what is divided by what, so it is always said.
+enum class Efficiency {
+  discharge_by_charge,  ///< of a cathode cell, which is charged first: the default of this project
+  charge_by_discharge  ///< of a half cell that is discharged (lithiated) first, such as graphite against lithium
+};
+[[nodiscard]] std::string_view to_string(Efficiency convention);
+
 struct Cycle {
   std::uint32_t cycle = 0;
   std::optional<HalfCycle> charge, discharge;
-  /// Potential 1 s (or the nearest row after) into the rest after the charge, and the last one of that rest: for iR and
-  /// relaxation. Empty when no rest followed or it has no rows.
-  std::optional<double> after_charge_1s_V, after_charge_rest_V;
-  /// discharge / charge: a cathode cell, charge first.
-  [[nodiscard]] std::optional<double> efficiency() const;
+  std::optional<Relaxation> relaxation;  ///< after the charge; none when no rest followed
+  /// None unless both halves moved charge.
+  [[nodiscard]] std::optional<double> efficiency(
+      Efficiency convention = Efficiency::discharge_by_charge) const;
 };
 
 /// Every cycle that has current in it, in order. Rows must be in order of time; a row whose step time runs backwards
-/// begins a new step. Works for any chunking of the same rows.
-[[nodiscard]] std::vector<Cycle> cycles(std::span<const Row> rows);
+/// begins a new step. A half cycle may be several steps (constant current, then constant voltage; or one that was
+/// interrupted). `tau_s`: how long after the current Relaxation::first is taken.
+[[nodiscard]] std::vector<Cycle> cycles(std::span<const Row> rows, double tau_s = 1.0);
 
 }  // namespace cambench::rate

@@ -65,7 +65,7 @@ TEST_CASE("a constant current over a known time moves a known charge, whatever t
     CHECK(found[0].charge->mean_current_A == doctest::Approx(1e-3).epsilon(1e-12));
     CHECK(found[0].charge->mean_potential_V == doctest::Approx(3.5).epsilon(5e-3));
     CHECK(found[0].charge->at_half_charge_V == doctest::Approx(3.5).epsilon(1e-9));
-    CHECK(*found[0].after_charge_rest_V == doctest::Approx(3.8));
+    CHECK(found[0].relaxation.value().last_V == doctest::Approx(3.8));
   }
 }
 
