@@ -32,7 +32,7 @@ using Clock = std::chrono::steady_clock;
 constexpr auto tick = std::chrono::milliseconds(2), slow_tick = std::chrono::milliseconds(200);
 constexpr Seconds longest_tick(0.05);                    // a suspended program does not make the cells jump
 constexpr Seconds row_while_on(60), row_while_off(600);  // instrument time between rows of the ground truth
-constexpr Seconds worth_a_line(36);  // of instrument time: shorter scripts are readings and off-scripts
+constexpr AmpereHour worth_a_line(1e-6);
 
 std::vector<std::string> words_of(std::string_view line) {
   std::vector<std::string> words;
@@ -174,11 +174,11 @@ struct SimBench::State {
       last.script_charge = charge_of(station);
       return;
     }
-    const Seconds took = station.clock() - last.script_began;
-    if (took < worth_a_line) return;
+    const AmpereHour moved = charge_of(station) - last.script_charge;
+    if (abs(moved) < worth_a_line) return;  // rests, readings and off-scripts are no news
     log(station.name(),
         fmt::format("script ended after {:.2f} h, {:+.3f} mAh, WE at {:.3f} V, cell {}",
-                    took.count() / 3600.0, (charge_of(station) - last.script_charge).value() * 1e3,
+                    (station.clock() - last.script_began).count() / 3600.0, moved.value() * 1e3,
                     leads ? leads->we_vs_re.value() : 0.0, station.machine().cell_on() ? "ON" : "off"));
   }
 

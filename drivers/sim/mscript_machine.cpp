@@ -771,7 +771,7 @@ struct MscriptMachine::State {
       case Op::pck_add: return add_to_packet(i);
       case Op::pck_end: return end_packet();
       case Op::channel: return number(i.a) == 0.0 ? false : failed(channel_missing);
-      case Op::mode: return set_mode(static_cast<int>(number(i.a)));
+      case Op::mode: return set_mode(number(i.a));
       case Op::bandwidth: return number(i.a) > 0.0 ? false : failed(must_be_positive);
       case Op::settings: return false;
       case Op::range: return set_range(i.type, number(i.a), number(i.a));
@@ -943,15 +943,16 @@ struct MscriptMachine::State {
   }
 
   // --- the cell's commands ------------------------------------------------------------------------------------
-  bool set_mode(int to) {
-    const bool known = to == off || to == low_speed || to == high_speed || to == max_range ||
-                       (to == galvanostat && kind.profile.galvanostat);
-    if (!known) return failed(mode_unsupported);
+  bool set_mode(double wanted) {
+    static constexpr std::array modes{off, low_speed, high_speed, max_range, galvanostat};
+    const auto* const to = std::ranges::find(modes, wanted);
+    if (to == modes.end() || (*to == galvanostat && !kind.profile.galvanostat))
+      return failed(mode_unsupported);
     using ModeChange = Unsettled::ModeChange;
     if (on && me.unsettled.mode_change == ModeChange::refused) return failed(needs_cell_off);
-    if (to == off || me.unsettled.mode_change == ModeChange::opens_cell) switch_cell(false);
+    if (*to == off || me.unsettled.mode_change == ModeChange::opens_cell) switch_cell(false);
     sync();
-    mode = to;
+    mode = *to;
     set_A = set_V = 0.0;
     current_range = nullptr;  // everything about ranges has to be said again
     auto_high_A = potential_range_V = 0.0;

@@ -16,7 +16,8 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t slow_host_bytes = 64 * 1024;
 constexpr double usb_restart_s = 1.0;
-constexpr double breathing_MPa = 1.5;  // of a fully delithiated cathode; our own figure
+constexpr std::string_view boot_banner = "\x11\n";  // stray bytes as a UART instrument sends at power-up
+constexpr double breathing_MPa = 1.5;               // of a fully delithiated cathode; our own figure
 
 std::optional<double> number(std::string_view text) {
   double result = 0.0;
@@ -69,6 +70,7 @@ Station::Station(boost::asio::io_context& io, Settings settings)
                         [this](bool connected) {
                           machine_.set_reader(connected);
                           settings_.say(connected ? "host connected" : "host gone");
+                          if (connected && std::exchange(banner_, false)) port_->send(boot_banner);
                         }};
   port_ = model_ == Model::nexus ? open_tcp(io, std::move(events))
                                  : open_pty(io, settings_.directory / (name_ + ".tty"), std::move(events));
@@ -84,7 +86,7 @@ void Station::advance(Seconds wall, Instant now) {
   const bool slow = port_->connected() && port_->unsent() > slow_host_bytes;
   if (slow && reading_ == Reading::waits) return;
   machine_.set_reader(port_->connected() && !slow);
-  clock_ += wall * settings_.time_scale;
+  clock_ += wall * settings_.time_scale * (1.0 + clock_ppm_ * 1e-6);
   run_to_clock();
 }
 
@@ -107,6 +109,8 @@ std::optional<Result<void>> Station::order(const std::vector<std::string>& words
   if (what == "mount") return mount(arguments);
   if (what == "unmount" && count == 0) return connect(nullptr), Result<void>();
   if (what == "fault" && count > 0) return fault(arguments);
+  if (what == "drift" && count == 1 && amount && std::abs(*amount) < 1e5)
+    return clock_ppm_ = *amount, Result<void>();
   if (what == "clear" && count == 0) return clear();
   if (what == "press" && count > 0) return press_order(arguments);
   if (what == "settle" && count == 2 && amount) return machine_.settle(arguments[0], *amount);
@@ -119,12 +123,15 @@ std::optional<Result<void>> Station::order(const std::vector<std::string>& words
 }
 
 std::string_view Station::orders() {
-  return "mount A1 rate|degradation MATERIAL  put a new pristine cell on the station\n"
+  return "mount A1 rate|degradation MATERIAL [re_V=volt] [drift_mV_h=n]\n"
+         "                                    put a new pristine cell on the station; true reference "
+         "potential, its drift\n"
          "unmount A1                          take it off\n"
          "fault A1 NAME [key=value ...]       a fault of the potentiostat; for= and s= are seconds of wall "
          "time\n"
          "fault A1 link [for=s]               the cable or connection is gone, the cell goes on\n"
-         "fault A1 power_cycle [for=s]        power off and on again: cell off, RAM script lost\n"
+         "fault A1 power_cycle [for=s] [banner=1]  power off and on again: cell off, RAM script lost\n"
+         "drift A1 PPM                        the instrument's clock runs so much too fast\n"
          "clear A1                            end all faults of the station\n"
          "press A1 FAULT[:key=value]          a fault of the press\n"
          "press A1 clear [FAULT] | drop       end its faults; drop its connections\n"
@@ -135,11 +142,13 @@ std::string_view Station::orders() {
 }
 
 Result<void> Station::mount(const std::vector<std::string>& arguments) {
-  const auto kind = arguments.size() == 2 ? cell_kind(arguments[0], arguments[1]) : std::nullopt;
+  auto kind = arguments.size() >= 2 ? cell_kind(arguments[0], arguments[1]) : std::nullopt;
   if (!kind)
     return fail(Fault::Kind::refused,
                 fmt::format("mount {} rate|degradation MATERIAL, where the material is one of {}", name_,
                             fmt::join(cell_materials(), ", ")));
+  kind->reference_vs_li_V = setting(arguments, "re_V").value_or(kind->reference_vs_li_V);
+  kind->reference_drift_mV_h = setting(arguments, "drift_mV_h").value_or(kind->reference_drift_mV_h);
   connect(std::make_unique<Cell>(*kind));
   return {};
 }
@@ -156,6 +165,7 @@ Result<void> Station::fault(std::vector<std::string> arguments) {
   if (name == "link") return unplug(setting(arguments, "for").value_or(0.0));
   if (name == "power_cycle") {
     machine_.power_cycle();
+    banner_ = setting(arguments, "banner").value_or(0.0) != 0.0;
     return unplug(setting(arguments, "for").value_or(usb_restart_s));
   }
   for (const std::string key : {"for", "s"})

@@ -80,6 +80,8 @@ class Station {
   std::unique_ptr<HostPort> port_;
   Reading reading_;
   Seconds clock_{0};
+  double clock_ppm_ = 0.0;
+  bool banner_ = false;  ///< stray bytes are due when the next host connects
   std::optional<Instant> plug_at_;
 };
 

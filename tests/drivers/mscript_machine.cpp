@@ -622,6 +622,27 @@ TEST_CASE("a script that loops without waiting cannot hold the caller") {
   CHECK(bench.ask("Z\n").find("Z\n+\n\n") != std::string::npos);
 }
 
+TEST_CASE("charge counted from the measured current of the packets is the truth within 0.1 %") {
+  for (const std::string current : {"161u", "3216u"}) {  // 0.1 C and 2 C of the rate-test cell
+    Cell cell(*cell_kind("rate", "ncm-uncoated"));
+    MscriptMachine machine(Model::emstat4_hr, "ES4HR20B0001", 3);
+    machine.connect(&cell);
+    machine.receive(
+        "e\nvar p\nvar c\nvar m\nset_pgstat_mode 6\nset_range db " + current +
+        "\ncell_on\nmeas_loop_cp p c " + current +
+        " 1 36000 add_meas(0 ba m)\npck_start\npck_add m\npck_end\nif p >= 4010m\nbreakloop\nendif\n"
+        "endloop\non_finished:\ncell_off\n\n");
+    machine.advance(Seconds(40000), 10'000'000);
+    double counted_As = 0.0;
+    long points = 0;
+    for (const auto& line : lines(machine.take_output()))
+      if (line.starts_with('P') && points++ > 0) counted_As += number_of(line, "ba");  // 1 s each
+    CHECK(!machine.cell_on());
+    CHECK(points > 300);
+    CHECK(counted_As / 3600.0 == doctest::Approx(cell.charge().value()).epsilon(1e-3));
+  }
+}
+
 TEST_CASE("equal seeds give equal bytes, another seed other noise") {
   const auto run = [](std::uint64_t seed) {
     Cell cell(*cell_kind("rate", "ncm-x-thin"));

@@ -181,13 +181,13 @@ TEST_CASE("a power cycle opens the cell, cuts the link, and mends it by itself")
   Host host(f, f.port_of("A2"));
   host.say(charge);
   REQUIRE(host.hears("M000A\nPab"));
-  REQUIRE(f.bench->order("fault A2 power_cycle for=0.01"));
+  REQUIRE(f.bench->order("fault A2 power_cycle for=0.01 banner=1"));
   CHECK(host.is_cut_off());
   REQUIRE(f.until([&] { return f.logged("A2  plugged in again"); }));
   Host again(f, f.port_of("A2"));
   REQUIRE(again.open());
   again.say("r\n");
-  CHECK(again.hears("r!000C\n"));
+  CHECK(again.hears("\x11\nr!000C\n"));
   CHECK(f.bench->order("state")->find("cell off +0.000 mA") != std::string::npos);
 }
 
@@ -202,6 +202,25 @@ TEST_CASE("a second host is turned away, or takes the place of the first") {
   CHECK(first.is_cut_off());
   third.say("i\n");
   CHECK(third.hears("iNEXUS"));
+}
+
+TEST_CASE("a cell can be mounted with another reference than everybody assumes, and a clock that is wrong") {
+  Fixture f;
+  REQUIRE(f.bench->order("mount A1 rate ncm-uncoated"));
+  REQUIRE(f.bench->order("mount A2 rate ncm-uncoated re_V=0.25"));
+  const std::string state = *f.bench->order("state");
+  const auto volt = [&](std::string_view station, std::string_view name) {
+    return std::stod(state.substr(state.find(name, state.find(station)) + name.size()));
+  };
+  CHECK(volt("A2 ", "WE ") - volt("A1 ", "WE ") == doctest::Approx(0.06).epsilon(0.01));
+  CHECK(volt("A2 ", "full cell ") == doctest::Approx(volt("A1 ", "full cell ")).epsilon(1e-3));
+  REQUIRE(f.bench->order("drift A1 50000"));
+  const auto hours = [&](std::string_view station) {
+    const std::string now = *f.bench->order("state");
+    return std::stod(now.substr(now.find("at ", now.find(station)) + 3));
+  };
+  REQUIRE(f.until([&] { return hours("A2 ") > 1.0; }));
+  CHECK(hours("A1 ") == doctest::Approx(1.05 * hours("A2 ")).epsilon(0.01));
 }
 
 TEST_CASE("messages can be made to arrive in pieces") {
