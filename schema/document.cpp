@@ -1,6 +1,5 @@
 #include "schema/document.h"
 
-#define TOML_EXCEPTIONS 0
 #include <fmt/format.h>
 #include <toml++/toml.h>
 

@@ -796,13 +796,13 @@ void MapReader::check_requests() const {
 
 Result<RegisterMap> read_register_map(std::string_view text, const std::string& file) {
   try {
-    const toml::table table = toml::parse(text, file);
-    return MapReader(table).read();
+    const toml::parse_result parsed = toml::parse(text, file);
+    if (!parsed)
+      return fail(Fault::Kind::input, fmt::format("{}:{}: not TOML: {}", file, parsed.error().source().begin.line,
+                                                  parsed.error().description()));
+    return MapReader(parsed.table()).read();
   } catch (const Rejected& rejected) {
     return fail(Fault::Kind::input, fmt::format("{}:{}: {}", file, rejected.line, rejected.sentence));
-  } catch (const toml::parse_error& error) {
-    return fail(Fault::Kind::input,
-                fmt::format("{}:{}: not TOML: {}", file, error.source().begin.line, error.description()));
   }
 }
 
