@@ -4,7 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/json.hpp>
 #include <fstream>
+#include <map>
+#include <set>
 #include <sstream>
 
 #include "schema/document.h"
@@ -467,6 +470,38 @@ TEST_CASE("the remarks name what a careful reader would ask about") {
   CHECK(has(said,
             "the charge guard of 2.496 mAh comes before until_time_s in method[2], [4], [8], [10], [14]"));
   CHECK(has(said, "the run does not use the press"));
+}
+
+TEST_CASE("the JSON Schema and the reader know the same keys") {
+  const auto schema =
+      boost::json::parse(slurp(std::filesystem::path(CAMBENCH_SOURCE) / "schema/recipe.schema.json"));
+  const auto keys_of = [](const boost::json::value& table) {
+    std::set<std::string> keys;
+    for (const auto& member : table.as_object()) keys.insert(std::string(member.key()));
+    return keys;
+  };
+  auto recipe = *builtin_recipe("rate-test-3e");  // has every block
+  recipe.method.push_back({.what = recipe::ConstantVoltage{}});
+  recipe.method.push_back({.what = recipe::PressStep{}});
+  const auto written = boost::json::parse(to_json(recipe));
+
+  auto known = keys_of(schema.at("properties"));
+  known.erase("$schema");
+  known.erase("unicycler");
+  CHECK(known == keys_of(written));
+  for (const auto& [key, block] : written.as_object())
+    if (block.is_object()) CHECK(keys_of(schema.at("properties").at(key).at("properties")) == keys_of(block));
+
+  std::map<std::string, std::set<std::string>> steps;
+  for (const auto& one : schema.at("properties").at("method").at("items").at("oneOf").as_array())
+    steps[std::string(one.at("title").as_string())] = keys_of(one.at("properties"));
+  std::set<std::string> seen;
+  for (const auto& one : written.at("method").as_array()) {
+    const std::string kind(one.at("step").as_string());
+    CHECK(steps[kind] == keys_of(one));
+    seen.insert(kind);
+  }
+  CHECK(seen.size() == steps.size());
 }
 
 TEST_CASE("no text crashes the reader") {
