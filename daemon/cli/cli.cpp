@@ -23,9 +23,9 @@ constexpr const char* exits =
 
 }  // namespace
 
-int run(std::vector<std::string> arguments, std::ostream& out, std::ostream& err, bool terminal) {
+int run(std::vector<std::string> arguments, World& world) {
   CLI::App app{about, "cambench"};
-  Session session{.out = out, .terminal = terminal};
+  Session session{.world = world, .out = world.out};
   app.require_subcommand(1);
   app.footer(exits);
   app.set_version_flag("--version", "cambench " CAMBENCH_VERSION);
@@ -33,6 +33,7 @@ int run(std::vector<std::string> arguments, std::ostream& out, std::ostream& err
   app.fallthrough();  // --json may stand anywhere
   add_recipe_verbs(app, session);
   add_config_verbs(app, session);
+  add_control_verbs(app, session);
   try {
     std::ranges::reverse(arguments);  // CLI11 takes them from the back
     app.parse(std::move(arguments));
@@ -40,13 +41,13 @@ int run(std::vector<std::string> arguments, std::ostream& out, std::ostream& err
     return done;
   } catch (const CLI::ParseError& error) {
     const bool asked = error.get_exit_code() == 0;  // --help, --version
-    app.exit(error, out, err);
+    app.exit(error, world.out, world.err);
     return asked ? done : usage;
   } catch (const Problem& problem) {
-    err << problem.what() << '\n';
+    world.err << problem.what() << '\n';
     return problem.code;
   } catch (const std::exception& error) {
-    err << "cambench: " << error.what() << '\n';
+    world.err << "cambench: " << error.what() << '\n';
     return refused;
   }
 }

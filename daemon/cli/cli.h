@@ -1,8 +1,14 @@
 // The command line: `cambench VERB ...`. Verbs on files need no daemon; the others talk to its control socket.
 #pragma once
+#include <functional>
 #include <iosfwd>
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include "daemon/http/client.h"
+#include "schema/result.h"
+#include "schema/units.h"
 
 namespace cambench::cli {
 
@@ -15,8 +21,19 @@ enum Exit : int {
   not_finished = 4  ///< watch: the run tripped, was held or aborted
 };
 
-/// Carries out one command line (without the program's name). Writes the answer to `out`, sentences about what went
-/// wrong to `err`. `terminal`: out is a screen that may be redrawn.
-int run(std::vector<std::string> arguments, std::ostream& out, std::ostream& err, bool terminal = false);
+/// What the verbs need from outside.
+struct World {
+  std::ostream& out;      ///< the answer
+  std::ostream& err;      ///< sentences about what went wrong
+  bool terminal = false;  ///< `out` is a screen that may be redrawn
+  /// One request to the daemon: the address of its control socket, "GET" or "POST", the target, a JSON body.
+  std::function<Result<http::Reply>(const http::Address&, std::string_view, std::string_view,
+                                    std::string_view)>
+      ask;
+  std::function<void(Seconds)> wait;
+};
+
+/// Carries out one command line (without the program's name).
+int run(std::vector<std::string> arguments, World& world);
 
 }  // namespace cambench::cli

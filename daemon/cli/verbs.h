@@ -25,14 +25,15 @@ struct Problem : std::runtime_error {
 };
 
 struct Session {
+  World& world;
   std::ostream& out;
-  bool terminal = false;
   bool json = false;
   std::function<void()> action;  ///< what the parsed command line asks for
 };
 
 void add_recipe_verbs(CLI::App& app, Session& session);
 void add_config_verbs(CLI::App& app, Session& session);
+void add_control_verbs(CLI::App& app, Session& session);
 
 /// The whole file; a Problem when it cannot be read.
 std::string read_file(const std::filesystem::path& path);

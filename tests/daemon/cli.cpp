@@ -20,7 +20,8 @@ struct Said {
 
 Said cambench_says(std::vector<std::string> arguments) {
   std::ostringstream out, err;
-  const int code = cli::run(std::move(arguments), out, err);
+  cli::World world{.out = out, .err = err, .ask = {}, .wait = {}};
+  const int code = cli::run(std::move(arguments), world);
   return {code, out.str(), err.str()};
 }
 

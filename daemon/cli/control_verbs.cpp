@@ -1,0 +1,419 @@
+// cambench status | watch | start | pause | resume | abort | reset | ack: what needs a running daemon.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <boost/json.hpp>
+#include <cstdlib>
+#include <map>
+#include <memory>
+
+#include "daemon/cli/verbs.h"
+#include "daemon/config.h"
+#include "schema/json.h"
+
+namespace cambench::cli {
+namespace {
+
+using Align = TextTable::Align;
+
+struct Options {
+  std::string socket, config;
+  std::string station, recipe, cell, which, who, reason, study;
+  double every_s = 1;
+};
+
+// --- the conversation ---------------------------------------------------------------------------------------
+
+std::string socket_of(const Options& options) {
+  if (!options.socket.empty()) return options.socket;
+  if (!options.config.empty()) return config::read(options.config).http.control.string();
+  const char* set = std::getenv("CAMBENCH_SOCKET");
+  return set ? set : "/run/cambench/control.sock";
+}
+
+/// A part of a JSON document; what is not there reads as nothing.
+class View {
+ public:
+  explicit View(const boost::json::value* value = nullptr) : value_(value) {}
+
+  View operator[](std::string_view key) const {
+    const auto* object = value_ ? value_->if_object() : nullptr;
+    return View(object ? object->if_contains({key.data(), key.size()}) : nullptr);
+  }
+  [[nodiscard]] bool there() const { return value_ && !value_->is_null(); }
+  [[nodiscard]] std::string text() const {
+    const auto* text = value_ ? value_->if_string() : nullptr;
+    return text ? std::string(*text) : std::string();
+  }
+  [[nodiscard]] std::optional<double> number() const {
+    if (!value_ || !value_->is_number()) return std::nullopt;
+    return value_->to_number<double>();
+  }
+  [[nodiscard]] bool flag() const { return value_ && value_->is_bool() && value_->get_bool(); }
+  [[nodiscard]] std::vector<View> list() const {
+    std::vector<View> views;
+    if (const auto* array = value_ ? value_->if_array() : nullptr)
+      for (const auto& element : *array) views.emplace_back(&element);
+    return views;
+  }
+
+ private:
+  const boost::json::value* value_;
+};
+
+std::string ask(Session& session, const Options& options, std::string_view method, std::string_view target,
+                std::string_view body = {}) {
+  const std::string at = socket_of(options);
+  const auto address = http::parse_address(at);
+  if (!address) throw Problem(usage, address.error().what);
+  const auto reply = session.world.ask(*address, method, target, body);
+  if (!reply)
+    throw Problem(unreachable,
+                  reply.error().what + "; is cambenchd running? --socket or --config names another one");
+  if (!reply->ok()) throw Problem(refused, http::complaint(*reply));
+  return reply->body;
+}
+
+boost::json::value parsed(const std::string& body) {
+  boost::json::error_code error;
+  auto value = boost::json::parse(body, error);
+  if (error)
+    throw Problem(unreachable, "what answers at the control socket is no cambenchd: it sent no JSON");
+  return value;
+}
+
+boost::json::value status_of(Session& session, const Options& options) {
+  return parsed(ask(session, options, "GET", "/api/v1/status"));
+}
+
+// --- words --------------------------------------------------------------------------------------------------
+
+std::string with_unit(View number, double factor, const char* unit, int digits) {
+  const auto value = number.number();
+  return value ? fmt::format("{:.{}f} {}", *value * factor, digits, unit) : "-";
+}
+
+std::string percent(View progress) { return fmt::format("{:.0f} %", progress.number().value_or(0) * 100); }
+
+/// "charge 0.1 C (2/33, cycle 1)"
+std::string step_words(View step) {
+  if (!step.there()) return "";
+  std::string words = fmt::format("{} ({:.0f}/{:.0f}", step["label"].text(),
+                                  step["index"].number().value_or(0) + 1, step["count"].number().value_or(0));
+  if (step["cycle"].number().value_or(0) > 0) words += fmt::format(", cycle {:.0f}", *step["cycle"].number());
+  return words + ")";
+}
+
+std::string state_of(View station) {
+  return station["run"].there() ? station["run"]["state"].text() : "idle";
+}
+
+/// What is wrong with an instrument, or nothing.
+std::string trouble_of(View station) {
+  for (const char* device : {"potentiostat", "press"})
+    if (station[device].there() && !station[device]["up"].flag())
+      return fmt::format(
+          "{}: {}", device,
+          station[device]["trouble"].text().empty() ? "no answer" : station[device]["trouble"].text());
+  return {};
+}
+
+void print_stations(std::ostream& out, View bench) {
+  TextTable table({{"station", Align::left},
+                   {"state", Align::left},
+                   {"run", Align::left},
+                   {"recipe", Align::left},
+                   {"cell", Align::left},
+                   {"step", Align::left},
+                   {"E(WE-RE)", Align::right},
+                   {"E(cell)", Align::right},
+                   {"current", Align::right},
+                   {"pressure", Align::right},
+                   {"done", Align::right},
+                   {"left", Align::right}});
+  for (const View station : bench["stations"].list()) {
+    const View run = station["run"];
+    const auto left = run["time_left_s"].number();
+    table.add({station["name"].text(), state_of(station), run["id"].text(), run["recipe"].text(),
+               run["cell"].text(), step_words(run["step"]), with_unit(station["we_vs_re_V"], 1, "V", 3),
+               with_unit(station["cell_V"], 1, "V", 3), with_unit(station["current_A"], 1e3, "mA", 4),
+               with_unit(station["pressure_MPa"], 1, "MPa", 1), run.there() ? percent(run["progress"]) : "",
+               left ? duration_words(*left) : ""});
+  }
+  table.print(out);
+}
+
+void print_troubles(std::ostream& out, View bench) {
+  if (!bench["ready"].flag()) out << "not ready: " << bench["not_ready"].text() << '\n';
+  for (const View station : bench["stations"].list()) {
+    if (const auto trouble = trouble_of(station); !trouble.empty())
+      out << fmt::format("station {}: {}\n", station["name"].text(), trouble);
+    if (const auto why = station["run"]["why"].text(); !why.empty())
+      out << fmt::format("run {} is {}: {}\n", station["run"]["id"].text(), state_of(station), why);
+  }
+  if (bench["store"].there() && !bench["store"]["up"].flag())
+    out << "store: " << bench["store"]["trouble"].text() << '\n';
+  for (const View alarm : bench["alarms"].list())
+    out << fmt::format("{} {:.0f} {}{}: {}{}\n", alarm["severity"].text(), alarm["id"].number().value_or(0),
+                       alarm["station"].text().empty() ? "" : alarm["station"].text() + " ",
+                       alarm["cause"].text(), alarm["text"].text(),
+                       alarm["acknowledged"].there() ? " (acknowledged)" : "");
+}
+
+void print_jobs(std::ostream& out, View bench) {
+  for (const View job : bench["jobs"].list())
+    if (const auto state = job["state"].text(); state == "running" || state == "waiting" || state == "failed")
+      out << fmt::format("job {}: {} {} {}, {} {}\n", job["id"].text(), job["what"].text(),
+                         job["study"].text(), state, percent(job["progress"]), job["text"].text());
+}
+
+void print_studies(std::ostream& out, View bench) {
+  for (const View study : bench["studies"].list()) {
+    out << fmt::format("study {}: {}{}{}\n", study["id"].text(), study["state"].text(),
+                       study["version"].number().value_or(0) > 0
+                           ? fmt::format(", version {:.0f}", *study["version"].number())
+                           : "",
+                       study["text"].text().empty() ? "" : ": " + study["text"].text());
+    for (const View problem : study["problems"].list()) out << "  " << problem.text() << '\n';
+  }
+}
+
+void print_bench(std::ostream& out, View bench) {
+  out << fmt::format("{}  cambenchd {}  {}{}\n", bench["bench"].text(), bench["version"].text(),
+                     bench["now"].text(),
+                     bench["time_scale"].number().value_or(1) == 1
+                         ? ""
+                         : fmt::format("  experiment time x {:g}", *bench["time_scale"].number()));
+  print_stations(out, bench);
+  print_troubles(out, bench);
+  print_jobs(out, bench);
+  print_studies(out, bench);
+}
+
+// --- looking ------------------------------------------------------------------------------------------------
+
+void status(Session& session, const Options& options) {
+  const std::string body = ask(session, options, "GET", "/api/v1/status");
+  if (session.json) {
+    session.out << body << '\n';
+    return;
+  }
+  const auto bench = parsed(body);
+  print_bench(session.out, View(&bench));
+}
+
+/// Something that a calm watcher wants one line about whenever its words change.
+using Lines = std::map<std::string, std::string>;
+
+Lines lines_of(View bench) {
+  Lines lines;
+  for (const View station : bench["stations"].list()) {
+    const View run = station["run"];
+    std::string words = state_of(station);
+    if (run.there())
+      words += fmt::format("  {} {} {}", run["id"].text(), run["recipe"].text(), run["cell"].text());
+    if (run["step"].there() && run["step"]["cycle"].number().value_or(0) > 0)
+      words += fmt::format("  cycle {:.0f}", *run["step"]["cycle"].number());
+    if (const auto why = run["why"].text(); !why.empty()) words += "  " + why;
+    lines["station " + station["name"].text()] = words;
+    if (const auto trouble = trouble_of(station); !trouble.empty())
+      lines["station " + station["name"].text() + " trouble"] = trouble;
+  }
+  for (const View alarm : bench["alarms"].list())
+    lines[fmt::format("{} {:.0f}", alarm["severity"].text(), alarm["id"].number().value_or(0))] =
+        alarm["cause"].text() + ": " + alarm["text"].text();
+  for (const View job : bench["jobs"].list())
+    lines["job " + job["id"].text()] =
+        fmt::format("{} {} {}", job["what"].text(), job["study"].text(), job["state"].text());
+  for (const View study : bench["studies"].list())
+    lines["study " + study["id"].text()] =
+        fmt::format("{}, version {:.0f}  {}", study["state"].text(), study["version"].number().value_or(0),
+                    study["text"].text());
+  return lines;
+}
+
+bool moves(const std::string& run_state) {
+  return run_state == "queued" || run_state == "preparing" || run_state == "running";
+}
+
+/// True while a run or a job goes on, or the study that is waited for has no scores.
+bool goes_on(View bench, const std::string& study_id) {
+  for (const View station : bench["stations"].list())
+    if (moves(state_of(station))) return true;
+  for (const View job : bench["jobs"].list())
+    if (job["state"].text() == "running" || job["state"].text() == "waiting") return true;
+  for (const View study : bench["studies"].list())
+    if (study["id"].text() == study_id && study["state"].text() != "failed")
+      return study["state"].text() != "scored";
+  return false;
+}
+
+/// Why the watched work did not end well; empty when it did.
+std::string unfinished(View bench, const std::string& study_id) {
+  for (const View station : bench["stations"].list()) {
+    const auto state = state_of(station);
+    if (state != "finished" && state != "idle")
+      return fmt::format("run {} on {} is {}: {}", station["run"]["id"].text(), station["name"].text(), state,
+                         station["run"]["why"].text());
+  }
+  for (const View study : bench["studies"].list())
+    if (study["id"].text() == study_id && study["state"].text() != "scored")
+      return fmt::format("study {} is {}: {}", study_id, study["state"].text(), study["text"].text());
+  return {};
+}
+
+void print_changes(std::ostream& out, View bench, Lines& known) {
+  const Lines now = lines_of(bench);
+  const std::string clock = bench["now"].text().size() >= 19 ? bench["now"].text().substr(11, 8) : "";
+  for (const auto& [subject, words] : now)
+    if (!known.contains(subject) || known[subject] != words)
+      out << clock << "  " << subject << "  " << words << '\n';
+  known = now;
+  out.flush();
+}
+
+void redraw(std::ostream& out, View bench, std::size_t& lines_before) {
+  std::ostringstream picture;
+  print_bench(picture, bench);
+  const std::string text = picture.str();
+  if (lines_before > 0)
+    out << fmt::format("\x1b[{}F\x1b[J", lines_before);  // up to the first line, clear below
+  out << text << std::flush;
+  lines_before = static_cast<std::size_t>(std::ranges::count(text, '\n'));
+}
+
+void watch(Session& session, const Options& options) {
+  Lines known;
+  std::size_t lines_before = 0;
+  for (;;) {
+    const auto bench = status_of(session, options);
+    const View view(&bench);
+    if (session.json)
+      session.out << boost::json::serialize(bench) << std::endl;
+    else if (session.world.terminal)
+      redraw(session.out, view, lines_before);
+    else
+      print_changes(session.out, view, known);
+    if (!goes_on(view, options.study)) {
+      const auto why = unfinished(view, options.study);
+      if (!why.empty()) throw Problem(not_finished, why);
+      return;
+    }
+    session.world.wait(Seconds(options.every_s));
+  }
+}
+
+// --- ordering -----------------------------------------------------------------------------------------------
+
+std::string form(std::initializer_list<std::pair<std::string_view, std::string>> members) {
+  JsonWriter json;
+  json.object();
+  for (const auto& [key, value] : members)
+    if (!value.empty()) json.field(key, value);
+  return json.end_object().take();
+}
+
+void start(Session& session, const Options& options) {
+  const auto body = ask(session, options, "POST", "/api/v1/runs",
+                        form({{"station", options.station},
+                              {"cell", options.cell},
+                              {"recipe", options.recipe},
+                              {"who", options.who},
+                              {"reason", options.reason}}));
+  const auto answer = parsed(body);
+  if (session.json)
+    session.out << body << '\n';
+  else
+    session.out << View(&answer)["run"].text() << '\n';
+}
+
+/// A run by its id, or the run of a station by the station's name.
+std::string run_of(Session& session, const Options& options) {
+  const auto bench = status_of(session, options);
+  for (const View station : View(&bench)["stations"].list()) {
+    if (station["name"].text() != options.which) continue;
+    if (!station["run"].there()) throw Problem(refused, fmt::format("station {} has no run", options.which));
+    return station["run"]["id"].text();
+  }
+  return options.which;
+}
+
+bool is_plain(const std::string& id) {
+  return !id.empty() &&
+         id.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
+             std::string::npos;
+}
+
+void order(Session& session, const Options& options, const std::string& what) {
+  const std::string run = run_of(session, options);
+  if (!is_plain(run)) throw Problem(usage, fmt::format("\"{}\" is neither a run nor a station", run));
+  const auto body = ask(session, options, "POST", fmt::format("/api/v1/runs/{}/{}", run, what),
+                        form({{"who", options.who}, {"reason", options.reason}}));
+  session.out << (session.json ? body : fmt::format("{}: {}", run, what)) << '\n';
+}
+
+void acknowledge(Session& session, const Options& options) {
+  std::vector<std::string> ids{options.which};
+  if (options.which == "all") {
+    ids.clear();
+    const auto bench = status_of(session, options);
+    for (const View alarm : View(&bench)["alarms"].list())
+      if (!alarm["acknowledged"].there())
+        ids.push_back(fmt::format("{:.0f}", alarm["id"].number().value_or(0)));
+  }
+  for (const auto& id : ids) {
+    if (!is_plain(id)) throw Problem(usage, fmt::format("\"{}\" is no number of an alarm", id));
+    const auto body = ask(session, options, "POST", fmt::format("/api/v1/alarms/{}/acknowledge", id),
+                          form({{"who", options.who}, {"reason", options.reason}}));
+    session.out << (session.json ? body : fmt::format("alarm {}: acknowledged", id)) << '\n';
+  }
+  if (ids.empty() && !session.json) session.out << "no alarm waits\n";
+}
+
+}  // namespace
+
+void add_control_verbs(CLI::App& app, Session& session) {
+  const auto options = std::make_shared<Options>();
+  const auto verb = [&](const char* name, const char* about,
+                        std::function<void(Session&, const Options&)> act) {
+    auto* sub = app.add_subcommand(name, about);
+    sub->add_option("--socket", options->socket, "the daemon's control socket (also: CAMBENCH_SOCKET)");
+    sub->add_option("--config", options->config, "configuration of the bench: it names the socket");
+    sub->callback(
+        [&session, options, act] { session.action = [&session, options, act] { act(session, *options); }; });
+    return sub;
+  };
+  const auto signed_by = [&](CLI::App* sub, bool needed) {
+    sub->add_option("--who", options->who, "who orders it (default: the user of this shell)")
+        ->required(needed);
+    sub->add_option("--reason", options->reason, "why, for the record")->required(needed);
+  };
+
+  verb("status", "The bench now: stations, alarms, jobs, studies", status);
+  auto* watching = verb("watch", "Follow the bench until nothing moves any more", watch);
+  watching->add_option("--every", options->every_s, "seconds between two looks")
+      ->check(CLI::Range(0.05, 3600.0));
+  watching->add_option("--study", options->study, "also wait until this study is scored");
+
+  auto* starting = verb("start", "Start a recipe on a station; prints the run's id", start);
+  starting->add_option("station", options->station, "name of the station")->required();
+  starting->add_option("recipe", options->recipe, "name of the recipe")->required();
+  starting->add_option("--cell", options->cell, "id of the cell that is in the station");
+  signed_by(starting, false);
+
+  for (const auto& [name, about] :
+       {std::pair("pause", "Hold a run: the cell opens, the press keeps its pressure"),
+        std::pair("resume", "Go on with a held run"),
+        std::pair("abort", "End a run for good: the cell opens"),
+        std::pair("reset", "Take back a trip once its cause is gone: a named person's act")}) {
+    auto* sub =
+        verb(name, about, [what = std::string(name)](Session& s, const Options& o) { order(s, o, what); });
+    sub->add_option("run", options->which, "id of the run, or name of its station")->required();
+    signed_by(sub, std::string_view(name) == "reset");
+  }
+  auto* acknowledging = verb("ack", "Acknowledge an alarm", acknowledge);
+  acknowledging->add_option("alarm", options->which, "number of the alarm, or all")->required();
+  signed_by(acknowledging, false);
+}
+
+}  // namespace cambench::cli

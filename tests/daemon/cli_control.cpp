@@ -1,0 +1,192 @@
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <deque>
+#include <sstream>
+
+#include "daemon/cli/cli.h"
+#include "schema/status.h"
+
+using namespace cambench;
+
+namespace {
+
+/// A daemon that gives the same status documents one after the other (the last one for ever) and keeps what it was asked.
+struct FakeDaemon {
+  std::deque<Status> benches;
+  http::Reply to_orders{.status = 200, .body = "{}"};
+  struct Question {
+    std::string socket, target, body;
+  };
+  std::vector<Question> asked;
+  int waits = 0;
+
+  Result<http::Reply> answer(const http::Address& address, std::string_view method, std::string_view target,
+                             std::string_view body) {
+    asked.push_back({address.socket, std::string(target), std::string(body)});
+    if (method == "POST") return to_orders;
+    if (benches.empty())
+      return fail(Fault::Kind::link, "no daemon answers on /run/nobody.sock (Connection refused)");
+    const Status now = benches.front();
+    if (benches.size() > 1) benches.pop_front();
+    return http::Reply{.status = 200, .body = to_json(now)};
+  }
+};
+
+struct Said {
+  int code;
+  std::string out, err;
+};
+
+Said cambench_says(FakeDaemon& daemon, std::vector<std::string> arguments, bool terminal = false) {
+  std::ostringstream out, err;
+  cli::World world{.out = out,
+                   .err = err,
+                   .terminal = terminal,
+                   .ask = [&](auto&&... question) { return daemon.answer(question...); },
+                   .wait = [&](Seconds) { ++daemon.waits; }};
+  const int code = cli::run(std::move(arguments), world);
+  return {code, out.str(), err.str()};
+}
+
+bool has(const std::string& text, std::string_view part) {
+  INFO(text);
+  return text.find(part) != std::string::npos;
+}
+
+Status bench_with(std::string state, std::uint32_t cycle, std::string why = "") {
+  Status bench{.bench = "demo bench", .version = "0.1.0"};
+  status::Station station{.name = "A1"};
+  station.run = status::Run{.id = "r000001",
+                            .recipe = "rate-test-3e",
+                            .cell = "R-uncoated",
+                            .state = std::move(state),
+                            .why = std::move(why)};
+  station.run->step = status::Step{.index = 1, .count = 33, .cycle = cycle, .label = "charge 0.1 C"};
+  station.run->progress = 0.04;
+  station.run->time_left = Seconds(89 * 3600);
+  station.we_vs_re = {Volt(3.612), status::Quality::good, Seconds(0.5)};
+  station.current = {Ampere(0.1608e-3), status::Quality::good, Seconds(0.5)};
+  bench.stations.push_back(std::move(station));
+  return bench;
+}
+
+}  // namespace
+
+TEST_CASE("status is a table of the bench, and with --json the daemon's own document") {
+  FakeDaemon daemon{.benches = {bench_with("running", 1)}};
+  const auto said = cambench_says(daemon, {"status", "--socket", "/run/test.sock"});
+  CHECK(said.code == cli::done);
+  CHECK(daemon.asked.at(0).socket == "/run/test.sock");
+  CHECK(has(said.out, "charge 0.1 C (2/33, cycle 1)"));
+  CHECK(has(said.out, "3.612 V"));
+  CHECK(has(said.out, "0.1608 mA"));
+  CHECK(has(said.out, "3 d 17 h"));
+  CHECK(cambench_says(daemon, {"status", "--json"}).out == to_json(bench_with("running", 1)) + "\n");
+}
+
+TEST_CASE("what is wrong stands in the status in words") {
+  auto bench = bench_with("tripped", 1, "the pressure fell below its band");
+  bench.stations[0].press =
+      status::Instrument{.driver = "modbus", .up = false, .trouble = "no answer for 3 s"};
+  bench.alarms.push_back({.id = 7,
+                          .severity = command::Severity::alarm,
+                          .cause = "pressure_low",
+                          .text = "46.2 MPa",
+                          .station = "A1"});
+  FakeDaemon daemon{.benches = {bench}};
+  const auto said = cambench_says(daemon, {"status"});
+  CHECK(has(said.out, "station A1: press: no answer for 3 s"));
+  CHECK(has(said.out, "run r000001 is tripped: the pressure fell below its band"));
+  CHECK(has(said.out, "alarm 7 A1 pressure_low: 46.2 MPa"));
+}
+
+TEST_CASE("without a daemon the sentence says where it was looked for, and the code is 3") {
+  FakeDaemon nobody;
+  const auto said = cambench_says(nobody, {"status", "--socket", "/run/nobody.sock"});
+  CHECK(said.code == cli::unreachable);
+  CHECK(has(said.err,
+            "no daemon answers on /run/nobody.sock (Connection refused); is cambenchd running? --socket"));
+}
+
+TEST_CASE("start posts the order and prints the run's id") {
+  FakeDaemon daemon{.to_orders = {.status = 201, .body = R"({"run":"r000002","who":"anna"})"}};
+  const auto said =
+      cambench_says(daemon, {"start", "A1", "rate-test-3e", "--cell", "R-uncoated", "--who", "anna"});
+  CHECK(said.code == cli::done);
+  CHECK(said.out == "r000002\n");
+  CHECK(daemon.asked.at(0).target == "/api/v1/runs");
+  CHECK(daemon.asked.at(0).body ==
+        R"({"station":"A1","cell":"R-uncoated","recipe":"rate-test-3e","who":"anna"})");
+}
+
+TEST_CASE("a refused order ends with 1 and the daemon's reason") {
+  FakeDaemon daemon{
+      .to_orders = {
+          .status = 409,
+          .body =
+              R"({"title":"The order was not carried out","detail":"station A1 is busy with r000001."})"}};
+  const auto said = cambench_says(daemon, {"start", "A1", "pelletise"});
+  CHECK(said.code == cli::refused);
+  CHECK(said.err == "station A1 is busy with r000001.\n");
+}
+
+TEST_CASE("a run may be named by its station") {
+  FakeDaemon daemon{.benches = {bench_with("running", 1)}};
+  CHECK(cambench_says(daemon, {"abort", "A1", "--reason", "wrong cell"}).out == "r000001: abort\n");
+  CHECK(daemon.asked.back().target == "/api/v1/runs/r000001/abort");
+  CHECK(daemon.asked.back().body == R"({"reason":"wrong cell"})");
+  cambench_says(daemon, {"pause", "r000009"});
+  CHECK(daemon.asked.back().target == "/api/v1/runs/r000009/pause");
+  CHECK(cambench_says(daemon, {"pause", "../runs"}).code == cli::usage);
+}
+
+TEST_CASE("a reset needs a name and a reason") {
+  FakeDaemon daemon{.benches = {bench_with("tripped", 1)}};
+  CHECK(cambench_says(daemon, {"reset", "A1"}).code == cli::usage);
+  CHECK(cambench_says(daemon, {"reset", "A1", "--who", "anna", "--reason", "seal replaced"}).code ==
+        cli::done);
+  CHECK(daemon.asked.back().body == R"({"who":"anna","reason":"seal replaced"})");
+}
+
+TEST_CASE("ack all acknowledges what waits, and nothing else") {
+  auto bench = bench_with("running", 1);
+  bench.alarms = {{.id = 3}, {.id = 4, .acknowledged_by = "anna", .acknowledged = WallTime{}}};
+  FakeDaemon daemon{.benches = {bench}};
+  CHECK(cambench_says(daemon, {"ack", "all"}).out == "alarm 3: acknowledged\n");
+  CHECK(daemon.asked.back().target == "/api/v1/alarms/3/acknowledge");
+}
+
+TEST_CASE("watch prints one line a change and ends when nothing moves any more") {
+  FakeDaemon daemon{.benches = {bench_with("preparing", 0), bench_with("running", 1),
+                                bench_with("running", 1), bench_with("running", 2),
+                                bench_with("finished", 8)}};
+  const auto said = cambench_says(daemon, {"watch"});
+  CHECK(said.code == cli::done);
+  CHECK(daemon.waits == 4);
+  CHECK(std::ranges::count(said.out, '\n') == 4);  // the second look at cycle 1 says nothing new
+  CHECK(has(said.out, "station A1  running  r000001 rate-test-3e R-uncoated  cycle 2\n"));
+}
+
+TEST_CASE("watch ends with 4 when a run did not finish") {
+  FakeDaemon daemon{.benches = {bench_with("tripped", 1, "the pressure fell")}};
+  const auto said = cambench_says(daemon, {"watch"});
+  CHECK(said.code == cli::not_finished);
+  CHECK(has(said.err, "run r000001 on A1 is tripped: the pressure fell"));
+}
+
+TEST_CASE("watch may wait for a study's scores") {
+  auto waiting = bench_with("finished", 8), scored = waiting;
+  waiting.studies.push_back({.id = "coatings", .state = "scoring"});
+  scored.studies.push_back({.id = "coatings", .state = "scored", .version = 1});
+  FakeDaemon daemon{.benches = {waiting, waiting, scored}};
+  CHECK(cambench_says(daemon, {"watch", "--study", "coatings"}).code == cli::done);
+  CHECK(daemon.waits == 2);
+}
+
+TEST_CASE("on a screen watch redraws one table") {
+  FakeDaemon daemon{.benches = {bench_with("running", 1), bench_with("finished", 8)}};
+  const auto said = cambench_says(daemon, {"watch"}, true);
+  CHECK(has(said.out, "\x1b[3F\x1b[J"));  // three lines: bench, head, station
+}
