@@ -1,0 +1,124 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include "daemon/cli/cli.h"
+#include "tests/data.h"
+
+using namespace cambench;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Said {
+  int code;
+  std::string out, err;
+};
+
+Said cambench_says(std::vector<std::string> arguments) {
+  std::ostringstream out, err;
+  cli::World world{.out = out, .err = err, .ask = {}, .wait = {}};
+  const int code = cli::run(std::move(arguments), world);
+  return {code, out.str(), err.str()};
+}
+
+bool has(const std::string& text, std::string_view part) {
+  INFO(text);
+  return text.find(part) != std::string::npos;
+}
+
+/// A folder of spectra of 40 channels in which one mass grows with `degraded`; gone when the test is over.
+struct Spectra {
+  fs::path path = fs::temp_directory_path() / "cambench-cli-score-test";
+  Spectra() { fs::remove_all(path); }
+  ~Spectra() { fs::remove_all(path); }
+  void add(const std::string& sample, int spot, int degraded) const {
+    fs::create_directories(path / sample);
+    std::ofstream out(path / sample / ("spot_" + std::to_string(spot) + ".txt"), std::ios::binary);
+    out << "# exported\r\n# by\r\n# hand\r\nChannel\tm/z\tIntensity\r\n";
+    for (int mass = 1; mass <= 301; ++mass)
+      out << mass << '\t' << mass << ".0\t" << (mass == 64 ? 100 + degraded : 100 + (mass * spot) % 3)
+          << "\r\n";
+  }
+};
+
+}  // namespace
+
+TEST_CASE("score reproduces the principal components of ten real spectra") {
+  const auto folder = tests::real_data("spectra");
+  if (!folder) return;
+  const auto said = cambench_says({"score", folder->string(), "--samples", "Ru-Pt,Ru-Pd", "--json"});
+  REQUIRE_MESSAGE(said.code == cli::done, said.err);
+  const auto json = boost::json::parse(said.out);
+  // numpy's singular value decomposition of the same table: 0.736136, 0.109025, 0.069852, 0.051282
+  CHECK(json.at("explained").at(0).as_double() == doctest::Approx(0.736136).epsilon(1e-6));
+  CHECK(json.at("explained").at(3).as_double() == doctest::Approx(0.051282).epsilon(1e-5));
+  CHECK(json.at("spots").at(0).at("scores").at(0).as_double() == doctest::Approx(-2.125834).epsilon(1e-6));
+  CHECK(json.at("spots").at(9).at("scores").at(0).as_double() == doctest::Approx(3.302381).epsilon(1e-6));
+  CHECK(json.at("loadings").at(0).at("pc1").as_double() == doctest::Approx(0.13607).epsilon(1e-4));
+}
+
+TEST_CASE("the first sample has score 0, the second 1, and a third lies where it belongs") {
+  const Spectra spectra;
+  for (int spot = 1; spot <= 3; ++spot) {
+    spectra.add("fresh", spot, 0);
+    spectra.add("worn", spot, 200);
+    spectra.add("half", spot, 100);
+  }
+  const auto said = cambench_says({"score", spectra.path.string(), "--samples", "fresh,worn,half", "--json"});
+  REQUIRE_MESSAGE(said.code == cli::done, said.err);
+  std::map<std::string, double> scores;
+  const auto json = boost::json::parse(said.out);
+  for (const auto& score : json.at("scores").as_array())
+    if (score.at("category") == "general")
+      scores[std::string(score.at("sample").as_string())] = score.at("score").to_number<double>();
+  CHECK(scores["fresh"] == doctest::Approx(0));
+  CHECK(scores["worn"] == doctest::Approx(1));
+  CHECK(scores["half"] == doctest::Approx(0.5).epsilon(0.05));
+}
+
+TEST_CASE("a study's folder is scored against its uncoated material") {
+  const Spectra spectra;
+  for (int spot = 1; spot <= 3; ++spot) {
+    spectra.add("bare/uncycled", spot, 0);
+    spectra.add("bare/cycled", spot, 200);
+    spectra.add("coated/cycled", spot, 50);
+  }
+  CHECK(cambench_says({"score", spectra.path.string()}).code == cli::usage);
+  const auto said = cambench_says({"score", spectra.path.string(), "--reference", "bare"});
+  REQUIRE_MESSAGE(said.code == cli::done, said.err);
+  CHECK(has(said.out, "coated cycled"));
+  INFO(said.out);
+  CHECK(has(said.out, "9 spots, 300 fragments, normalised by total ion count"));
+}
+
+TEST_CASE("fewer masses may be asked for") {
+  const Spectra spectra;
+  for (int spot = 1; spot <= 2; ++spot) {
+    spectra.add("a", spot, 0);
+    spectra.add("b", spot, 50);
+  }
+  CHECK(has(cambench_says({"score", spectra.path.string(), "--intervals", "nominal:51-80"}).out,
+            "4 spots, 30 fragments"));
+  CHECK(cambench_says({"score", spectra.path.string(), "--intervals", "nominal:80-51"}).code == cli::usage);
+}
+
+TEST_CASE("a folder that cannot be scored is one sentence") {
+  const Spectra spectra;
+  spectra.add("a", 1, 0);
+  CHECK(has(cambench_says({"score", spectra.path.string()}).err,
+            "expected a folder for each sample, at least two; found 1"));
+  CHECK(has(cambench_says({"score", "/nonexistent"}).err, "/nonexistent: expected a folder"));
+  CHECK(has(cambench_says({"score", spectra.path.string(), "--samples", "a,b"}).err,
+            "there is no folder of this sample"));
+  fs::create_directories(spectra.path / "b");
+  std::ofstream(spectra.path / "b" / "notes.txt") << "hello\n";
+  const auto said = cambench_says({"score", spectra.path.string()});
+  CHECK(said.code == cli::refused);
+  CHECK(has(said.err, "no spectrum and no image can be read here"));
+}
