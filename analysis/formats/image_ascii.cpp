@@ -158,7 +158,7 @@ class ImageReader {
           fmt::format("is {} x {} pixels, its region's total ion image {} x {}", shape_.width, shape_.height,
                       expected->width, expected->height),
           "the file is cut short, or exported with another binning: export all images of a region alike");
-    run_.resize(shape_.width + 1);  // one more: the last pixel may be written and not kept
+    run_.resize(shape_.width);
     spell_columns();
     for (std::uint32_t scan = 0; scan < shape_.scans; ++scan)
       for (std::uint32_t y = 0; y < shape_.height; ++y) read_row(y, scan);

@@ -275,6 +275,23 @@ TEST_CASE("fragments that are zero everywhere are left out and listed") {
   CHECK(close(score(result, "POy", "good"), 0.4));
 }
 
+TEST_CASE("a category that falls upon cycling is still 0 uncycled and 1 uncoated, and the reader is told") {
+  // O- falls from uncycled to uncoated, but rises far with the sample that lies furthest along PC1.
+  auto made = study();
+  for (std::size_t row = 0; row < made.table.spots.size(); ++row) {
+    const auto& spot = made.table.spots[row];
+    made.table.values(row, 0) = spot.material == "poor" ? 1.0 : spot.state == State::uncycled ? 0.3 : 0.2;
+  }
+  const auto result = degradation_scores(made.table, {.reference = "bare", .categories = {"other"}});
+  const auto& other = *result.find("other");
+  CHECK(other.raw_uncoated < other.raw_uncycled);
+  CHECK(close(score(result, "other", "bare", State::uncycled), 0));
+  CHECK(close(score(result, "other", "bare"), 1));
+  CHECK(score(result, "other", "poor") == doctest::Approx(-7));
+  REQUIRE(result.notes.size() == 1);
+  CHECK(result.notes[0].starts_with("other: eq. 1 falls from uncycled to uncoated cycled"));
+}
+
 TEST_CASE("unequal numbers of spots and single spots are told") {
   Made made;
   made.sample("bare", State::uncycled, 0, 1)

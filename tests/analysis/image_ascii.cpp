@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <random>
 #include <string>
 #include <vector>
@@ -61,6 +62,19 @@ TEST_CASE("an image is read back as it was written, square or not, small or with
     CHECK(image.shape.height == static_cast<unsigned>(height));
     CHECK(image.counts == counts);
   }
+}
+
+TEST_CASE("every intensity that \"%e\" prints is read as strtod reads it") {
+  std::mt19937 random(3);
+  std::string text;
+  std::vector<double> counts;
+  for (int i = 0; i < 200 * 100; ++i) {
+    const auto printed = fmt::format("{}.{:06}e{}{:02}", random() % 10, random() % 1000000,
+                                     random() % 4 ? '+' : '-', random() % 3 ? random() % 10 : random() % 100);
+    text += fmt::format("{} {} {}\r\n", i % 200, i / 200, printed);
+    counts.push_back(std::strtod(printed.c_str(), nullptr));
+  }
+  CHECK(parse_image_ascii(text, "i.txt").counts == counts);
 }
 
 TEST_CASE("line ends, number forms, blanks and headers make no difference") {
@@ -152,6 +166,10 @@ TEST_CASE("an image that cannot be used is refused with file, place and mend") {
         "i.txt, line 5: the last line is not ended: the file is cut short; copy or export it again");
   CHECK(refusal(header + line(0, 0, 1) + "1 x 5.0\r\n" + line(2, 0, 1)) ==
         std::string("i.txt, line 5: is not \"X Y I\"") + again);
+  for (const auto* no_number : {"5.000000e+0:", "5.000000e+0/", "5.00000/e+00", "5.0000:0e+00",
+                                ":.000000e+00", "5x000000e+00", "5.000000f+00", "5.000000e+00x"})
+    CHECK(refusal(header + line(0, 0, 1) + "1 0 " + no_number + "\r\n" + line(2, 0, 1))
+              .starts_with("i.txt, line 5: is not \"X Y I\""));
   CHECK(refusal(header + line(0, 0, 1) + "1 0 -5.0\r\n") ==
         "i.txt, line 5: the intensity is negative; export counts");
   CHECK(refusal(header + line(0, 0, 1) + "1 0 nan\r\n")
