@@ -37,6 +37,13 @@ constexpr int stop_attempts = 3;             // an order to make safe is not giv
 constexpr Seconds confirm_every{0.05};       // wire time
 constexpr Seconds shortest_host_step{0.02};  // wire time
 
+/// On whose behalf something is said: an order that a later one has overtaken must not write any more.
+struct Turn {
+  Urgency urgency;
+  std::uint64_t order;
+};
+constexpr Turn polling{Urgency::poll, 0};
+
 Seconds since(Instant then) { return std::chrono::steady_clock::now() - then; }
 
 class ModbusPress final : public Press {
@@ -61,19 +68,20 @@ class ModbusPress final : public Press {
   // Conversations.
   Later<void> check_identity();
   Later<std::string> read_text(std::optional<ItemIndex> item);
-  Later<Words> fetch(ItemIndex item, Urgency urgency);
-  Later<bool> is_so(Expectation expected, Urgency urgency);
-  Later<void> make_sure(Expectation expected, Urgency urgency);
-  Later<void> carry_out(WriteStep step, Urgency urgency);
-  Later<void> perform(const Action& action, Urgency urgency);
+  Later<Words> fetch(ItemIndex item, Turn turn);
+  Later<bool> is_so(Expectation expected, Turn turn);
+  Later<void> make_sure(Expectation expected, Turn turn);
+  Later<void> carry_out(WriteStep step, Turn turn);
+  Later<void> perform(const Action& action, Turn turn);
   Later<void> make_safe(const std::optional<Action>& action, std::string what);
-  Later<void> write_item(ItemIndex item, double value, Urgency urgency);
-  Later<void> write_words(ItemIndex first, Words words, std::optional<Words> expected, Urgency urgency);
-  Later<bool> has_already(ItemIndex item, Words words, Urgency urgency);
-  Later<void> wait_for_interval(ItemIndex item, Urgency urgency);
-  Later<void> ramp_by_device(MegaPascal target);
-  Later<void> ramp_by_host(MegaPascal target, std::uint64_t order);
-  Later<void> reset_watchdog();
+  Later<void> write_item(ItemIndex item, double value, Turn turn);
+  Later<void> write_step(WriteStep step, Turn turn);
+  Later<MegaPascal> pressure_now(Turn turn);
+  Later<bool> has_already(ItemIndex item, Words words, Turn turn);
+  Later<void> wait_for_interval(ItemIndex item, Turn turn);
+  Later<void> ramp_by_device(MegaPascal target, Turn turn);
+  Later<void> ramp_by_host(MegaPascal target, Turn turn);
+  Later<void> reset_watchdog(Turn turn);
   Later<void> pause(Seconds wire_time);
 
   // What a poll means.
@@ -82,8 +90,12 @@ class ModbusPress final : public Press {
   std::string stands_still(const Words& words);
   std::string was_moved(const PressureSample& sample) const;
   [[nodiscard]] Result<double> value(ItemIndex item, const Words& words) const;
+  [[nodiscard]] Result<BusWrite> telegram_of(const WriteStep& step) const;
   [[nodiscard]] Block block_around(ItemIndex item) const;
-  [[nodiscard]] BusRequest request(std::string_view what, Urgency urgency) const;
+  [[nodiscard]] BusRequest request(std::string_view what, Turn turn) const;
+  [[nodiscard]] bool overtaken(Turn turn) const {
+    return turn.urgency == Urgency::set_point && turn.order != order_;
+  }
   [[nodiscard]] Fault fault(Fault::Kind kind, std::string_view what) const;
 
   const ModbusPressOptions options_;
@@ -113,10 +125,10 @@ Fault ModbusPress::fault(Fault::Kind kind, std::string_view what) const {
   return {kind, fmt::format("{}: {}", options_.name, what)};
 }
 
-BusRequest ModbusPress::request(std::string_view what, Urgency urgency) const {
+BusRequest ModbusPress::request(std::string_view what, Turn turn) const {
   BusRequest asked;
   asked.unit = static_cast<std::uint8_t>(options_.unit);
-  asked.urgency = urgency;
+  asked.urgency = turn.urgency;
   asked.guards_cell = guards_cell_;
   asked.timeout = map_.response_timeout;
   asked.guard_time = map_.guard_time;
@@ -135,9 +147,9 @@ Result<double> ModbusPress::value(ItemIndex item, const Words& words) const {
   return value_of(map_, item, block_around(item), words);
 }
 
-Later<Words> ModbusPress::fetch(ItemIndex item, Urgency urgency) {
+Later<Words> ModbusPress::fetch(ItemIndex item, Turn turn) {
   const Block block = block_around(item);
-  BusRequest asked = request("reading " + block.name, urgency);
+  BusRequest asked = request("reading " + block.name, turn);
   asked.what = BusRead{block.table, block.address, block.count};
   co_return co_await bus_->ask(std::move(asked));
 }
@@ -167,7 +179,7 @@ Later<Identity> ModbusPress::identify() {
 
 Later<void> ModbusPress::check_identity() {
   for (const Expectation& check : map_.checks) {
-    const auto words = co_await fetch(check.item, Urgency::poll);
+    const auto words = co_await fetch(check.item, polling);
     if (!words) co_return fail(words.error());
     const auto as_expected = holds(map_, check, block_around(check.item), *words);
     if (as_expected && *as_expected) continue;
@@ -183,7 +195,7 @@ Later<void> ModbusPress::check_identity() {
 
 Later<std::string> ModbusPress::read_text(std::optional<ItemIndex> item) {
   if (!item) co_return std::string{};
-  const auto words = co_await fetch(*item, Urgency::poll);
+  const auto words = co_await fetch(*item, polling);
   if (!words) co_return fail(words.error());
   co_return text_of(map_, *item, block_around(*item), *words);
 }
@@ -199,11 +211,11 @@ PressLimits ModbusPress::limits() const {
 // ---- Reading -----------------------------------------------------------------------------------------------
 
 Later<PressureSample> ModbusPress::read() {
-  const auto words = co_await fetch(map_.pressure, Urgency::poll);
+  const auto words = co_await fetch(map_.pressure, polling);
   if (!words) co_return fail(words.error());
   PressureSample sample = judge(*words);
   if (map_.target && map_.block_of(*map_.target) != map_.poll) {
-    const auto target_words = co_await fetch(*map_.target, Urgency::poll);
+    const auto target_words = co_await fetch(*map_.target, polling);
     if (!target_words) co_return fail(target_words.error());
     if (const auto target = value(*map_.target, *target_words))
       sample.target = map_.to_pressure(*map_.target, *target);
@@ -293,88 +305,95 @@ std::string ModbusPress::was_moved(const PressureSample& sample) const {
 
 // ---- Writing -----------------------------------------------------------------------------------------------
 
-Later<void> ModbusPress::write_words(ItemIndex first, Words words, std::optional<Words> expected,
-                                     Urgency urgency) {
-  const Item& item = map_.items[first];
-  BusWrite write;
-  write.table = item.table;
-  write.address = item.address;
-  write.words = std::move(words);
-  write.single = item.write->single;
-  if (expected) {
-    const Item& back = map_.items[item.write->readback.value_or(first)];
-    BusWrite::Check check;
-    check.where = {back.table, back.address, static_cast<std::uint16_t>(expected->size())};
-    check.expected = std::move(*expected);
-    check.tolerance = item.write->tolerance / std::abs(back.scale);
-    check.type = back.type;
-    check.order = back.order;
-    write.check = std::move(check);
+Later<void> ModbusPress::write_item(ItemIndex index, double number, Turn turn) {
+  WriteStep step;
+  step.items = {index};
+  step.values = {number};
+  co_return co_await carry_out(std::move(step), turn);
+}
+
+Later<void> ModbusPress::carry_out(WriteStep step, Turn turn) {
+  if (!step.values.empty()) co_return co_await write_step(std::move(step), turn);
+  const auto now = co_await pressure_now(turn);
+  if (!now) co_return fail(now.error());
+  const ItemIndex item = step.items[0];
+  const auto& rules = *map_.items[item].write;
+  const double kept = std::clamp(map_.from_pressure(item, *now), rules.min, rules.max);
+  step.values = {kept};
+  const auto done = co_await write_step(std::move(step), turn);
+  if (!done) co_return fail(done.error());
+  intended_ = map_.to_pressure(item, kept);
+  co_return Result<void>{};
+}
+
+Later<MegaPascal> ModbusPress::pressure_now(Turn turn) {
+  const auto words = co_await fetch(map_.pressure, turn);
+  if (!words) co_return fail(words.error());
+  const auto fresh = value(map_.pressure, *words);
+  if (fresh) co_return map_.to_pressure(map_.pressure, *fresh);
+  if (last_good_ && since(last_good_at_) <= *map_.items[map_.pressure].stale) co_return *last_good_;
+  co_return fail(fault(Fault::Kind::bad_value, "the pressure of now is not known: " + fresh.error().what));
+}
+
+Later<void> ModbusPress::write_step(WriteStep step, Turn turn) {
+  auto telegram = telegram_of(step);
+  if (!telegram) co_return fail(fault(telegram.error().kind, telegram.error().what));
+  const ItemIndex first = step.items[0];
+  if (map_.items[first].write->only_on_change && step.items.size() == 1) {
+    const auto same = co_await has_already(first, telegram->words, turn);
+    if (!same) co_return fail(same.error());
+    if (*same) co_return Result<void>{};
   }
-  BusRequest asked = request("writing " + item.name, urgency);
-  asked.what = std::move(write);
+  const auto waited = co_await wait_for_interval(first, turn);
+  if (!waited) co_return fail(waited.error());
+  if (overtaken(turn)) co_return fail(fault(Fault::Kind::cancelled, "the order was ended by a later one"));
+  BusRequest asked = request("writing " + map_.items[first].name, turn);
+  asked.what = std::move(*telegram);
   const auto done = co_await bus_->ask(std::move(asked));
   if (!done) co_return fail(done.error());
   written_[first] = std::chrono::steady_clock::now();
   co_return Result<void>{};
 }
 
-Later<void> ModbusPress::write_item(ItemIndex index, double number, Urgency urgency) {
-  WriteStep step;
-  step.items = {index};
-  step.values = {number};
-  co_return co_await carry_out(std::move(step), urgency);
-}
-
-Later<void> ModbusPress::carry_out(WriteStep step, Urgency urgency) {
-  const bool keeps_pressure = step.values.empty();
-  if (keeps_pressure) {
-    if (!last_good_ || since(last_good_at_) > *map_.items[map_.pressure].stale)
-      co_return fail(fault(Fault::Kind::bad_value, "cannot hold at the pressure of now, which is not known"));
-    const auto& rules = *map_.items[step.items[0]].write;
-    step.values = {std::clamp(map_.from_pressure(step.items[0], *last_good_), rules.min, rules.max)};
-  }
-  Words words, expected;
+Result<BusWrite> ModbusPress::telegram_of(const WriteStep& step) const {
+  const Item& first = map_.items[step.items[0]];
+  BusWrite write{first.table, first.address, {}, first.write->single, {}};
+  Words expected;
   bool reads_back = true;
   for (std::size_t i = 0; i < step.items.size(); ++i) {
     const Item& item = map_.items[step.items[i]];
-    const auto own = words_for(map_, step.items[i], step.values[i]);
-    if (!own) co_return fail(fault(own.error().kind, own.error().what));
-    words.insert(words.end(), own->begin(), own->end());
-    const auto back = step.readback ? encode((*step.readback)[i], item.type, item.order) : own;
-    if (!back) co_return fail(fault(back.error().kind, back.error().what));
+    const auto words = words_for(map_, step.items[i], step.values[i]);
+    if (!words) return fail(words.error());
+    write.words.insert(write.words.end(), words->begin(), words->end());
+    const auto back = step.readback ? encode((*step.readback)[i], item.type, item.order) : words;
+    if (!back) return fail(back.error());
     expected.insert(expected.end(), back->begin(), back->end());
     reads_back = reads_back && (step.readback || item.write->readback);
   }
-  const ItemIndex first = step.items[0];
-  if (map_.items[first].write->only_on_change && step.items.size() == 1) {
-    const auto same = co_await has_already(first, words, urgency);
-    if (!same) co_return fail(same.error());
-    if (*same) co_return Result<void>{};
-  }
-  const auto waited = co_await wait_for_interval(first, urgency);
-  if (!waited) co_return fail(waited.error());
-  std::optional<Words> check;  // named: g++ 12 frees the temporaries of a conditional beside co_await twice
-  if (reads_back) check = std::move(expected);
-  const auto done = co_await write_words(first, std::move(words), std::move(check), urgency);
-  if (!done) co_return fail(done.error());
-  if (keeps_pressure) intended_ = map_.to_pressure(first, step.values[0]);
-  co_return Result<void>{};
+  if (!reads_back) return write;
+  const Item& back = map_.items[first.write->readback.value_or(step.items[0])];
+  const auto count = static_cast<std::uint16_t>(expected.size());
+  write.check = {{back.table, back.address, count},
+                 std::move(expected),
+                 first.write->tolerance / std::abs(back.scale),
+                 back.type,
+                 back.order};
+  return write;
 }
 
-Later<bool> ModbusPress::has_already(ItemIndex item, Words words, Urgency urgency) {
+Later<bool> ModbusPress::has_already(ItemIndex item, Words words, Turn turn) {
   const Item& back = map_.items[map_.items[item].write->readback.value_or(item)];
-  BusRequest asked = request("reading " + back.name, urgency);
+  BusRequest asked = request("reading " + back.name, turn);
   asked.what = BusRead{back.table, back.address, back.count};
   const auto there = co_await bus_->ask(std::move(asked));
   if (!there) co_return fail(there.error());
   co_return *there == words;
 }
 
-Later<void> ModbusPress::wait_for_interval(ItemIndex item, Urgency urgency) {
+Later<void> ModbusPress::wait_for_interval(ItemIndex item, Turn turn) {
   const Seconds interval = map_.items[item].write->min_interval;
   const auto before = written_.find(item);
-  if (urgency == Urgency::stop || before == written_.end()) co_return Result<void>{};
+  if (turn.urgency == Urgency::stop || before == written_.end()) co_return Result<void>{};
   const Seconds left = interval - since(before->second);
   if (left.count() > 0) co_return co_await pause(left);
   co_return Result<void>{};
@@ -388,18 +407,19 @@ Later<void> ModbusPress::pause(Seconds wire_time) {
   co_return Result<void>{};
 }
 
-Later<bool> ModbusPress::is_so(Expectation expected, Urgency urgency) {
-  const auto words = co_await fetch(expected.item, urgency);
+Later<bool> ModbusPress::is_so(Expectation expected, Turn turn) {
+  const auto words = co_await fetch(expected.item, turn);
   if (!words) co_return fail(words.error());
   co_return holds(map_, expected, block_around(expected.item), *words);
 }
 
-Later<void> ModbusPress::make_sure(Expectation expected, Urgency urgency) {
+Later<void> ModbusPress::make_sure(Expectation expected, Turn turn) {
   const Instant began = std::chrono::steady_clock::now();
   for (;;) {
-    const auto so = co_await is_so(expected, urgency);
+    const auto so = co_await is_so(expected, turn);
     if (!so) co_return fail(so.error());
     if (*so) co_return Result<void>{};
+    if (overtaken(turn)) co_return fail(fault(Fault::Kind::cancelled, "the order was ended by a later one"));
     if (since(began) >= expected.within) break;
     const auto waited = co_await pause(confirm_every);
     if (!waited) co_return fail(waited.error());
@@ -409,13 +429,13 @@ Later<void> ModbusPress::make_sure(Expectation expected, Urgency urgency) {
                                                  map_.items[expected.item].name, expected.equals)));
 }
 
-Later<void> ModbusPress::perform(const Action& action, Urgency urgency) {
+Later<void> ModbusPress::perform(const Action& action, Turn turn) {
   for (const WriteStep& step : action.steps) {
-    const auto done = co_await carry_out(step, urgency);
+    const auto done = co_await carry_out(step, turn);
     if (!done) co_return fail(done.error());
   }
   if (!action.confirm) co_return Result<void>{};
-  co_return co_await make_sure(*action.confirm, urgency);
+  co_return co_await make_sure(*action.confirm, turn);
 }
 
 // ---- Moving ------------------------------------------------------------------------------------------------
@@ -425,52 +445,44 @@ Later<void> ModbusPress::set_target(MegaPascal target) {
     co_return fail(fault(Fault::Kind::refused, "this press is set by hand; its map has no set point"));
   const auto possible = words_for(map_, *map_.target, map_.from_pressure(*map_.target, target));
   if (!possible) co_return fail(fault(possible.error().kind, possible.error().what));
-  const std::uint64_t order = ++order_;
+  const Turn turn{Urgency::set_point, ++order_};
   ramp_timer_.cancel();
   restart_.clear();
   guards_cell_ = true;
-  const auto reset = co_await reset_watchdog();
+  const auto reset = co_await reset_watchdog(turn);
   if (!reset) co_return fail(reset.error());
-  if (order != order_) co_return fail(fault(Fault::Kind::cancelled, "another order came first"));
-  if (map_.ramp->rate) co_return co_await ramp_by_device(target);
-  co_return co_await ramp_by_host(target, order);
+  if (map_.ramp->rate) co_return co_await ramp_by_device(target, turn);
+  co_return co_await ramp_by_host(target, turn);
 }
 
-Later<void> ModbusPress::ramp_by_device(MegaPascal target) {
+Later<void> ModbusPress::ramp_by_device(MegaPascal target, Turn turn) {
   const ItemIndex rate = *map_.ramp->rate;
-  const auto limited =
-      co_await write_item(rate, map_.from_rate(rate, map_.ramp->rate_MPa_per_s), Urgency::set_point);
+  const auto limited = co_await write_item(rate, map_.from_rate(rate, map_.ramp->rate_MPa_per_s), turn);
   if (!limited) co_return fail(limited.error());
-  const auto written =
-      co_await write_item(*map_.target, map_.from_pressure(*map_.target, target), Urgency::set_point);
+  const auto written = co_await write_item(*map_.target, map_.from_pressure(*map_.target, target), turn);
   if (!written) co_return fail(written.error());
   intended_ = target;
   if (!map_.run) co_return Result<void>{};
-  co_return co_await perform(*map_.run, Urgency::set_point);
+  co_return co_await perform(*map_.run, turn);
 }
 
 // The ramp begins where the press is, not where its set point was left.
-Later<void> ModbusPress::ramp_by_host(MegaPascal target, std::uint64_t order) {
-  const auto found = co_await read();
+Later<void> ModbusPress::ramp_by_host(MegaPascal target, Turn turn) {
+  const auto found = co_await pressure_now(turn);
   if (!found) co_return fail(found.error());
-  if (!found->pressure && !last_good_)
-    co_return fail(
-        fault(Fault::Kind::bad_value, "cannot ramp from a pressure that is not known: " + found->trouble));
   const auto& rules = *map_.items[*map_.target].write;
   const MegaPascal lowest = map_.to_pressure(*map_.target, rules.min),
                    highest = map_.to_pressure(*map_.target, rules.max);
-  MegaPascal here = std::clamp(found->pressure ? *found->pressure : *last_good_, lowest, highest);
+  MegaPascal here = std::clamp(*found, lowest, highest);
   const Seconds wire_step = std::max(map_.ramp->interval / options_.time_scale, shortest_host_step);
   const MegaPascal step(map_.ramp->rate_MPa_per_s * wire_step.count() * options_.time_scale);
 
   for (bool running = false;;) {
-    if (order != order_) co_return fail(fault(Fault::Kind::cancelled, "the ramp was ended by another order"));
-    const auto written =
-        co_await write_item(*map_.target, map_.from_pressure(*map_.target, here), Urgency::set_point);
+    const auto written = co_await write_item(*map_.target, map_.from_pressure(*map_.target, here), turn);
     if (!written) co_return fail(written.error());
     intended_ = here;
     if (!std::exchange(running, true) && map_.run) {
-      const auto runs = co_await perform(*map_.run, Urgency::set_point);
+      const auto runs = co_await perform(*map_.run, turn);
       if (!runs) co_return fail(runs.error());
     }
     if (here == target) co_return Result<void>{};
@@ -497,11 +509,11 @@ Later<void> ModbusPress::vent() {
 }
 
 Later<void> ModbusPress::make_safe(const std::optional<Action>& action, std::string what) {
-  ++order_;
+  const Turn turn{Urgency::stop, ++order_};
   ramp_timer_.cancel();
   Fault last;
   for (int attempt = 0; attempt < stop_attempts; ++attempt) {
-    const auto done = co_await perform(*action, Urgency::stop);
+    const auto done = co_await perform(*action, turn);
     if (done) co_return Result<void>{};
     last = done.error();
   }
@@ -516,18 +528,18 @@ Later<void> ModbusPress::feed_watchdog() {
   const auto& watchdog = *map_.watchdog;
   if (!armed_) {
     for (const WriteStep& step : watchdog.arm) {
-      const auto done = co_await carry_out(step, Urgency::poll);
+      const auto done = co_await carry_out(step, polling);
       if (!done) co_return fail(done.error());
     }
     armed_ = true;
   }
   if (watchdog.feed) {
-    const auto fed = co_await write_item(
-        *watchdog.feed, watchdog.feed_with[fed_++ % watchdog.feed_with.size()], Urgency::poll);
+    const auto fed =
+        co_await write_item(*watchdog.feed, watchdog.feed_with[fed_++ % watchdog.feed_with.size()], polling);
     if (!fed) co_return fail(fed.error());
   }
   if (!watchdog.verify) co_return Result<void>{};
-  const auto alive = co_await is_so(*watchdog.verify, Urgency::poll);
+  const auto alive = co_await is_so(*watchdog.verify, polling);
   if (!alive) co_return fail(alive.error());
   if (*alive) co_return Result<void>{};
   co_return fail(
@@ -537,15 +549,15 @@ Later<void> ModbusPress::feed_watchdog() {
                         watchdog.action)));
 }
 
-Later<void> ModbusPress::reset_watchdog() {
+Later<void> ModbusPress::reset_watchdog(Turn turn) {
   if (!map_.watchdog || map_.watchdog->reset.empty()) co_return Result<void>{};
   if (map_.watchdog->verify) {
-    const auto alive = co_await is_so(*map_.watchdog->verify, Urgency::set_point);
+    const auto alive = co_await is_so(*map_.watchdog->verify, turn);
     if (!alive) co_return fail(alive.error());
     if (*alive) co_return Result<void>{};
   }
   for (const WriteStep& step : map_.watchdog->reset) {
-    const auto done = co_await carry_out(step, Urgency::set_point);
+    const auto done = co_await carry_out(step, turn);
     if (!done) co_return fail(done.error());
   }
   armed_ = false;

@@ -297,6 +297,7 @@ std::expected<void, ModbusException> PressMachine::write(std::uint16_t address,
       default: return std::unexpected(illegal_address);
     }
   }
+  if (wish.target_MPa) ++target_writes_;
   if (fault("wignore") || fault("local")) return {};
 
   if (wish.target_MPa) target_MPa_ = std::min(*wish.target_MPa, fault("wclip").value_or(settings_.max_MPa));

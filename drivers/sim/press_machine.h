@@ -84,6 +84,9 @@ class PressMachine final : public RegisterDevice {
   // Ground truth, and the world around the press.
   [[nodiscard]] MegaPascal true_pressure() const;
   [[nodiscard]] MegaPascal target() const { return MegaPascal(target_MPa_); }
+  [[nodiscard]] unsigned target_writes() const {
+    return target_writes_;
+  }  ///< by which an EEPROM would have aged
   enum class Mode : std::uint16_t { run = 1, hold = 2, vent = 3 };
   [[nodiscard]] Mode mode() const { return mode_; }
   [[nodiscard]] bool watchdog_expired() const { return watchdog_ == Watchdog::expired; }
@@ -114,6 +117,7 @@ class PressMachine final : public RegisterDevice {
 
   double pressure_MPa_ = 0.0, working_MPa_ = 0.0, target_MPa_ = 0.0, rate_MPa_per_s_;
   double breathing_MPa_ = 0.0;
+  unsigned target_writes_ = 0;
   Mode mode_ = Mode::hold;
 
   double shown_MPa_ = 0.0;

@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include <boost/asio/detached.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cstring>
@@ -19,6 +20,12 @@ namespace asio = boost::asio;
 
 namespace {
 
+void replace(std::string& text, std::string_view from, std::string_view to) {
+  const auto at = text.find(from);
+  REQUIRE_MESSAGE(at != std::string::npos, from);
+  text.replace(at, from.size(), to);
+}
+
 std::string quick_map() {
   std::ifstream file(CAMBENCH_SOURCE "/drivers/maps/generic-press.toml");
   std::string text(std::istreambuf_iterator<char>(file), {});
@@ -27,16 +34,30 @@ std::string quick_map() {
         std::pair("within_ms = 1000", "within_ms = 60"), std::pair("stale_ms = 1000", "stale_ms = 150")})
     for (std::size_t at = text.find(slow); at != std::string::npos; at = text.find(slow))
       text.replace(at, std::strlen(slow), quick);
-  const std::string path = CAMBENCH_BUILD "/quick-press.toml";
-  std::ofstream(path) << text;
+  return text;
+}
+
+std::string file_of(const std::string& name, const std::string& map) {
+  const std::string path = CAMBENCH_BUILD "/" + name;
+  std::ofstream(path) << map;
   return path;
+}
+
+/// The same press for a host that has to ramp by itself, and that spares the EEPROM of the set point.
+std::string host_ramp_map() {
+  std::string text = quick_map();
+  replace(text, "by = \"device\"\nrate = \"rate\"", "by = \"host\"\ninterval_ms = 4000");
+  replace(text, "write = { min = 0, max = 400, step = 0.01 }",
+          "write = { min = 0, max = 400, step = 0.01, only_on_change = true, min_interval_ms = 10 }");
+  replace(text, "write = [{ item = \"command\", value = 2 }]\nconfirm = { item = \"mode\", equals = 2,",
+          "write = [{ item = \"target\", value = \"pressure\" }]\nconfirm = { item = \"mode\", equals = 1,");
+  return text;
 }
 
 struct Bench {
   explicit Bench(sim::PressSettings settings = fast(), ModbusPressOptions options = {})
       : machine(std::move(settings)), server(io.get_executor(), {{1, &machine}}) {
-    static const std::string map = quick_map();
-    options.map = map;
+    if (options.map == "generic-press") options.map = file_of("quick-press.toml", quick_map());
     options.name = "press A1";
     options.port = "tcp://127.0.0.1:" + std::to_string(server.port());
     auto made = make_modbus_press(io.get_executor(), options);
@@ -65,6 +86,9 @@ struct Bench {
       wait(5ms);
     }
     return false;
+  }
+  asio::awaitable<void> keep_ordering(MegaPascal target, std::optional<Result<void>>& result) {
+    result = co_await press->set_target(target);
   }
   asio::awaitable<bool> waited(std::chrono::milliseconds time) {
     asio::steady_timer timer(io, time);
@@ -126,6 +150,21 @@ TEST_CASE("a press reaches 50 MPa, holds it, follows a lower target, and vents")
   REQUIRE(tests::finish(bench.io, bench.press->vent()));
   CHECK(bench.machine.mode() == sim::PressMachine::Mode::vent);
   REQUIRE(bench.arrives(MegaPascal(0)));
+}
+
+// Setting a target takes several exchanges; whichever of them is under way, the hold is what remains.
+TEST_CASE("a hold that comes while a target is being set wins") {
+  for (const auto after : {0ms, 3ms, 6ms, 9ms, 12ms, 15ms, 18ms, 21ms, 24ms}) {
+    Bench bench;
+    REQUIRE(bench.machine.inject("delay:s=0.003"));
+    std::optional<Result<void>> done;
+    asio::co_spawn(bench.io, bench.keep_ordering(MegaPascal(50), done), asio::detached);
+    bench.wait(after);
+    REQUIRE(tests::finish(bench.io, bench.press->hold()));
+    while (!done) bench.wait(2ms);
+    CHECK(bench.machine.mode() == sim::PressMachine::Mode::hold);
+    if (!*done) CHECK(done->error().kind == Fault::Kind::cancelled);
+  }
 }
 
 TEST_CASE("a target above the map's limit never reaches the wire") {
@@ -316,4 +355,98 @@ TEST_CASE("an unfed watchdog holds the press by itself, feeding then says so, an
   bench.order(MegaPascal(40));
   CHECK(tests::finish(bench.io, bench.press->feed_watchdog()));
   CHECK_FALSE(bench.machine.watchdog_expired());
+}
+
+namespace {
+
+struct HostRampBench : Bench {
+  HostRampBench() : Bench(settings(), options()) {}
+  static sim::PressSettings settings() {
+    auto press = fast();
+    press.noise_MPa = 0;
+    press.rate_MPa_per_s = 1000;  // a device that goes wherever its set point is
+    return press;
+  }
+  static ModbusPressOptions options() {
+    ModbusPressOptions host;
+    host.map = file_of("host-ramp-press.toml", host_ramp_map());
+    host.time_scale = 200;
+    return host;
+  }
+};
+
+}  // namespace
+
+// 1 MPa/s at 200 times the speed is 4 MPa in each wire step of 20 ms.
+TEST_CASE("a host ramp walks from the pressure there is to the target in limited steps") {
+  HostRampBench bench;
+  std::optional<Result<void>> done;
+  asio::co_spawn(bench.io, bench.keep_ordering(MegaPascal(30), done), asio::detached);
+  double before = 0, largest = 0;
+  int steps = 0;
+  while (!done) {
+    bench.wait(2ms);
+    const double target = bench.machine.target().value();
+    largest = std::max(largest, target - before);
+    if (target != before) ++steps;
+    before = target;
+  }
+  REQUIRE_MESSAGE(*done, done->error().what);
+  CHECK(before == 30);
+  CHECK(largest <= 4.01);
+  CHECK(steps >= 7);
+  REQUIRE(bench.arrives(MegaPascal(30)));
+}
+
+TEST_CASE("a hold ends a host ramp where the press is, and the ramp says who ended it") {
+  HostRampBench bench;
+  std::optional<Result<void>> done;
+  asio::co_spawn(bench.io, bench.keep_ordering(MegaPascal(300), done), asio::detached);
+  while (bench.machine.target() < MegaPascal(20)) bench.wait(2ms);
+  bench.read();
+  REQUIRE(tests::finish(bench.io, bench.press->hold()));
+  bench.wait(60ms);
+  REQUIRE(done);
+  REQUIRE_FALSE(*done);
+  CHECK(done->error().kind == Fault::Kind::cancelled);
+  const MegaPascal held = bench.machine.target();
+  CHECK(held < MegaPascal(60));
+  bench.wait(60ms);
+  CHECK(bench.machine.target() == held);
+  CHECK(bench.read().pressure);
+}
+
+TEST_CASE("a set point that is already there is not written again to an EEPROM") {
+  HostRampBench bench;
+  bench.order(MegaPascal(8));
+  REQUIRE(bench.arrives(MegaPascal(8)));
+  bench.wait(80ms);  // settled to the hundredth
+  const auto writes = bench.machine.target_writes();
+  bench.order(MegaPascal(8));
+  REQUIRE(tests::finish(bench.io, bench.press->hold()));
+  CHECK(bench.machine.target_writes() == writes);
+}
+
+TEST_CASE("a ramp does not begin at a pressure that nobody knows") {
+  HostRampBench bench;
+  REQUIRE(bench.machine.inject("nan"));
+  const auto refused = tests::finish(bench.io, bench.press->set_target(MegaPascal(50)));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().kind == Fault::Kind::bad_value);
+  CHECK(bench.machine.target() == MegaPascal(0));
+}
+
+// A load cell under a press that is tightened by hand: the map has no set point.
+TEST_CASE("a gauge reads and holds by itself, and says that somebody has to release it") {
+  std::string map = quick_map();
+  replace(map, "target = \"target\"\n", "");
+  map.erase(map.find("[ramp]"));
+  ModbusPressOptions options;
+  options.map = file_of("gauge.toml", map);
+  Bench bench(Bench::fast(), options);
+  CHECK(bench.press->limits().max_target == MegaPascal(0));
+  CHECK(bench.read().pressure);
+  CHECK(tests::finish(bench.io, bench.press->hold()));
+  CHECK(tests::finish(bench.io, bench.press->vent()).error().kind == Fault::Kind::refused);
+  CHECK(tests::finish(bench.io, bench.press->set_target(MegaPascal(1))).error().kind == Fault::Kind::refused);
 }
