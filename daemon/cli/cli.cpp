@@ -35,6 +35,7 @@ int run(std::vector<std::string> arguments, World& world) {
   add_config_verbs(app, session);
   add_control_verbs(app, session);
   add_score_verbs(app, session);
+  add_capacity_verbs(app, session);
   try {
     std::ranges::reverse(arguments);  // CLI11 takes them from the back
     app.parse(std::move(arguments));

@@ -35,6 +35,7 @@ void add_recipe_verbs(CLI::App& app, Session& session);
 void add_config_verbs(CLI::App& app, Session& session);
 void add_control_verbs(CLI::App& app, Session& session);
 void add_score_verbs(CLI::App& app, Session& session);
+void add_capacity_verbs(CLI::App& app, Session& session);
 
 /// The whole file; a Problem when it cannot be read.
 std::string read_file(const std::filesystem::path& path);

@@ -1,0 +1,78 @@
+#include <doctest/doctest.h>
+
+#include <boost/json.hpp>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "daemon/cli/cli.h"
+#include "tests/data.h"
+
+using namespace cambench;
+
+namespace {
+
+struct Said {
+  int code;
+  std::string out, err;
+};
+
+Said cambench_says(std::vector<std::string> arguments) {
+  std::ostringstream out, err;
+  cli::World world{.out = out, .err = err, .ask = {}, .wait = {}};
+  const int code = cli::run(std::move(arguments), world);
+  return {code, out.str(), err.str()};
+}
+
+bool has(const std::string& text, std::string_view part) {
+  INFO(text);
+  return text.find(part) != std::string::npos;
+}
+
+struct TemporaryFile {
+  std::filesystem::path path = std::filesystem::temp_directory_path() / "cambench-cli-capacity.csv";
+  explicit TemporaryFile(const std::string& text) { std::ofstream(path) << text; }
+  ~TemporaryFile() { std::filesystem::remove(path); }
+};
+
+// One hour at 1 mA, rest, half an hour back.
+const std::string one_cycle =
+    "Test Time / s,Step Time / s,Current / A,Voltage / V,Cycle Count / 1,Step Count / 1\n"
+    "0,0,0.001,3.0,1,1\n3600,3600,0.001,4.0,1,1\n3700,100,0,3.9,1,2\n3700,0,-0.001,3.8,1,3\n5500,1800,-0.001,"
+    "3.0,1,3\n";
+
+}  // namespace
+
+TEST_CASE("capacity agrees with cellpy's counters and the published trapezoid of a real rate test") {
+  const auto file = tests::real_data("rate/cellpy_20231115_rate_cc.raw.csv");
+  if (!file) return;
+  const auto said = cambench_says({"capacity", file->string(), "--half-cell", "--json"});
+  REQUIRE_MESSAGE(said.code == cli::done, said.err);
+  const auto lines = boost::json::parse(said.out);
+  const auto& second = lines.at(1);  // 0.1 C: cellpy's summary 5.41059 / 5.45937 mAh
+  CHECK(second.at("charge_counter_mAh").to_number<double>() == doctest::Approx(5.41059).epsilon(2e-6));
+  CHECK(second.at("discharge_counter_mAh").to_number<double>() == doctest::Approx(5.45937).epsilon(2e-6));
+  CHECK(second.at("charge_mAh").to_number<double>() == doctest::Approx(5.41059).epsilon(5e-4));
+  const auto& sixteenth = lines.at(15);  // 2 C: 4.68401 / 4.69083 mAh; 30 s records cost 0.4 %
+  CHECK(sixteenth.at("charge_counter_mAh").to_number<double>() == doctest::Approx(4.68401).epsilon(2e-6));
+  CHECK(sixteenth.at("charge_mAh").to_number<double>() == doctest::Approx(4.68401).epsilon(4.5e-3));
+}
+
+TEST_CASE("capacity of a small file, by hand") {
+  const TemporaryFile file(one_cycle);
+  const auto said = cambench_says({"capacity", file.path.string()});
+  REQUIRE_MESSAGE(said.code == cli::done, said.err);
+  CHECK(has(said.out, "1.00000"));
+  CHECK(has(said.out, "0.50000"));
+  CHECK(has(said.out, "50.00 %"));
+  CHECK(has(said.out, "(the file has none)"));
+  CHECK(has(cambench_says({"capacity", file.path.string(), "--cam-mg", "5"}).out, "200.00000"));
+}
+
+TEST_CASE("a file that is no rate test is one sentence") {
+  CHECK(cambench_says({"capacity", "/nonexistent.csv"}).code == cli::refused);
+  const TemporaryFile file("a,b\n1,2\n");
+  const auto said = cambench_says({"capacity", file.path.string()});
+  CHECK(said.code == cli::refused);
+  CHECK(has(said.err, file.path.string()));
+}
