@@ -67,14 +67,12 @@ std::optional<Instant> DropFolder::next() const {
   return soonest;
 }
 
-std::vector<std::string> DropFolder::arriving(const std::string& name, Instant now) const {
-  std::vector<std::string> moving;
-  const auto study = studies_.find(name);
-  if (study == studies_.end()) return moving;
-  for (const auto& [path, watched] : study->second.files)
-    if (is_unfinished_name(path) ||
-        now < watched.still_since + std::chrono::duration_cast<Instant::duration>(settle_))
-      moving.push_back(path);
+std::map<std::string, std::vector<std::string>> DropFolder::arriving(Instant now) const {
+  std::map<std::string, std::vector<std::string>> moving;
+  const auto settle = std::chrono::duration_cast<Instant::duration>(settle_);
+  for (const auto& [name, study] : studies_)
+    for (const auto& [path, watched] : study.files)
+      if (is_unfinished_name(path) || now < watched.still_since + settle) moving[name].push_back(path);
   return moving;
 }
 

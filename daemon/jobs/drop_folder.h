@@ -45,8 +45,8 @@ class DropFolder {
   /// When take() may have something, if nothing else changes; none: never.
   [[nodiscard]] std::optional<Instant> next() const;
 
-  /// Files that are still moving, and copies under an unfinished name. Sorted.
-  [[nodiscard]] std::vector<std::string> arriving(const std::string& study, Instant now) const;
+  /// Per study the files that are still moving, and copies under an unfinished name. Sorted.
+  [[nodiscard]] std::map<std::string, std::vector<std::string>> arriving(Instant now) const;
   /// Files beside the studies, which belong to none. Sorted.
   [[nodiscard]] const std::vector<std::string>& strays() const { return strays_; }
 

@@ -49,10 +49,6 @@ class RegionCache {
   std::map<std::string, ReadSpot> known_;
 };
 
-/// A region as JSON and back, every number exactly. Throws BadInput.
-std::string to_json(const sims::Region& region);
-sims::Region region_from_json(std::string_view json);
-
 /// SHA-256 over the hashes of the region's files in the order of their names.
 std::string content_hash(const sims::Region& region);
 

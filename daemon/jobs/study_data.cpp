@@ -124,23 +124,37 @@ std::vector<SeenFile> seen_files(const fs::path& drop, const sims::RegionFiles& 
 
 // ---- spots that lack peaks
 
-std::set<std::string> peaks_of(const SpotFiles& spot) {
-  std::set<std::string> keys;
+/// Label by ion: two spellings of one ion are one peak.
+using Peaks = std::map<std::string, std::string>;
+
+Peaks peaks_of(const SpotFiles& spot) {
+  Peaks peaks;
   for (const auto& file : spot.region.files)
     if (const auto name = sims::parse_image_file_name(file.filename().string()))
-      keys.insert(sims::fragment_key(name->label));
-  return keys;
+      peaks.emplace(sims::fragment_key(name->label),
+                    sims::FragmentTable::built_in().describe(name->label).label);
+  return peaks;
 }
 
 /// Peaks that more than half of the image spots have: one odd export neither adds to them nor takes from them.
-std::set<std::string> expected_peaks(const std::vector<std::set<std::string>>& spots) {
+Peaks expected_peaks(const std::vector<Peaks>& spots) {
   std::map<std::string, std::size_t> count;
+  Peaks all;
   for (const auto& peaks : spots)
-    for (const auto& peak : peaks) ++count[peak];
-  std::set<std::string> expected;
-  for (const auto& [peak, n] : count)
-    if (2 * n > spots.size()) expected.insert(peak);
-  return expected;
+    for (const auto& peak : peaks) {
+      ++count[peak.first];
+      all.insert(peak);
+    }
+  std::erase_if(all, [&](const auto& peak) { return 2 * count.at(peak.first) <= spots.size(); });
+  return all;
+}
+
+std::string lacking(const Peaks& peaks, const Peaks& expected) {
+  std::vector<std::string> missing;
+  for (const auto& [key, label] : expected)
+    if (!peaks.contains(key)) missing.push_back(label);
+  if (missing.size() > 5) return fmt::format("{} of the {} peaks", missing.size(), expected.size());
+  return fmt::format("{}", fmt::join(missing, ", "));
 }
 
 std::string sample_of(const std::string& material, sims::State state) {
@@ -152,21 +166,19 @@ std::string name_of(const SpotFiles& spot) {
 }
 
 void leave_out_incomplete(SortedFiles& sorted) {
-  std::vector<std::set<std::string>> image_peaks;
+  const auto of_images = [](const SpotFiles& spot) {
+    return spot.region.format == sims::RegionFiles::Format::images_ascii;
+  };
+  std::vector<Peaks> image_peaks;
   for (const auto& spot : sorted.spots)
-    if (spot.region.format == sims::RegionFiles::Format::images_ascii) image_peaks.push_back(peaks_of(spot));
+    if (of_images(spot)) image_peaks.push_back(peaks_of(spot));
   const auto expected = expected_peaks(image_peaks);
   std::erase_if(sorted.spots, [&](const SpotFiles& spot) {
-    if (spot.region.format != sims::RegionFiles::Format::images_ascii) return false;
-    const auto peaks = peaks_of(spot);
-    std::vector<std::string> missing;
-    std::ranges::set_difference(expected, peaks, std::back_inserter(missing));
+    if (!of_images(spot)) return false;
+    const auto missing = lacking(peaks_of(spot), expected);
     if (missing.empty()) return false;
     sorted.problems.push_back(
-        {fmt::format("{}: left out, it lacks {} that the other spots have", name_of(spot),
-                     missing.size() > 5 ? fmt::format("{} of the {} peaks", missing.size(), expected.size())
-                                        : fmt::format("{}", fmt::join(missing, ", "))),
-         true});
+        {fmt::format("{}: left out, it lacks {} that the other spots have", name_of(spot), missing), true});
     return true;
   });
 }

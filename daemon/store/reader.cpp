@@ -213,14 +213,15 @@ std::vector<StoredAlarm> alarms_in(Statement& row) {
 }
 
 constexpr auto score_columns =
-    "SELECT study, version, inputs_hash, settings, program, result_json, at_wall_ns FROM score ";
+    "SELECT study, version, inputs_hash, settings, program, result_json, at_wall_ns, summary_json FROM "
+    "score ";
 
 std::vector<StoredScore> scores_in(Statement& row) {
   std::vector<StoredScore> found;
   while (row.step())
-    found.push_back(
-        {row.integer(1),
-         {row.text(0), row.text(2), row.text(3), row.text(4), row.text(5), wall(row.integer(6))}});
+    found.push_back({row.integer(1),
+                     {row.text(0), row.text(2), row.text(3), row.text(4), row.text(5), wall(row.integer(6)),
+                      row.text(7)}});
   return found;
 }
 

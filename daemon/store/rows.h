@@ -83,6 +83,7 @@ struct RegionRow {
 struct ScoreRow {  ///< the version is given by the store: one more than the study's last
   std::string study, inputs_hash, settings, program, result_json;
   WallTime at;
+  std::string summary_json;
 };
 
 struct JobRow {  ///< a job that is over

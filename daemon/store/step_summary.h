@@ -15,8 +15,8 @@ struct ChargeMoved {
   [[nodiscard]] std::optional<double> mean_we_vs_re_V() const;  ///< none without charge
 };
 
-/// A step so far. Trapezoid rule over the step's own clock, so a gap in which the step stood still adds nothing; from the step's
-/// start to its first sample that sample's values are held.
+/// A step so far. Trapezoid rule over the step's own clock, so a gap in which the step stood still adds nothing; from
+/// the step's start to its first sample that sample's values are held.
 /// Samples that are overloaded, not numbers or without a current are counted and otherwise passed over.
 struct StepSummary {
   std::uint32_t step = 0, cycle = 0;

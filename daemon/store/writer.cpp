@@ -94,10 +94,12 @@ RowWriter::RowWriter(Database& db)
               "INSERT OR REPLACE INTO region (hash, settings, study, material, state, name, values_json, "
               "files_json, "
               "at_wall_ns) VALUES (?,?,?,?,?,?,?,?,?)"),
-      score_(db,
-             "INSERT INTO score (study, version, inputs_hash, settings, program, result_json, at_wall_ns) "
-             "VALUES "
-             "(?1, (SELECT coalesce(max(version), 0) + 1 FROM score WHERE study = ?1), ?2, ?3, ?4, ?5, ?6)"),
+      score_(
+          db,
+          "INSERT INTO score (study, version, inputs_hash, settings, program, result_json, at_wall_ns, "
+          "summary_json) "
+          "VALUES "
+          "(?1, (SELECT coalesce(max(version), 0) + 1 FROM score WHERE study = ?1), ?2, ?3, ?4, ?5, ?6, ?7)"),
       job_(db, insert("job", "study, what, state, text, started_wall_ns, finished_wall_ns")),
       last_seq_(db, "SELECT coalesce(max(seq), 0) FROM sample WHERE run = ?"),
       step_(db, "INSERT OR REPLACE INTO step (run, step, " + std::string(step_columns) +
@@ -274,7 +276,7 @@ void RowWriter::operator()(const RegionRow& row) {
 
 void RowWriter::operator()(const ScoreRow& row) {
   score_.bind(1, row.study).bind(2, row.inputs_hash).bind(3, row.settings).bind(4, row.program);
-  score_.bind(5, row.result_json).bind(6, nanoseconds(row.at)).run();
+  score_.bind(5, row.result_json).bind(6, nanoseconds(row.at)).bind(7, row.summary_json).run();
 }
 
 void RowWriter::operator()(const JobRow& row) {

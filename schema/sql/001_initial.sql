@@ -174,6 +174,7 @@ CREATE TABLE score (
   settings      TEXT NOT NULL,
   program       TEXT NOT NULL,
   result_json   TEXT NOT NULL,
+  summary_json  TEXT NOT NULL,                -- what the status shows of it
   at_wall_ns    INTEGER NOT NULL,
   PRIMARY KEY (study, version)
 ) STRICT, WITHOUT ROWID;

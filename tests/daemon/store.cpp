@@ -379,7 +379,7 @@ TEST_CASE("what happened cannot be changed afterwards, not even with the sqlite 
   {
     Store store(folder.file());
     REQUIRE(committed(store, {AuditRow{"anna", "reset", "A1", "pressure is back", "granted", WallTime{}},
-                              ScoreRow{"coatings", "ab", "{}", "0.1", "{}", WallTime{}}}));
+                              ScoreRow{"coatings", "ab", "{}", "0.1", "{}", WallTime{}, "{}"}}));
   }
   Database database(folder.file(), Database::Mode::read_write);
   CHECK_THROWS_WITH_AS(database.run("UPDATE audit SET who = 'ben'"), doctest::Contains("append-only"),
@@ -391,7 +391,7 @@ TEST_CASE("scores are numbered from 1 and every version stays") {
   Folder folder;
   Store store(folder.file());
   for (const auto* inputs : {"a", "b"})
-    REQUIRE(committed(store, {ScoreRow{"coatings", inputs, "{}", "0.1", "{}", WallTime{}}}));
+    REQUIRE(committed(store, {ScoreRow{"coatings", inputs, "{}", "0.1", "{}", WallTime{}, "{}"}}));
   Reader reader(folder.file());
   CHECK(reader.last_score("coatings")->version == 2);
   CHECK(reader.score("coatings", 1)->row.inputs_hash == "a");

@@ -1,0 +1,147 @@
+#include "daemon/jobs/watcher.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <thread>
+
+#include "daemon/jobs/study_data.h"
+
+namespace cambench::jobs {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+Clock::duration clock_time(Seconds seconds) { return std::chrono::duration_cast<Clock::duration>(seconds); }
+
+/// Tells that something happened below a folder, not what: the scan finds out. Without inotify (no watches left, a file
+/// system that has none) it never tells, and polling goes on.
+class Notifier {
+ public:
+  Notifier() : descriptor_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)) {}
+  ~Notifier() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  Notifier(const Notifier&) = delete;
+
+  [[nodiscard]] int descriptor() const { return descriptor_; }
+
+  /// Watching a folder twice is the same watch.
+  void watch(const fs::path& folder) const {
+    constexpr auto events =
+        IN_CLOSE_WRITE | IN_MODIFY | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR;
+    if (descriptor_ >= 0) (void)::inotify_add_watch(descriptor_, folder.c_str(), events);
+  }
+
+  void drain() const {
+    std::array<char, 16'384> events;
+    while (descriptor_ >= 0 && ::read(descriptor_, events.data(), events.size()) > 0) {
+    }
+  }
+
+ private:
+  int descriptor_;
+};
+
+std::set<std::string> folders_of(const std::vector<SeenFile>& files) {
+  std::set<std::string> folders;
+  for (const auto& file : files)
+    for (auto slash = file.path.find('/'); slash != std::string::npos; slash = file.path.find('/', slash + 1))
+      folders.insert(file.path.substr(0, slash));
+  return folders;
+}
+
+}  // namespace
+
+class Watcher::Thread {
+ public:
+  Thread(fs::path folder, Seconds settle, Seconds poll, std::function<void(Sighting)> tell)
+      : folder_(std::move(folder)),
+        poll_(clock_time(poll)),
+        // A storm of events costs a scan this often, no more.
+        pause_(clock_time(std::min(settle / 4, Seconds(0.25)))),
+        tell_(std::move(tell)),
+        drop_(settle),
+        stop_(::eventfd(0, EFD_CLOEXEC)) {
+    fs::create_directories(folder_);
+    thread_ = std::jthread([this](const std::stop_token& ending) { work(ending); });
+  }
+
+  ~Thread() {
+    thread_.request_stop();
+    (void)::eventfd_write(stop_, 1);
+    thread_.join();
+    ::close(stop_);
+  }
+
+ private:
+  void work(const std::stop_token& ending) {
+    while (!ending.stop_requested()) {
+      const auto scanned = Clock::now();
+      look(scanned);
+      const auto settles = drop_.next();
+      const auto until = std::min(scanned + poll_, settles.value_or(scanned + poll_));
+      if (wait(until)) wait_quietly(std::min(until, scanned + pause_));
+    }
+  }
+
+  void look(Clock::time_point now) {
+    Sighting seen;
+    try {
+      notifier_.watch(folder_);  // before the scan: what comes in between is told
+      auto files = scan(folder_);
+      for (const auto& folder : folders_of(files)) notifier_.watch(folder_ / folder);
+      drop_.saw(std::move(files), now);
+      seen.deliveries = drop_.take(now);
+      seen.arriving = drop_.arriving(now);
+      seen.strays = drop_.strays();
+    } catch (const fs::filesystem_error& error) {
+      seen.trouble = error.what();
+    }
+    const bool news = !seen.deliveries.empty() || seen.arriving != told_.arriving ||
+                      seen.strays != told_.strays || seen.trouble != told_.trouble;
+    if (!news) return;
+    told_ = seen;
+    tell_(std::move(seen));
+  }
+
+  /// True when inotify told of something before `until`.
+  bool wait(Clock::time_point until) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
+    std::array<pollfd, 2> both{pollfd{stop_, POLLIN, 0}, pollfd{notifier_.descriptor(), POLLIN, 0}};
+    (void)::poll(both.data(), both.size(), std::max<int>(0, static_cast<int>(left.count())));
+    notifier_.drain();
+    return both[1].revents != 0;
+  }
+
+  void wait_quietly(Clock::time_point until) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
+    pollfd stop{stop_, POLLIN, 0};
+    if (left.count() > 0) (void)::poll(&stop, 1, static_cast<int>(left.count()));
+    notifier_.drain();
+  }
+
+  fs::path folder_;
+  Clock::duration poll_, pause_;
+  std::function<void(Sighting)> tell_;
+  DropFolder drop_;
+  Notifier notifier_;
+  Sighting told_;
+  int stop_;
+  std::jthread thread_;
+};
+
+Watcher::Watcher(fs::path folder, Seconds settle, Seconds poll, std::function<void(Sighting)> tell)
+    : thread_(std::make_unique<Thread>(std::move(folder), settle, poll, std::move(tell))) {}
+
+Watcher::~Watcher() = default;
+
+}  // namespace cambench::jobs

@@ -1,0 +1,36 @@
+// The drop folder, watched: inotify says that something happened, a scan every `poll` finds what network shares do not
+// tell, and DropFolder decides what has settled. A thread of its own.
+#pragma once
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "daemon/jobs/drop_folder.h"
+
+namespace cambench::jobs {
+
+/// What is new after a scan.
+struct Sighting {
+  std::vector<Delivery> deliveries;
+  std::map<std::string, std::vector<std::string>> arriving;  ///< per study: files that still move
+  std::vector<std::string> strays;                           ///< files beside the studies
+  std::string trouble;  ///< why the folder could not be read; then nothing else is said
+};
+
+class Watcher {
+ public:
+  /// `tell` is called on the watcher's thread whenever a sighting differs from the one before, deliveries each once.
+  /// The folder is made when it is not there; throws std::filesystem::filesystem_error when that fails.
+  Watcher(std::filesystem::path folder, Seconds settle, Seconds poll, std::function<void(Sighting)> tell);
+  ~Watcher();
+  Watcher(const Watcher&) = delete;
+
+ private:
+  class Thread;
+  std::unique_ptr<Thread> thread_;
+};
+
+}  // namespace cambench::jobs
