@@ -4,6 +4,7 @@
 #include <array>
 
 #include "daemon/station.h"
+#include "schema/json.h"
 
 namespace cambench::records {
 
@@ -65,12 +66,9 @@ std::vector<store::Row> of_start(const RunInfo& info, const std::string& station
 }
 
 std::vector<store::Row> of_turn(const sequencer::Turn& turn, const std::string& run,
-                                const std::string& station, Stamp at, Seconds test_time, Alarms& alarms) {
+                                const std::string& station, Stamp at, Seconds test_time) {
   std::vector<store::Row> rows;
   for (const auto& t : turn.transitions) rows.push_back(of_transition(t, run, station, at, test_time));
-  for (const auto& command : turn.commands)
-    if (const auto* raised = std::get_if<command::Raise>(&command))
-      if (auto row = alarms.raise(station, run, *raised, at.wall)) rows.push_back(std::move(*row));
   if (!turn.transitions.empty()) {
     const auto& phase = turn.run.phase;
     const bool over = std::holds_alternative<sequencer::phase::Finished>(phase) ||
@@ -105,6 +103,20 @@ bool worth_storing(const PressureSample& sample, const std::optional<PressureSam
   if (sample.target != last->target) return true;
   if (sample.pressure && abs(*sample.pressure - *last->pressure) > MegaPascal(0.2)) return true;
   return sample.at.steady - last->at.steady >= std::chrono::seconds(1);
+}
+
+std::string to_json(const CellSpec& cell) {
+  JsonWriter json;
+  json.object();
+  json.key("id").value(cell.id).key("material").value(cell.material).key("electrodes").value(cell.electrodes);
+  json.key("composite_mg").value(cell.composite.value() * 1e3).key("cam_fraction").value(cell.cam_fraction);
+  json.key("area_cm2").value(cell.area_cm2).key("q_1C_mAh_g").value(cell.q_1C_mAh_g);
+  if (cell.reference) {
+    json.key("reference_vs_li_V").value(cell.reference->vs_li);
+    json.key("reference_note").value(cell.reference->note);
+  }
+  json.end_object();
+  return json.take();
 }
 
 std::vector<sequencer::Transition> transitions_of(const std::vector<store::StoredEvent>& events) {

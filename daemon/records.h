@@ -4,10 +4,10 @@
 #include <string>
 #include <vector>
 
-#include "daemon/alarms.h"
 #include "daemon/sequencer/sequencer.h"
 #include "daemon/store/reader.h"
 #include "daemon/store/rows.h"
+#include "schema/cell.h"
 
 namespace cambench {
 struct RunInfo;
@@ -17,9 +17,9 @@ namespace cambench::records {
 
 std::vector<store::Row> of_start(const RunInfo& info, const std::string& station, double time_scale);
 
-/// The transitions of a turn, the alarms it raised, and the run's new phase. Empty when nothing is to be kept.
+/// The transitions of a turn and the run's new phase. Empty when nothing is to be kept.
 std::vector<store::Row> of_turn(const sequencer::Turn& turn, const std::string& run,
-                                const std::string& station, Stamp at, Seconds test_time, Alarms& alarms);
+                                const std::string& station, Stamp at, Seconds test_time);
 
 /// `step_offset`: what of the step was done before it was interrupted and taken up again.
 store::Row of_sample(Sample sample, const RunInfo& info, std::int64_t seq, Seconds test_time,
@@ -32,6 +32,9 @@ store::Row of_pressure(const PressureSample& sample, const std::string& station,
 /// the trouble, and always under a time scale.
 bool worth_storing(const PressureSample& sample, const std::optional<PressureSample>& last,
                    double time_scale);
+
+/// A cell as it was configured when its run began; keys as in the configuration.
+std::string to_json(const CellSpec& cell);
 
 /// Back from the store: the transitions whose fold is the run's phase.
 std::vector<sequencer::Transition> transitions_of(const std::vector<store::StoredEvent>& events);

@@ -20,7 +20,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto poll_period = 200ms;  // 5 Hz, wire time: pressure is never stretched by the time scale
-constexpr auto tick_period = 100ms;
+constexpr auto tick_period = 100ms, scaled_tick_period = 10ms;  // a hold ends with a tick
 constexpr auto first_retry = 1s, last_retry = 10s;
 constexpr int press_failures_until_reintroduced = 3;
 
@@ -139,11 +139,6 @@ Result<void> Station::order(const event::Ordered& order) {
   return {};
 }
 
-asio::awaitable<void> Station::make_safe() {
-  ++epoch_;
-  if (instruments_.potentiostat && busy()) co_await open_cell("the daemon stops");
-}
-
 // ---- the single way in ------------------------------------------------------------------------------------
 
 void Station::happen(Event event) {
@@ -165,29 +160,39 @@ void Station::take_turn(const Event& event) {
   if (turn.refusal) refusal_ = turn.refusal;
   for (const auto& transition : turn.transitions) note(transition);
 
+  auto rows = records::of_turn(turn, active_->info.id, name_, now_stamp(),
+                               test_time(std::chrono::steady_clock::now()));
   std::vector<Command> after;
   for (Command& command : turn.commands) {
-    if (const auto* raised = std::get_if<command::Raise>(&command))
-      journal_.raise(name_, active_->info.id, *raised);
-    if (makes_safe(command)) {
+    if (const auto* raised = std::get_if<command::Raise>(&command)) {
+      raise(*raised, rows);
+    } else if (makes_safe(command)) {
       ++epoch_;
       carry_out(command);
-    } else if (!std::holds_alternative<command::Raise>(command)) {
+    } else {
       after.push_back(std::move(command));
     }
   }
-  record(turn, std::move(after));
+  const bool finished = std::ranges::any_of(
+      turn.transitions, [](const auto& t) { return t.kind == sequencer::Transition::Kind::finished; });
+  record(std::move(rows), std::move(after), finished);
 }
 
-void Station::record(const sequencer::Turn& turn, std::vector<Command> after) {
-  auto rows = records::of_turn(turn, active_->info.id, name_, now_stamp(),
-                               test_time(std::chrono::steady_clock::now()), alarms_);
+/// An alarm that stands already is neither told nor kept again.
+void Station::raise(const command::Raise& raised, std::vector<store::Row>& rows) {
+  auto row = alarms_.raise(name_, active_->info.id, raised, std::chrono::system_clock::now());
+  if (row || raised.severity == command::Severity::info) journal_.raise(name_, active_->info.id, raised);
+  if (row) rows.push_back(std::move(*row));
+}
+
+void Station::record(std::vector<store::Row> rows, std::vector<Command> after, bool finished) {
   if (rows.empty()) {
     for (const Command& command : after) carry_out(command);
     return;
   }
-  auto committed = [this, after = std::move(after), epoch = epoch_](Result<void> kept) {
+  auto committed = [this, after = std::move(after), epoch = epoch_, finished](Result<void> kept) {
     if (!kept) return happen(event::Faulted{Device::potentiostat, kept.error()});
+    if (finished && on_finished) on_finished(active_->info.id);
     if (epoch != epoch_) return;  // something made safe in between: what was ordered before it is void
     for (const Command& command : after) carry_out(command);
   };
@@ -241,8 +246,11 @@ void Station::carry_out(const Command& command) {
 }
 
 asio::awaitable<void> Station::identify(Device device) {
-  const auto known = device == Device::press ? co_await instruments_.press->identify()
-                                             : co_await instruments_.potentiostat->identify();
+  Result<Identity> known;  // g++ 12 miscompiles co_await inside a conditional expression
+  if (device == Device::press)
+    known = co_await instruments_.press->identify();
+  else
+    known = co_await instruments_.potentiostat->identify();
   if (!known) {
     happen(event::Faulted{device, known.error()});
     co_return;
@@ -296,7 +304,11 @@ asio::awaitable<void> Station::set_pressure(MegaPascal target, std::uint64_t epo
 }
 
 asio::awaitable<void> Station::stop_press(bool vent) {
-  const auto stopped = vent ? co_await instruments_.press->vent() : co_await instruments_.press->hold();
+  Result<void> stopped;
+  if (vent)
+    stopped = co_await instruments_.press->vent();
+  else
+    stopped = co_await instruments_.press->hold();
   if (!stopped)
     journal_.alarm(name_, active_ ? active_->info.id : "",
                    fmt::format("the press did not {}: {}", vent ? "vent" : "hold", stopped.error().what));
@@ -346,20 +358,20 @@ asio::awaitable<void> Station::link_is_back() {
   if (!busy()) co_return;
   happen(event::LinkChanged{Device::potentiostat, true, ""});
   const auto found = co_await instruments_.potentiostat->reattach();
-  using Found = event::Restarted::Found;
+  using Now = event::Restarted::Found;
   if (!found) {
-    happen(event::Restarted{Found::absent, std::nullopt});
+    happen(event::Restarted{Now::absent, std::nullopt});
     co_return;
   }
-  Found what = Found::idle;
+  Now what = Now::idle;
   switch (found->state) {
-    case cambench::Found::State::idle: break;
-    case cambench::Found::State::power_cycled: what = Found::power_cycled; break;
-    case cambench::Found::State::unknown: what = Found::running_other; break;
-    case cambench::Found::State::running: {
+    case Found::State::idle: break;
+    case Found::State::power_cycled: what = Now::power_cycled; break;
+    case Found::State::unknown: what = Now::running_other; break;
+    case Found::State::running: {
       const auto* running = std::get_if<sequencer::phase::Running>(&active_->run.phase);
       const bool ours = running && found->marker == Marker{active_->info.id, running->step};
-      what = ours ? Found::running_ours : Found::running_other;
+      what = ours ? Now::running_ours : Now::running_other;
     }
   }
   happen(event::Restarted{what, std::nullopt});
@@ -558,13 +570,19 @@ asio::awaitable<void> Station::poll_press() {
     const bool good = read && read->pressure;
     pressure_read(read ? std::move(*read)
                        : PressureSample{std::nullopt, std::nullopt, read.error().what, now_stamp()});
-    // Fed only here: after the interlocks have been evaluated on fresh, good data.
-    if (good && instruments_.press->limits().watchdog) {
-      const auto fed = co_await instruments_.press->feed_watchdog();
-      if (!fed) journal_.warning(name_, "", "press watchdog: " + fed.error().what);
-    }
+    // Fed only here: after the interlocks have been evaluated on fresh, good data, and while a run needs the press.
+    if (good && busy() && active_->run.watch.pressure_target && instruments_.press->limits().watchdog)
+      co_await feed_watchdog();
     co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
   }
+}
+
+asio::awaitable<void> Station::feed_watchdog() {
+  const auto fed = co_await instruments_.press->feed_watchdog();
+  const std::string trouble = fed ? std::string() : fed.error().what;
+  if (trouble != watchdog_trouble_ && !trouble.empty())  // one line at the change, none while it lasts
+    journal_.warning(name_, active_ ? active_->info.id : "", "press watchdog: " + trouble);
+  watchdog_trouble_ = trouble;
 }
 
 void Station::pressure_read(PressureSample sample) {
@@ -581,7 +599,7 @@ void Station::pressure_read(PressureSample sample) {
 asio::awaitable<void> Station::tick() {
   asio::steady_timer timer(executor_);
   for (;;) {
-    timer.expires_after(tick_period);
+    timer.expires_after(rules_.time_scale > 1 ? scaled_tick_period : tick_period);
     co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
     happen(event::Tick{});
   }

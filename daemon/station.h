@@ -64,11 +64,13 @@ class Station {
   /// An operator's order; the refusal of the sequencer comes back.
   Result<void> order(const event::Ordered& order);
 
+  /// Called when a run on this station has finished, after that is durable.
+  std::function<void(const std::string& run)> on_finished;
+
+  [[nodiscard]] std::string run_id() const { return active_ ? active_->info.id : std::string(); }
+  [[nodiscard]] std::string cell_id() const { return active_ ? active_->info.cell : std::string(); }
   [[nodiscard]] bool busy() const;  ///< a run is on this station and not over
   [[nodiscard]] status::Station status(Instant now) const;
-
-  /// Opens the cell and leaves the press as it is: the last act of a daemon that ends. Does not end the run.
-  boost::asio::awaitable<void> make_safe();
 
  private:
   struct Active {  ///< the run on this station
@@ -84,6 +86,7 @@ class Station {
   boost::asio::awaitable<void> listen_to_potentiostat();
   boost::asio::awaitable<void> meet_potentiostat();
   boost::asio::awaitable<void> poll_press();
+  boost::asio::awaitable<void> feed_watchdog();
   boost::asio::awaitable<void> tick();
   void heard(Heard&& what);
   void measured(const Sample& sample);
@@ -92,7 +95,8 @@ class Station {
 
   void happen(Event event);
   void take_turn(const Event& event);
-  void record(const sequencer::Turn& turn, std::vector<Command> then);
+  void raise(const command::Raise& raised, std::vector<store::Row>& rows);
+  void record(std::vector<store::Row> rows, std::vector<Command> after, bool finished);
   void carry_out(const Command& command);
   boost::asio::awaitable<void> identify(Device device);
   boost::asio::awaitable<void> measure_rest();
@@ -123,7 +127,7 @@ class Station {
   std::uint64_t samples_ = 0, polls_missed_ = 0;  ///< since the daemon came up
 
   std::optional<Identity> potentiostat_identity_, press_identity_;
-  std::string potentiostat_trouble_ = "not met yet", press_trouble_ = "not met yet";
+  std::string potentiostat_trouble_ = "not met yet", press_trouble_ = "not met yet", watchdog_trouble_;
   std::optional<PressureSample> last_pressure_;
   std::optional<PressureSample> last_stored_pressure_;
 };

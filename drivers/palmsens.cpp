@@ -551,21 +551,25 @@ Later<void> Palmsens::Conversation::stop_program() {
   if (!sent) co_return fail(sent.error());
   const Seconds patience = settings_.abort_time + (program_ ? program_->silence_allowed / 3 : Seconds{0});
   const auto deadline = Clock::now() + ticks(patience);
-  bool heard_z = false;
-  while (Clock::now() < deadline) {
-    if (program_ && program_->abort_heard) heard_z = true;
-    if (heard_z && !program_) co_return Result<void>{};
-    auto line = co_await line_within(Seconds(deadline - Clock::now()));
-    if (!line && line.error().kind != Fault::Kind::timeout) co_return fail(line.error());
-    if (!line) break;
-    if (const auto error = mscript::parse_error(*line);
-        error && line->front() == 'Z') {  // Z!0006: nothing ran
-      program_.reset();
-      co_return Result<void>{};
+  const auto generation = generation_;
+  bool acknowledged = false, ended = !program_;  // a program we do not know ends with an empty line
+  const bool known = program_.has_value();
+  while (Clock::now() < deadline && !ended_ && generation == generation_) {
+    while (!replies_.empty()) {
+      const std::string line = std::move(replies_.front());
+      replies_.pop_front();
+      if (line.starts_with('Z') && mscript::parse_error(line)) {  // Z!0006: nothing ran
+        program_.reset();
+        co_return Result<void>{};
+      }
+      if (line.starts_with('Z')) acknowledged = true, ended = known;
+      if (acknowledged && line.empty()) ended = true;
     }
-    if (line->starts_with('Z')) heard_z = true;
-    if (heard_z && line->empty()) co_return Result<void>{};
+    if (acknowledged && ended && !program_) co_return Result<void>{};
+    co_await replied_.wait_until(deadline);
   }
+  if (generation != generation_)
+    co_return fail(Fault::Kind::link, "the link was lost while the program was stopped");
   co_return fail(Fault::Kind::timeout,
                  fmt::format("the program did not end within {:.1f} s of Z", patience.count()));
 }

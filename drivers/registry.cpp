@@ -17,11 +17,13 @@ namespace {
 
 using Executor = boost::asio::any_io_executor;
 
-Result<std::unique_ptr<Potentiostat>> make_palmsens(const Executor& executor, const PotentiostatOptions& options) {
+Result<std::unique_ptr<Potentiostat>> make_palmsens(const Executor& executor,
+                                                    const PotentiostatOptions& options) {
   const auto address = link::parse_address(options.port);
   if (!address) return fail(address.error());
-  return std::make_unique<Palmsens>(executor, link::make_link(executor, *address),
-                                    PalmsensSettings{.serial = options.serial, .time_scale = options.time_scale});
+  return std::make_unique<Palmsens>(
+      executor, link::make_link(executor, *address),
+      PalmsensSettings{.serial = options.serial, .time_scale = options.time_scale});
 }
 
 Result<std::unique_ptr<Press>> make_modbus(const Executor& executor, const PressOptions& options) {
@@ -67,7 +69,8 @@ Result<std::unique_ptr<Instrument>> make(const std::array<Driver<Instrument, Opt
 std::vector<std::string> potentiostat_drivers() { return names(potentiostats); }
 std::vector<std::string> press_drivers() { return names(presses); }
 
-Result<std::unique_ptr<Potentiostat>> make_potentiostat(const Executor& executor, const PotentiostatOptions& options) {
+Result<std::unique_ptr<Potentiostat>> make_potentiostat(const Executor& executor,
+                                                        const PotentiostatOptions& options) {
   return make(potentiostats, executor, options);
 }
 

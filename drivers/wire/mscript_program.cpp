@@ -52,12 +52,15 @@ void declare(Script& s, const PlannedStep& step) {
 /// The potentials the ranges must span: the guards, the planned end, and a little beyond.
 std::pair<Volt, Volt> span(const PlannedStep& step, const Model& model) {
   Volt low(0), high(0);
+  bool limited = false;
   for (const auto& v : {step.guards.we_min, step.guards.we_max, step.guards.cell_min, step.guards.cell_max,
                         step.until_voltage, step.voltage}) {
     if (!v) continue;
+    limited = true;
     low = std::min(low, *v);
     high = std::max(high, *v);
   }
+  if (!limited) return {-model.max_potential, model.max_potential};  // a rest: whatever the cell has
   const Volt margin(0.2);
   return {std::max(low - margin, -model.max_potential), std::min(high + margin, model.max_potential)};
 }

@@ -1,0 +1,18 @@
+// The log file that people read the next morning: local time, level, one line per thing that happened; rotated at
+// 20 MB, five files kept. Without a file it goes to standard error.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "daemon/config.h"
+
+namespace spdlog {
+class logger;
+}
+
+namespace cambench {
+
+/// Throws std::runtime_error when the file cannot be written.
+std::shared_ptr<spdlog::logger> open_log(const config::Log& log);
+
+}  // namespace cambench

@@ -1,0 +1,307 @@
+#include "daemon/runner.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <filesystem>
+#include <stdexcept>
+
+#include "daemon/records.h"
+#include "drivers/registry.h"
+
+namespace cambench {
+
+namespace asio = boost::asio;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto publish_period = 200ms;
+
+}  // namespace
+
+Station::Instruments make_instruments(const asio::any_io_executor& executor, const config::Station& station,
+                                      double time_scale) {
+  Station::Instruments made;
+  if (const auto& p = station.potentiostat) {
+    auto driver = make_potentiostat(executor, {p->driver, p->port.text, p->serial, time_scale});
+    if (!driver) throw std::runtime_error(fmt::format("station {}: {}", station.name, driver.error().what));
+    made.potentiostat = std::move(*driver);
+  }
+  if (const auto& p = station.press) {
+    auto driver = make_press(executor, {p->driver, station.name, p->port.text, p->baud, p->parity,
+                                        p->stop_bits, p->unit, p->map, time_scale});
+    if (!driver) throw std::runtime_error(fmt::format("station {}: {}", station.name, driver.error().what));
+    made.press = std::move(*driver);
+  }
+  return made;
+}
+
+namespace {
+
+std::string boot_id() {
+  return fmt::format("{:x}", std::chrono::system_clock::now().time_since_epoch().count());
+}
+
+std::string run_id(std::int64_t number) { return fmt::format("r{:06}", number); }
+
+std::optional<status::Alarm> standing(const store::StoredAlarm& stored) {
+  if (stored.acknowledged_by) return std::nullopt;
+  status::Alarm alarm;
+  alarm.id = stored.id;
+  alarm.since = stored.row.raised;
+  alarm.cause = stored.row.cause;
+  alarm.text = stored.row.text;
+  alarm.station = stored.row.station.value_or("");
+  alarm.run = stored.row.run.value_or("");
+  alarm.severity = stored.row.severity == status::name(command::Severity::alarm) ? command::Severity::alarm
+                                                                                 : command::Severity::warning;
+  return alarm;
+}
+
+}  // namespace
+
+Runner::Runner(asio::io_context& io, const config::Bench& bench, store::Store& store, Journal& journal)
+    : io_(io), bench_(bench), store_(store), journal_(journal), board_(boot_id()) {
+  sequencer::Rules rules;
+  rules.time_scale = bench.time_scale;
+  for (const auto& station : bench.stations)
+    stations_.push_back(std::make_unique<Station>(
+        io.get_executor(), station, rules, make_instruments(io.get_executor(), station, bench.time_scale),
+        store, alarms_, journal));
+  for (const auto& s : stations_)
+    s->on_finished = [this](const std::string& run) {
+      if (on_finished) on_finished(run);
+    };
+  board_.publish(now());
+}
+
+void Runner::open() {
+  for (const auto& s : stations_) s->open();
+  asio::co_spawn(io_, publish(), asio::detached);
+}
+
+// ---- after a stop -----------------------------------------------------------------------------------------
+
+void Runner::recover(store::Reader& reader) {
+  last_run_ = reader.last_run_number();
+  std::vector<status::Alarm> alarms;
+  std::int64_t last_alarm = 0;
+  for (const auto& stored : reader.alarms(10'000)) {
+    last_alarm = std::max(last_alarm, stored.id);
+    if (auto alarm = standing(stored)) alarms.insert(alarms.begin(), std::move(*alarm));
+  }
+  alarms_.load(std::move(alarms), last_alarm);
+
+  for (const auto& stored : reader.unfinished_runs()) {
+    Station* on = station(stored.station);
+    const http::Order::StartRun what{stored.station, stored.cell.value_or(""), stored.recipe};
+    auto info = prepare(what);
+    if (!on || !info || info->plan->recipe_hash != stored.recipe_hash) {
+      journal_.alarm(stored.station, stored.id,
+                     fmt::format("cannot be taken up again: {}; it stays as it is until somebody decides",
+                                 !on    ? "its station is not in the configuration"
+                                 : info ? "the recipe or the cell was changed"
+                                        : info.error().what));
+      continue;
+    }
+    info->id = stored.id;
+    info->who = stored.who;
+    info->started = stored.started;
+    on->recover(std::move(*info), records::transitions_of(reader.events_of(stored.id)),
+                reader.last_seq(stored.id), reader.last_test_time(stored.id));
+  }
+}
+
+// ---- orders -----------------------------------------------------------------------------------------------
+
+Station* Runner::station(const std::string& name) {
+  const auto found = std::ranges::find(stations_, name, [](const auto& s) { return s->name(); });
+  return found == stations_.end() ? nullptr : found->get();
+}
+
+Station* Runner::station_of_run(const std::string& run) {
+  const auto found = std::ranges::find_if(stations_, [&](const auto& s) { return s->run_id() == run; });
+  return found == stations_.end() ? nullptr : found->get();
+}
+
+void Runner::carry_out(http::Order order, Done done) {
+  auto audited = [this, order, done = std::move(done)](Result<std::string> outcome) {
+    audit(order, outcome);
+    done(std::move(outcome));
+  };
+  if (order.who.empty())
+    return audited(fail(Fault::Kind::input, "an order needs the name of a person (\"who\")"));
+  if (const auto* what = std::get_if<http::Order::StartRun>(&order.what))
+    return start_run(*what, order.who, std::move(audited));
+  if (const auto* what = std::get_if<http::Order::ForRun>(&order.what))
+    return order_run(*what, order, std::move(audited));
+  acknowledge(std::get<http::Order::Acknowledge>(order.what).alarm, order.who, std::move(audited));
+}
+
+Result<RunInfo> Runner::prepare(const http::Order::StartRun& what) const {
+  const auto recipe = config::find_recipe(bench_, what.recipe);
+  if (!recipe) return fail(recipe.error());
+  RunInfo info;
+  info.recipe = what.recipe;
+  info.recipe_text = to_json(*recipe);
+  const CellSpec* cell = what.cell.empty() ? nullptr : bench_.cell(what.cell);
+  if (!what.cell.empty() && !cell)
+    return fail(Fault::Kind::refused, fmt::format("there is no cell \"{}\" in the configuration", what.cell));
+  auto planned = plan(*recipe, cell ? std::optional(*cell) : std::nullopt);
+  if (!planned) return fail(planned.error());
+  info.plan = std::make_shared<const Plan>(std::move(*planned));
+  if (cell) {
+    info.cell = cell->id;
+    info.material = cell->material;
+    info.cell_json = records::to_json(*cell);
+  }
+  return info;
+}
+
+void Runner::start_run(const http::Order::StartRun& what, const std::string& who, Done done) {
+  Station* on = station(what.station);
+  if (!on) return done(fail(Fault::Kind::refused, fmt::format("there is no station \"{}\"", what.station)));
+  if (!what.cell.empty())
+    for (const auto& other : stations_)
+      if (other.get() != on && other->busy() && other->cell_id() == what.cell)
+        return done(
+            fail(Fault::Kind::refused, fmt::format("cell {} is in station {}", what.cell, other->name())));
+  auto info = prepare(what);
+  if (!info) return done(fail(info.error()));
+  info->id = run_id(++last_run_);
+  info->who = who;
+  info->started = std::chrono::system_clock::now();
+  const std::string id = info->id;
+  on->begin(std::move(*info), [id, done = std::move(done)](Result<void> begun) {
+    if (!begun) return done(fail(begun.error()));
+    done(id);
+  });
+}
+
+void Runner::order_run(const http::Order::ForRun& what, const http::Order& order, Done done) {
+  Station* on = station_of_run(what.run);
+  if (!on) return done(fail(Fault::Kind::refused, fmt::format("run {} is on no station", what.run)));
+  const auto granted = on->order({what.what, order.who, order.reason});
+  if (!granted) return done(fail(granted.error()));
+  done(what.run);
+}
+
+void Runner::acknowledge(std::int64_t alarm, const std::string& who, Done done) {
+  auto row = alarms_.acknowledge(alarm, who, std::chrono::system_clock::now());
+  if (!row) return done(fail(row.error()));
+  store_.commit({std::move(*row)}, [done = std::move(done), this](Result<void> kept) {
+    asio::post(io_, [done, kept] { kept ? done(std::string("acknowledged")) : done(fail(kept.error())); });
+  });
+}
+
+void Runner::audit(const http::Order& order, const Result<std::string>& outcome) {
+  store::AuditRow row{.who = fmt::format("{} ({})", order.who, order.peer),
+                      .act = {},
+                      .target = {},
+                      .reason = {},
+                      .outcome = outcome ? "granted" : "refused: " + outcome.error().what,
+                      .at = std::chrono::system_clock::now()};
+  if (const auto* start = std::get_if<http::Order::StartRun>(&order.what)) {
+    row.act = "start " + start->recipe;
+    row.target = fmt::format("{} {}", start->station, start->cell);
+  } else if (const auto* run = std::get_if<http::Order::ForRun>(&order.what)) {
+    using What = event::Ordered::What;
+    row.act = run->what == What::pause    ? "pause"
+              : run->what == What::resume ? "resume"
+              : run->what == What::abort  ? "abort"
+                                          : "reset";
+    row.target = run->run;
+  } else {
+    row.act = "acknowledge";
+    row.target = std::to_string(std::get<http::Order::Acknowledge>(order.what).alarm);
+  }
+  if (!order.reason.empty()) row.reason = order.reason;
+  if (const auto kept = store_.append(std::move(row)); !kept)
+    journal_.alarm("", "", "the audit trail could not be kept: " + kept.error().what);
+  if (!outcome)
+    journal_.warning("", "", fmt::format("{}: {} refused: {}", order.who, row.act, outcome.error().what));
+}
+
+// ---- the status -------------------------------------------------------------------------------------------
+
+void Runner::show(std::vector<status::Study> studies, std::vector<status::Job> jobs) {
+  studies_ = std::move(studies);
+  jobs_ = std::move(jobs);
+}
+
+asio::awaitable<void> Runner::publish() {
+  asio::steady_timer timer(io_);
+  auto due = std::chrono::steady_clock::now();
+  for (;;) {
+    due += publish_period;
+    timer.expires_at(due);
+    co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+    const auto woken = std::chrono::steady_clock::now();
+    lag_ = woken - due;
+    due = std::max(due, woken - publish_period);
+    board_.publish(now());
+  }
+}
+
+namespace {
+
+std::uint64_t size_of(const std::filesystem::path& file) {
+  std::error_code missing;
+  const auto size = std::filesystem::file_size(file, missing);
+  return missing ? 0 : size;
+}
+
+status::StoreHealth store_health(const store::Store& store) {
+  const auto health = store.health();
+  status::StoreHealth shown;
+  shown.up = health.trouble.empty();
+  shown.trouble = health.trouble;
+  shown.queued = health.queued;
+  shown.queue_capacity = store::Settings{}.queue;
+  shown.rows = static_cast<std::uint64_t>(health.rows);
+  shown.commit_age = Seconds(health.oldest_queued_s);
+  shown.file_bytes = size_of(store.file());
+  shown.wal_bytes = size_of(store.file().string() + "-wal");
+  std::error_code unknown;
+  const auto space = std::filesystem::space(store.file(), unknown);
+  shown.disk_free_bytes = unknown ? 0 : space.available;
+  return shown;
+}
+
+std::size_t open_descriptors() {
+  std::error_code unknown;
+  std::size_t count = 0;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd", unknown))
+    ++count;
+  return count;
+}
+
+}  // namespace
+
+Status Runner::now() const {
+  const Instant instant = std::chrono::steady_clock::now();
+  Status shown;
+  shown.now = std::chrono::system_clock::now();
+  shown.started = started_;
+  shown.bench = bench_.name;
+  shown.version = CAMBENCH_VERSION;
+  shown.time_scale = bench_.time_scale;
+  for (const auto& s : stations_) shown.stations.push_back(s->status(instant));
+  shown.alarms = alarms_.standing();
+  shown.jobs = jobs_;
+  shown.studies = studies_;
+  shown.store = store_health(store_);
+  shown.io = {lag_, open_descriptors()};
+  shown.ready = shown.store.up;
+  if (!shown.ready) shown.not_ready = "the store takes no rows: " + shown.store.trouble;
+  return shown;
+}
+
+}  // namespace cambench

@@ -1,0 +1,70 @@
+// The bench: its stations, the runs on them, the orders that people give, and the status that everybody reads.
+// Deciding thread only.
+#pragma once
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "daemon/alarms.h"
+#include "daemon/config.h"
+#include "daemon/http/api.h"
+#include "daemon/station.h"
+
+namespace cambench {
+
+/// The drivers of one station; throws std::runtime_error when one cannot be made.
+Station::Instruments make_instruments(const boost::asio::any_io_executor& executor,
+                                      const config::Station& station, double time_scale);
+
+class Runner final : public http::Api {
+ public:
+  /// Makes a driver for every instrument of the bench; throws std::runtime_error when one cannot be made. Nothing is
+  /// opened yet.
+  Runner(boost::asio::io_context& io, const config::Bench& bench, store::Store& store, Journal& journal);
+
+  /// Takes up what a stopped daemon left: unfinished runs and unacknowledged alarms.
+  void recover(store::Reader& reader);
+
+  /// Starts to talk to the instruments and to publish the status.
+  void open();
+
+  [[nodiscard]] const http::Board& board() const override { return board_; }
+  void carry_out(http::Order order, std::function<void(Result<std::string>)> done) override;
+
+  /// What the jobs say of themselves, for the status.
+  void show(std::vector<status::Study> studies, std::vector<status::Job> jobs);
+
+  /// Called after a run has ended, with its id: its capacities may be scored.
+  std::function<void(const std::string& run)> on_finished;
+
+ private:
+  using Done = std::function<void(Result<std::string>)>;
+
+  void start_run(const http::Order::StartRun& what, const std::string& who, Done done);
+  void order_run(const http::Order::ForRun& what, const http::Order& order, Done done);
+  void acknowledge(std::int64_t alarm, const std::string& who, Done done);
+  [[nodiscard]] Result<RunInfo> prepare(const http::Order::StartRun& what) const;
+  [[nodiscard]] Station* station(const std::string& name);
+  [[nodiscard]] Station* station_of_run(const std::string& run);
+  void audit(const http::Order& order, const Result<std::string>& outcome);
+
+  boost::asio::awaitable<void> publish();
+  [[nodiscard]] Status now() const;
+
+  boost::asio::io_context& io_;
+  const config::Bench& bench_;
+  store::Store& store_;
+  Journal& journal_;
+  Alarms alarms_;
+  std::vector<std::unique_ptr<Station>> stations_;
+  std::vector<status::Study> studies_;
+  std::vector<status::Job> jobs_;
+  http::Board board_;
+  std::int64_t last_run_ = 0;
+  WallTime started_ = std::chrono::system_clock::now();
+  Seconds lag_{0};
+};
+
+}  // namespace cambench
