@@ -10,9 +10,9 @@
 namespace cambench {
 
 struct PotentiostatOptions {
-  std::string driver;  ///< a name of potentiostat_drivers()
-  std::string port;    ///< "tcp://host:port" or a device
-  std::string serial;  ///< the instrument must answer with this one
+  std::string driver;     ///< a name of potentiostat_drivers()
+  std::string port;       ///< "tcp://host:port" or a device
+  std::string serial;     ///< the instrument must answer with this one
   double time_scale = 1;  ///< of a simulated instrument's clock
 };
 
@@ -34,6 +34,7 @@ std::vector<std::string> press_drivers();
 /// Refused when the driver or the address is unknown; nothing is opened yet.
 Result<std::unique_ptr<Potentiostat>> make_potentiostat(const boost::asio::any_io_executor& executor,
                                                         const PotentiostatOptions& options);
-Result<std::unique_ptr<Press>> make_press(const boost::asio::any_io_executor& executor, const PressOptions& options);
+Result<std::unique_ptr<Press>> make_press(const boost::asio::any_io_executor& executor,
+                                          const PressOptions& options);
 
 }  // namespace cambench

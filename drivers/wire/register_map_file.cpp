@@ -798,8 +798,9 @@ Result<RegisterMap> read_register_map(std::string_view text, const std::string& 
   try {
     const toml::parse_result parsed = toml::parse(text, file);
     if (!parsed)
-      return fail(Fault::Kind::input, fmt::format("{}:{}: not TOML: {}", file, parsed.error().source().begin.line,
-                                                  parsed.error().description()));
+      return fail(Fault::Kind::input,
+                  fmt::format("{}:{}: not TOML: {}", file, parsed.error().source().begin.line,
+                              parsed.error().description()));
     return MapReader(parsed.table()).read();
   } catch (const Rejected& rejected) {
     return fail(Fault::Kind::input, fmt::format("{}:{}: {}", file, rejected.line, rejected.sentence));
