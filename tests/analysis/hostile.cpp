@@ -14,6 +14,7 @@
 #include "analysis/formats/interval_list.h"
 #include "analysis/formats/spectrum_ascii.h"
 #include "analysis/fragments.h"
+#include "analysis/region_json.h"
 
 using namespace cambench;
 using namespace cambench::sims;
@@ -105,5 +106,12 @@ TEST_CASE("a damaged fragment table is refused or a table of fragments") {
   try_damaged(fragments, [](const std::string& text) {
     const auto table = FragmentTable::parse(text, "f.txt");
     for (const auto& fragment : table.fragments()) REQUIRE(table.describe(fragment.label).mz == fragment.mz);
+  });
+}
+
+TEST_CASE("a damaged kept region is refused or a region") {
+  Region region{.name = "a", .peaks = {{.label = "PO_3-", .counts = 7}}, .files = {{"a.txt", "00", 12}}};
+  try_damaged(to_json(region), [](const std::string& text) {
+    for (const auto& peak : region_from_json(text, "f.txt").peaks) REQUIRE(std::isfinite(peak.by_total));
   });
 }

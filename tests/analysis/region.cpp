@@ -12,6 +12,7 @@
 
 #include "analysis/bad_input.h"
 #include "analysis/formats/file.h"
+#include "analysis/region_json.h"
 #include "analysis/spot_table.h"
 #include "schema/sha256.h"
 
@@ -119,6 +120,28 @@ TEST_CASE("a region of images becomes one row, with the files it rests on") {
   CHECK(region.files[0].name == "NCM (a) - 1 (0) - total.txt");
   CHECK(region.files[0].sha256 == sha256_hex(image(2, 2, {10, 20, 0, 40})));
   CHECK(region.files[0].bytes == image(2, 2, {10, 20, 0, 40}).size());
+  CHECK(fingerprint(find_regions(folder.files()).regions[0]) == region.files);
+}
+
+TEST_CASE("a region that was kept as text comes back to the last bit") {
+  Folder folder;
+  write_two_regions(folder);
+  auto region = read_region(find_regions(folder.files()).regions[0]);
+  region.notes = {"a note"};
+  std::mt19937_64 random(1);
+  for (int i = 0; i < 1000; ++i) {
+    Peak peak{.label = std::to_string(i),
+              .counts = 1e6,
+              .by_total = std::ldexp(static_cast<double>(random()), -80)};
+    region.peaks.push_back(peak);
+  }
+  CHECK(region_from_json(to_json(region), "kept") == region);
+  const auto text = to_json(region);
+  for (const auto& broken :
+       {std::string(), std::string("{}"), std::string("[]"), text.substr(0, text.size() / 2)})
+    CHECK(refusal([&] {
+            return region_from_json(broken, "kept");
+          }).starts_with("kept: is not a region as it was kept"));
 }
 
 TEST_CASE("the reference ion is optional unless it is required") {
