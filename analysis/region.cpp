@@ -258,17 +258,6 @@ FoundRegions find_regions(std::vector<fs::path> files, const std::optional<fs::p
   return found;
 }
 
-std::vector<FileUsed> fingerprint(const RegionFiles& found) {
-  auto files = found.files;
-  std::erase_if(files, [](const fs::path& file) { return label_of(file) == rest_label; });
-  if (found.interval_list) files.push_back(*found.interval_list);
-  FileReader reader;
-  Region region;
-  for (const auto& file : files) remember(region, file, reader.read(file));
-  std::ranges::sort(region.files, {}, &FileUsed::name);
-  return region.files;
-}
-
 Region read_region(const RegionFiles& found, const NormaliseOptions& options) {
   switch (found.format) {
     case RegionFiles::Format::images_ascii: return ImagesOfRegion(found, options).read();

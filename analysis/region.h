@@ -97,9 +97,6 @@ struct FoundRegions {
 [[nodiscard]] FoundRegions find_regions(std::vector<std::filesystem::path> files,
                                         const std::optional<std::filesystem::path>& interval_list = {});
 
-/// The files that read_region would use, read and hashed but not evaluated: whether a kept Region still holds.
-[[nodiscard]] std::vector<FileUsed> fingerprint(const RegionFiles& found);
-
 /// Reads and normalises one region. Throws BadInput. Memory: two images (total, reference) and one file.
 [[nodiscard]] Region read_region(const RegionFiles& found, const NormaliseOptions& options = {});
 
