@@ -49,29 +49,28 @@ class Api {
   virtual void carry_out(Order order, std::function<void(Result<std::string>)> done) = 0;
 };
 
-/// Capacities of one cycle.
-struct CycleCapacity {
-  std::uint32_t cycle = 0;
-  std::optional<double> rate_C;
-  std::optional<double> charge_mAh_g, discharge_mAh_g;  ///< per gram of cathode active material
-  bool complete = false;                                ///< false: the cycle is still running
-};
-
 /// The reader's side. Every call is made on one and the same thread; throws std::exception with a sentence.
 class Archive {
  public:
   virtual ~Archive() = default;
   virtual std::vector<store::StoredRun> runs(int limit) = 0;  ///< newest first
   virtual std::optional<store::StoredRun> run(const std::string& id) = 0;
+  virtual std::vector<store::StoredRun> runs_of_station(const std::string& station, WallTime from,
+                                                        WallTime to) = 0;             ///< oldest first
   virtual std::vector<store::StoredEvent> events(std::int64_t since, int limit) = 0;  ///< seq > since
   virtual std::vector<store::StoredEvent> events_of(const std::string& run) = 0;
+  virtual std::vector<store::StoredStep> steps(const std::string& run) = 0;
   virtual std::vector<store::SeriesPoint> series(const std::string& run, double from_s, double to_s,
                                                  std::size_t max_points) = 0;
-  virtual std::vector<store::PressurePoint> pressures(const std::string& run, std::size_t max_points) = 0;
-  virtual std::vector<CycleCapacity> capacities(const std::string& run) = 0;
-  virtual std::vector<store::StoredAlarm> alarms(int limit) = 0;  ///< newest first
-  virtual std::optional<store::StoredScore> score(const std::string& study) = 0;
-  /// A file of <results>/<study>/; empty when there is none. Both names were checked: no separator, no leading dot.
+  virtual std::vector<store::SeriesPoint> series(const std::string& run, WallTime from, WallTime to,
+                                                 std::size_t max_points) = 0;
+  virtual std::vector<store::PressurePoint> pressures_of_run(const std::string& run,
+                                                             std::size_t max_points) = 0;
+  virtual std::vector<store::PressurePoint> pressures(const std::string& station, WallTime from, WallTime to,
+                                                      std::size_t max_points) = 0;
+  virtual std::vector<store::StoredAlarm> alarms(int limit) = 0;                  ///< newest first
+  virtual std::optional<store::StoredScore> score(const std::string& study) = 0;  ///< the last version
+  /// A file of <results>/<study>/; empty when there is none. Both names are plain: no separator, no leading dot.
   virtual std::optional<std::string> result_file(const std::string& study, const std::string& name) = 0;
 };
 

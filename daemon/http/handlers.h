@@ -23,6 +23,7 @@ Way events(const Asked&);
 Way runs(const Asked&);
 Way run(const Asked&);
 Way run_events(const Asked&);
+Way run_steps(const Asked&);
 Way series(const Asked&);
 Way pressures(const Asked&);
 Way capacities(const Asked&);

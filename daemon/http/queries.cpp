@@ -4,9 +4,11 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <boost/json.hpp>
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <set>
 
 #include "daemon/http/handlers.h"
@@ -134,7 +136,10 @@ std::string run_asked(const Asked& asked, Parameters& parameters) {
 void write_run(JsonWriter& json, const store::StoredRun& run) {
   json.field("run", run.id).field("station", run.station).field("recipe", run.recipe);
   json.field("recipe_hash", run.recipe_hash).field("cell", run.cell).field("material", run.material);
-  json.field("who", run.who).field("state", run.phase).field("one_C_A", run.one_C_A);
+  json.field("who", run.who)
+      .field("program", run.program)
+      .field("state", run.phase)
+      .field("one_C_A", run.one_C_A);
   json.field("time_scale", run.time_scale);
   json.field("started", run.started).field("started_ms", unix_ms(run.started)).field("ended", run.ended);
 }
@@ -152,7 +157,8 @@ void write_alarm(JsonWriter& json, const store::StoredAlarm& alarm) {
   json.object().field("id", alarm.id).field("time", row.raised).field("time_ms", unix_ms(row.raised));
   json.field("severity", row.severity).field("cause", row.cause).field("text", row.text);
   json.field("station", row.station).field("run", row.run);
-  json.field("acknowledged_by", alarm.acknowledged_by).field("acknowledged", alarm.acknowledged).end_object();
+  json.field("cleared", alarm.cleared).field("acknowledged_by", alarm.acknowledged_by);
+  json.field("acknowledged", alarm.acknowledged).end_object();
 }
 
 template <typename T>
@@ -164,6 +170,29 @@ Response array_of(const std::vector<T>& rows, void (*write)(JsonWriter&, const T
   return json(std::move(writer));
 }
 
+void write_pressure(JsonWriter& json, const store::PressurePoint& point) {
+  json.object().field("time", point.at).field("time_ms", unix_ms(point.at));
+  json.field("test_time_s", point.test_time_s).field("pressure_MPa", point.pressure_MPa);
+  json.field("pressure_min_MPa", point.pressure_min_MPa).field("pressure_max_MPa", point.pressure_max_MPa);
+  json.field("pressure_target_MPa", point.target_MPa)
+      .field("readings", point.readings)
+      .field("bad", point.bad);
+  json.field("trouble", point.trouble).end_object();
+}
+
+void write_step(JsonWriter& json, const store::StoredStep& step) {
+  const auto& sum = step.summary;
+  json.object().field("step", sum.step).field("cycle", sum.cycle).field("samples", sum.samples);
+  json.field("first_test_time_s", sum.first_test_time_s).field("last_test_time_s", sum.last_test_time_s);
+  json.field("duration_s", sum.duration_s);
+  json.field("charge_Ah", sum.charge.charge_Ah).field("charge_energy_Wh", sum.charge.energy_Wh);
+  json.field("charge_mean_we_vs_re_V", sum.charge.mean_we_vs_re_V());
+  json.field("discharge_Ah", sum.discharge.charge_Ah).field("discharge_energy_Wh", sum.discharge.energy_Wh);
+  json.field("discharge_mean_we_vs_re_V", sum.discharge.mean_we_vs_re_V());
+  json.field("last_we_vs_re_V", sum.last_we_vs_re_V).field("last_cell_V", sum.last_cell_V);
+  json.field("end_reason", step.end_reason).end_object();
+}
+
 void write_run_row(JsonWriter& json, const store::StoredRun& run) {
   json.object();
   write_run(json, run);
@@ -172,31 +201,19 @@ void write_run_row(JsonWriter& json, const store::StoredRun& run) {
 
 // --- series
 
-// Wall time of a point. A run has no other clock in its roll-ups; a gap in it shifts what follows.
-WallTime wall_of(const store::StoredRun& run, double test_time_s) {
-  return run.started + std::chrono::duration_cast<WallTime::duration>(Seconds(test_time_s / run.time_scale));
-}
-
-double test_time_of(const store::StoredRun& run, WallTime at) {
-  return Seconds(at - run.started).count() * run.time_scale;
-}
-
 struct SeriesQuery {
-  std::string run;
+  std::string run;      ///< one run, or
+  std::string station;  ///< every run of a station between `from` and `to`
   std::optional<double> from_s, to_s;
   std::optional<WallTime> from, to;
   std::size_t max_points = 0;
   std::set<std::string, std::less<>> fields;  ///< empty: all
   bool columns = false;
 
-  [[nodiscard]] double first(const store::StoredRun& of) const {
-    return from ? test_time_of(of, *from) : from_s.value_or(-std::numeric_limits<double>::max());
-  }
-  [[nodiscard]] double last(const store::StoredRun& of) const {
-    return to ? test_time_of(of, *to) : to_s.value_or(std::numeric_limits<double>::max());
-  }
   [[nodiscard]] bool wants(std::string_view field) const { return fields.empty() || fields.contains(field); }
 };
+
+constexpr WallTime beginning = WallTime::min(), end_of_time = WallTime::max();
 
 using Point = store::SeriesPoint;
 using Extreme = std::optional<double> Point::*;
@@ -211,10 +228,25 @@ constexpr Quantities quantities[] = {
     {"current_A", "current_min_A", "current_max_A", &Point::current_min_A, &Point::current_max_A},
 };
 
+std::vector<store::StoredRun> runs_meant(const SeriesQuery& query, Archive& archive) {
+  if (query.run.empty())
+    return archive.runs_of_station(query.station, query.from.value_or(beginning),
+                                   query.to.value_or(end_of_time));
+  auto run = archive.run(query.run);
+  return run ? std::vector{std::move(*run)} : std::vector<store::StoredRun>();
+}
+
+std::vector<Point> points_of(const SeriesQuery& query, const std::string& run, std::size_t max_points,
+                             Archive& archive) {
+  if (query.from || query.to)
+    return archive.series(run, query.from.value_or(beginning), query.to.value_or(end_of_time), max_points);
+  constexpr double always = std::numeric_limits<double>::max();
+  return archive.series(run, query.from_s.value_or(-always), query.to_s.value_or(always), max_points);
+}
+
 void write_row(JsonWriter& json, const SeriesQuery& query, const store::StoredRun& run, const Point& point,
                Extreme Quantities::*which) {
-  const auto at = wall_of(run, point.test_time_s);
-  json.object().field("time", at).field("time_ms", unix_ms(at));
+  json.object().field("time", point.at).field("time_ms", unix_ms(point.at));
   if (query.wants("run")) json.field("run", run.id);
   if (query.wants("station")) json.field("station", run.station);
   if (query.wants("test_time_s")) json.field("test_time_s", point.test_time_s);
@@ -225,16 +257,17 @@ void write_row(JsonWriter& json, const SeriesQuery& query, const store::StoredRu
 
 // Long form, one row a point. A thinned point becomes two rows at the same time, its lowest and its highest values: a
 // line through the rows shows every excursion, and no value is made up.
-Response series_rows(const SeriesQuery& query, const store::StoredRun& run,
-                     const std::vector<Point>& points) {
+Response series_rows(const SeriesQuery& query, const std::vector<store::StoredRun>& runs, Archive& archive) {
   JsonWriter writer;
   writer.array();
-  for (const auto& point : points) {
-    write_row(writer, query, run, point, &Quantities::min);
-    const bool single =
-        std::ranges::all_of(quantities, [&](const auto& it) { return point.*it.min == point.*it.max; });
-    if (!single) write_row(writer, query, run, point, &Quantities::max);
-  }
+  for (const auto& run : runs)
+    for (const auto& point :
+         points_of(query, run.id, std::max<std::size_t>(2, query.max_points / runs.size()), archive)) {
+      write_row(writer, query, run, point, &Quantities::min);
+      const bool single =
+          std::ranges::all_of(quantities, [&](const auto& it) { return point.*it.min == point.*it.max; });
+      if (!single) write_row(writer, query, run, point, &Quantities::max);
+    }
   writer.end_array();
   return json(std::move(writer));
 }
@@ -246,14 +279,15 @@ void write_column(JsonWriter& json, std::string_view name, const std::vector<Poi
   json.end_array();
 }
 
-// One array a quantity, for charts: half the bytes and no keys to repeat.
-Response series_columns(const SeriesQuery& query, const store::StoredRun& run,
-                        const std::vector<Point>& points) {
+// One run, one array a quantity: for charts, a third of the bytes.
+Response series_columns(const SeriesQuery& query, const store::StoredRun& run, Archive& archive) {
+  const auto points = points_of(query, run.id, query.max_points, archive);
   JsonWriter writer;
   writer.object()
       .field("run", run.id)
       .field("started_ms", unix_ms(run.started))
       .field("time_scale", run.time_scale);
+  write_column(writer, "time_ms", points, [](const Point& point) { return unix_ms(point.at); });
   write_column(writer, "test_time_s", points, [](const Point& point) { return point.test_time_s; });
   for (const auto& quantity : quantities) {
     if (!query.wants(quantity.name)) continue;
@@ -282,7 +316,6 @@ void read_fields(SeriesQuery& query, Parameters& parameters) {
 
 SeriesQuery read_series(const Asked& asked, Parameters& parameters) {
   SeriesQuery query;
-  query.run = run_asked(asked, parameters);
   query.from = parameters.time("from");
   query.to = parameters.time("to");
   query.from_s = parameters.number("from_s");
@@ -293,7 +326,73 @@ SeriesQuery read_series(const Asked& asked, Parameters& parameters) {
   if (format != "rows" && format != "columns")
     parameters.complain(fmt::format("format={} is not known; there are rows and columns.", format));
   query.columns = format == "columns";
+  const auto station = parameters.text("station");
+  if (station && (query.from || query.to) && !query.columns)
+    query.station = *station;
+  else
+    query.run = run_asked(asked, parameters);
   return query;
+}
+
+// --- capacities
+
+struct Cycle {
+  double charge_Ah = 0, discharge_Ah = 0;
+  double longest_discharge_s = 0, longest_discharge_Ah = 0;
+  bool running = false;
+};
+
+std::map<std::uint32_t, Cycle> cycles_of(const std::vector<store::StoredStep>& steps) {
+  std::map<std::uint32_t, Cycle> cycles;
+  for (const auto& [sum, end_reason] : steps) {
+    if (sum.cycle == 0) continue;  // before the first current step
+    auto& cycle = cycles[sum.cycle];
+    cycle.charge_Ah += sum.charge.charge_Ah;
+    cycle.discharge_Ah += sum.discharge.charge_Ah;
+    cycle.running |= !end_reason;
+    if (sum.discharge.charge_Ah <= cycle.longest_discharge_Ah) continue;
+    cycle.longest_discharge_s = sum.duration_s;
+    cycle.longest_discharge_Ah = sum.discharge.charge_Ah;
+  }
+  return cycles;
+}
+
+// The active mass of the cell as it was configured when the run began; none for a run without a cell.
+std::optional<double> cam_g(const store::StoredRun& run) {
+  boost::system::error_code error;
+  const auto cell = boost::json::parse(run.cell_json.value_or(""), error);
+  if (error || !cell.is_object()) return std::nullopt;
+  const auto number_at = [&](boost::json::string_view key) {
+    const auto* value = cell.as_object().if_contains(key);
+    return value != nullptr && value->is_number() ? value->to_number<double>() : 0;
+  };
+  const double grams = 1e-3 * number_at("composite_mg") * number_at("cam_fraction");
+  return grams > 0 ? std::optional(grams) : std::nullopt;
+}
+
+Response capacities_of(const store::StoredRun& run, const std::vector<store::StoredStep>& steps) {
+  const auto mass_g = cam_g(run);
+  const auto per_gram = [&](double charge_Ah) {
+    return mass_g.transform([&](double grams) { return 1e3 * charge_Ah / grams; });
+  };
+  const auto ratio = [](double part, double whole) {
+    return whole > 0 ? std::optional(part / whole) : std::nullopt;
+  };
+  JsonWriter writer;
+  writer.array();
+  for (const auto& [number, cycle] : cycles_of(steps)) {
+    writer.object().field("run", run.id).field("cycle", number).field("running", cycle.running);
+    writer.field("charge_mAh", 1e3 * cycle.charge_Ah).field("discharge_mAh", 1e3 * cycle.discharge_Ah);
+    writer.field("charge_mAh_g", per_gram(cycle.charge_Ah))
+        .field("discharge_mAh_g", per_gram(cycle.discharge_Ah));
+    writer.field("coulombic_efficiency", ratio(cycle.discharge_Ah, cycle.charge_Ah));
+    // As measured: mean current of the largest discharge over the run's 1 C.
+    writer.field("discharge_rate_C",
+                 ratio(3600 * cycle.longest_discharge_Ah, cycle.longest_discharge_s * run.one_C_A));
+    writer.end_object();
+  }
+  writer.end_array();
+  return json(std::move(writer));
 }
 
 Response no_such_run(const std::string& id) { return not_found("run called " + id); }
@@ -305,29 +404,25 @@ Way series(const Asked& asked) {
   const auto query = read_series(asked, parameters);
   if (auto refused = parameters.finish()) return *refused;
   return [query](Archive& archive) {
-    const auto run = archive.run(query.run);
-    if (!run) return no_such_run(query.run);
-    const auto points = archive.series(query.run, query.first(*run), query.last(*run), query.max_points);
-    return query.columns ? series_columns(query, *run, points) : series_rows(query, *run, points);
+    const auto runs = runs_meant(query, archive);
+    if (runs.empty() && !query.run.empty()) return no_such_run(query.run);
+    return query.columns ? series_columns(query, runs.front(), archive) : series_rows(query, runs, archive);
   };
 }
 
 Way pressures(const Asked& asked) {
   Parameters parameters(asked.request);
-  const auto id = run_asked(asked, parameters);
+  const auto from = parameters.time("from"), to = parameters.time("to");
   const auto max_points = static_cast<std::size_t>(parameters.whole("max_points", 1000, 2, 20'000));
+  const auto station = from || to ? parameters.text("station").value_or("") : "";
+  const auto id = station.empty() ? run_asked(asked, parameters) : "";
   if (auto refused = parameters.finish()) return *refused;
-  return [id, max_points](Archive& archive) {
-    if (!archive.run(id)) return no_such_run(id);
-    JsonWriter writer;
-    writer.array();
-    for (const auto& point : archive.pressures(id, max_points)) {
-      writer.object().field("time", point.at).field("time_ms", unix_ms(point.at)).field("run", id);
-      writer.field("test_time_s", point.test_time_s).field("pressure_MPa", point.pressure_MPa);
-      writer.field("pressure_target_MPa", point.target_MPa).field("trouble", point.trouble).end_object();
-    }
-    writer.end_array();
-    return json(std::move(writer));
+  return [=](Archive& archive) {
+    if (station.empty() && !archive.run(id)) return no_such_run(id);
+    const auto points = station.empty() ? archive.pressures_of_run(id, max_points)
+                                        : archive.pressures(station, from.value_or(beginning),
+                                                            to.value_or(end_of_time), max_points);
+    return array_of(points, write_pressure);
   };
 }
 
@@ -336,16 +431,15 @@ Way capacities(const Asked& asked) {
   const auto id = run_asked(asked, parameters);
   if (auto refused = parameters.finish()) return *refused;
   return [id](Archive& archive) {
+    const auto run = archive.run(id);
+    return run ? capacities_of(*run, archive.steps(id)) : no_such_run(id);
+  };
+}
+
+Way run_steps(const Asked& asked) {
+  return [id = asked.places[0]](Archive& archive) {
     if (!archive.run(id)) return no_such_run(id);
-    JsonWriter writer;
-    writer.array();
-    for (const auto& cycle : archive.capacities(id)) {
-      writer.object().field("run", id).field("cycle", cycle.cycle).field("rate_C", cycle.rate_C);
-      writer.field("charge_mAh_g", cycle.charge_mAh_g).field("discharge_mAh_g", cycle.discharge_mAh_g);
-      writer.field("complete", cycle.complete).end_object();
-    }
-    writer.end_array();
-    return json(std::move(writer));
+    return array_of(archive.steps(id), write_step);
   };
 }
 

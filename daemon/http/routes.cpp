@@ -44,6 +44,7 @@ constexpr Route table[] = {
     {"GET", "/api/v1/runs", runs},
     {"GET", "/api/v1/runs/{run}", run},
     {"GET", "/api/v1/runs/{run}/events", run_events},
+    {"GET", "/api/v1/runs/{run}/steps", run_steps},
     {"GET", "/api/v1/series", series},
     {"GET", "/api/v1/pressures", pressures},
     {"GET", "/api/v1/capacities", capacities},

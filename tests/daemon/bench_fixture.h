@@ -16,6 +16,8 @@ inline WallTime noon() {
   return std::chrono::sys_days(std::chrono::year{2026} / 11 / 22) + std::chrono::hours(13);
 }
 
+inline WallTime began() { return noon() - std::chrono::hours(61); }  // of the run on A1
+
 template <typename Q>
 status::Reading<Q> good(double value, double age_s = 0.2) {
   return {Q(value), status::Quality::good, Seconds(age_s)};
@@ -179,7 +181,6 @@ inline Status bench() {
   return bench;
 }
 
-/// Capacities that fall with the rate, two cycles each of 0.1, 0.3, 1 and 2 C.
 class Archive : public http::Archive {
  public:
   std::vector<store::StoredRun> runs(int) override {
@@ -209,29 +210,63 @@ class Archive : public http::Archive {
           point(first + (last - first) * static_cast<double>(i) / static_cast<double>(count - 1)));
     return found;
   }
-  std::vector<store::PressurePoint> pressures(const std::string&, std::size_t) override {
+  std::vector<store::SeriesPoint> series(const std::string& id, WallTime from, WallTime to,
+                                         std::size_t max_points) override {
+    const auto since = [](WallTime at) { return Seconds(at - began()).count(); };
+    return series(id, since(from), since(to), max_points);
+  }
+  std::vector<store::StoredRun> runs_of_station(const std::string&, WallTime, WallTime) override {
+    return {stored("r000012"), stored("r000015")};
+  }
+  std::vector<store::PressurePoint> pressures_of_run(const std::string&, std::size_t) override {
     std::vector<store::PressurePoint> found;
     for (int i = 0; i < 600; ++i) {
       store::PressurePoint point;
       point.test_time_s = i * 366.0;
-      point.at = noon() - std::chrono::hours(61) + std::chrono::seconds(i * 366);
+      point.at = began() + std::chrono::seconds(i * 366);
       point.pressure_MPa = 50 + 0.06 * std::sin(i / 3.0) + 0.03 * std::sin(i * 1.7);
+      point.pressure_min_MPa = *point.pressure_MPa - 0.04;
+      point.pressure_max_MPa = *point.pressure_MPa + 0.04;
       point.target_MPa = 50;
       found.push_back(point);
     }
     return found;
   }
-  std::vector<http::CycleCapacity> capacities(const std::string&) override {
-    std::vector<http::CycleCapacity> found;
-    const std::array rates = {0.1, 0.1, 0.3, 0.3, 1.0, 1.0, 2.0, 2.0};
-    const std::array discharge = {152.1, 151.7, 138.4, 137.9, 104.2, 103.1, 61.8, 61.0};
-    for (std::uint32_t i = 0; i < 6; ++i)
-      found.push_back({i + 1, rates[i], discharge[i] / (i == 0 ? 0.79 : 0.991), discharge[i], i < 5});
+  std::vector<store::PressurePoint> pressures(const std::string&, WallTime, WallTime, std::size_t) override {
+    return pressures_of_run("", 0);
+  }
+  // Two cycles each at 0.1, 0.3, 1 and 2 C, of which the sixth is running; capacities fall with the rate.
+  std::vector<store::StoredStep> steps(const std::string&) override {
+    const std::array rates = {0.1, 0.1, 0.3, 0.3, 1.0, 1.0};
+    const std::array discharged = {152.1, 151.7, 138.4, 137.9, 104.2, 0.0};
+    std::vector<store::StoredStep> found;
+    for (std::uint32_t i = 0; i < rates.size(); ++i) {
+      store::StoredStep charge, discharge;
+      charge.summary.cycle = discharge.summary.cycle = i + 1;
+      charge.summary.step = 4 * i;
+      discharge.summary.step = 4 * i + 2;
+      discharge.summary.discharge.charge_Ah = discharged[i] * 8.04e-6;
+      charge.summary.charge.charge_Ah = (i == 5 ? 41.0 : discharged[i] / (i == 0 ? 0.79 : 0.991)) * 8.04e-6;
+      discharge.summary.duration_s = 3600 * discharge.summary.discharge.charge_Ah / (rates[i] * 1.608e-3);
+      charge.end_reason = "planned";
+      if (i == 5) charge.end_reason.reset();
+      found.push_back(charge);
+      if (i == 5) break;
+      discharge.end_reason = "planned";
+      found.push_back(discharge);
+    }
     return found;
   }
   std::vector<store::StoredAlarm> alarms(int) override {
-    store::AlarmRow row{"A2", "r000013", "alarm", "pressure_low", "46.2 MPa", noon()};
-    return {{41, row, std::nullopt, std::nullopt}};
+    store::StoredAlarm alarm;
+    alarm.id = 41;
+    alarm.row = {.station = "A2",
+                 .run = "r000013",
+                 .severity = "alarm",
+                 .cause = "pressure_low",
+                 .text = "46.2 MPa",
+                 .raised = noon()};
+    return {alarm};
   }
   std::optional<store::StoredScore> score(const std::string& name) override {
     if (name != "coatings") return std::nullopt;
@@ -257,12 +292,12 @@ class Archive : public http::Archive {
     run.recipe_hash = "5f2a";
     run.recipe_text = R"({"method":[]})";
     run.cell = "R-LiNbO3";
-    run.cell_json = R"({"composite_mg":12})";
+    run.cell_json = R"({"composite_mg":12,"cam_fraction":0.67})";
     run.material = "ncm-linbo3";
     run.who = "anna";
     run.phase = "running";
     run.one_C_A = 1.608e-3;
-    run.started = noon() - std::chrono::hours(61);
+    run.started = began();
     return run;
   }
   static store::StoredEvent event(std::int64_t seq) {
@@ -285,6 +320,7 @@ class Archive : public http::Archive {
         3.25 + 0.62 * state + 0.16 * std::pow(state, 6) - 0.35 * std::pow(1 - state, 8) + 0.03 * sign;
     store::SeriesPoint point;
     point.test_time_s = time_s;
+    point.at = began() + std::chrono::duration_cast<WallTime::duration>(Seconds(time_s));
     point.we_vs_re_min_V = volt;
     point.we_vs_re_max_V = volt + (discharge ? 0.004 : 0);
     point.cell_min_V = volt - 0.62 + 0.05 * sign;

@@ -257,6 +257,31 @@ TEST_CASE("a thinned point becomes two rows, its lowest and its highest, and not
   CHECK(numbers.size() == 3);  // time, time_ms, cell_V
 }
 
+TEST_CASE("a station between two times gives every run that was on it") {
+  Bench bench;
+  const auto rows =
+      parsed(bench.get(
+                 "/api/v1/series?station=A1&from=2026-11-20T00:00:00Z&to=2026-11-20T01:00:00Z&max_points=8"))
+          .as_array();
+  REQUIRE(rows.size() == 8);
+  CHECK(rows.front().at("run") == "r000012");
+  CHECK(rows.back().at("run") == "r000015");
+}
+
+TEST_CASE("capacities are per gram of active material of the cell as it was, with the rate as measured") {
+  Bench bench;
+  // 12 mg x 0.67 = 8.04 mg; the fixture discharges 152.1 mAh/g at 0.1 C, then 104.2 mAh/g at 1 C in cycle 5.
+  const auto rows = parsed(bench.get("/api/v1/capacities?run=r000012")).as_array();
+  REQUIRE(rows.size() == 6);
+  CHECK(rows[0].at("discharge_mAh_g").as_double() == doctest::Approx(152.1));
+  CHECK(rows[0].at("discharge_mAh").as_double() == doctest::Approx(1.222884));
+  CHECK(rows[0].at("coulombic_efficiency").as_double() == doctest::Approx(0.79));
+  CHECK(rows[4].at("discharge_rate_C").as_double() == doctest::Approx(1));
+  CHECK(rows[4].at("running") == false);
+  CHECK(rows[5].at("running") == true);
+  CHECK(rows[5].at("discharge_rate_C").is_null());
+}
+
 TEST_CASE("a series in columns has one length") {
   Bench bench;
   const auto columns = parsed(bench.get("/api/v1/series?run=r000012&format=columns&max_points=100"));
