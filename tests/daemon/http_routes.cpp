@@ -273,10 +273,10 @@ TEST_CASE("capacities are per gram of active material of the cell as it was, wit
   // 12 mg x 0.67 = 8.04 mg; the fixture discharges 152.1 mAh/g at 0.1 C, then 104.2 mAh/g at 1 C in cycle 5.
   const auto rows = parsed(bench.get("/api/v1/capacities?run=r000012")).as_array();
   REQUIRE(rows.size() == 6);
-  CHECK(rows[0].at("discharge_mAh_g").as_double() == doctest::Approx(152.1));
-  CHECK(rows[0].at("discharge_mAh").as_double() == doctest::Approx(1.222884));
-  CHECK(rows[0].at("coulombic_efficiency").as_double() == doctest::Approx(0.79));
-  CHECK(rows[4].at("discharge_rate_C").as_double() == doctest::Approx(1));
+  CHECK(rows[0].at("discharge_mAh_g").to_number<double>() == doctest::Approx(152.1));
+  CHECK(rows[0].at("discharge_mAh").to_number<double>() == doctest::Approx(1.222884));
+  CHECK(rows[0].at("coulombic_efficiency").to_number<double>() == doctest::Approx(0.79));
+  CHECK(rows[4].at("discharge_rate_C").to_number<double>() == doctest::Approx(1));
   CHECK(rows[4].at("running") == false);
   CHECK(rows[5].at("running") == true);
   CHECK(rows[5].at("discharge_rate_C").is_null());

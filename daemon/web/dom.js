@@ -1,0 +1,51 @@
+// Elements from data, and the least change that makes a page look like them: whoever reads, selects text or has the
+// keyboard's focus is not disturbed by the next second.
+
+/** h("p", {class: "x"}, "text", child): texts and elements; null, undefined and false are left out. */
+export function h(tag, attributes, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes ?? {}))
+    if (value !== null && value !== undefined && value !== false)
+      element.setAttribute(name, value === true ? "" : value);
+  element.append(...present(children));
+  return element;
+}
+
+/** Makes the children of `place` look like `wanted`. An element with data-keep is filled by its owner: it stays. */
+export function show(place, ...wanted) {
+  sync(place, present(wanted));
+}
+
+function present(children) {
+  return children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
+}
+
+function sync(place, wanted) {
+  const have = [...place.childNodes];
+  wanted.forEach((want, i) => {
+    const is = have[i];
+    if (is === undefined) place.append(want);
+    else if (!alike(is, want)) is.replaceWith(want);
+    else update(is, want);
+  });
+  have.slice(wanted.length).forEach((rest) => rest.remove());
+}
+
+function alike(is, want) {
+  if (typeof want === "string" || typeof want === "number") return is.nodeType === Node.TEXT_NODE;
+  if (want.nodeType === Node.TEXT_NODE) return is.nodeType === Node.TEXT_NODE;
+  return is.nodeName === want.nodeName && is.dataset?.keep === want.dataset?.keep;
+}
+
+function update(is, want) {
+  if (is.nodeType === Node.TEXT_NODE) {
+    const text = want.nodeType === Node.TEXT_NODE ? want.data : String(want);
+    if (is.data !== text) is.data = text;
+    return;
+  }
+  if (is.dataset.keep) return;
+  for (const { name } of [...is.attributes]) if (!want.hasAttribute(name)) is.removeAttribute(name);
+  for (const { name, value } of [...want.attributes])
+    if (is.getAttribute(name) !== value) is.setAttribute(name, value);
+  sync(is, [...want.childNodes]);
+}
