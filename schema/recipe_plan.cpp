@@ -161,7 +161,7 @@ class Planner {
 
   /// The outermost potentials of the whole recipe, and around them the guards of every current step.
   void settle_window() {
-    Window planned;
+    Window& planned = planned_;
     for (const Step& step : recipe_.method) {
       if (const auto* s = std::get_if<ConstantCurrent>(&step.what);
           s && s->until_voltage_V.value_or(0) != 0) {
@@ -284,6 +284,7 @@ class Planner {
       check_potential(from, planned.source, "until_voltage_V", *step.until_voltage_V);
       planned.until_voltage = Volt(*step.until_voltage_V - offset_V_);
     }
+    check_direction(from, planned.source, charges, step.until_voltage_V);
     count_cycle(charges);
     limit_time(planned, step.until_time_s, rate);
     const double moved_mAh = std::abs(current_mA) * planned.run_time.count() / 3600;
@@ -350,6 +351,17 @@ class Planner {
                          digits(potential_V), digits(outermost_V)));
   }
 
+  /// A charge that ends below where discharges end, or the other way round, is a slip of the pen.
+  void check_direction(const Step& from, std::uint32_t source, bool charges, std::optional<double> until_V) {
+    const auto& beyond = charges ? planned_.low : planned_.high;
+    if (until_V.value_or(0) == 0 || !beyond) return;
+    if (charges ? *until_V <= *beyond : *until_V >= *beyond)
+      refuse(from, source,
+             fmt::format("the limits are inverted: this {} ends at {} V, and {} at {} V",
+                         charges ? "charge" : "discharge", digits(*until_V),
+                         charges ? "a discharge" : "a charge", digits(*beyond)));
+  }
+
   [[nodiscard]] double signed_current_mA(const ConstantCurrent& step) const {
     if (step.rate_C.value_or(0) != 0) return *step.rate_C * plan_.one_C.value() * 1e3;
     return step.current_mA.value_or(0);
@@ -376,6 +388,7 @@ class Planner {
   bool polarises_ = false;
   LimitOn limit_on_ = LimitOn::cell;
   double offset_V_ = 0;  ///< what the recipe's potentials on the working electrode are above the instrument's
+  Window planned_;       ///< the outermost potentials, as the recipe says them
   Guards guards_;
   std::uint32_t cycle_ = 0;
   bool first_charges_ = true, last_charges_ = true;
