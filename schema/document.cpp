@@ -1,13 +1,14 @@
 #include "schema/document.h"
 
 #include <fmt/format.h>
-#include <toml++/toml.h>
 
 #include <algorithm>
 #include <boost/json.hpp>
 #include <charconv>
 #include <cmath>
 #include <sstream>
+
+#include "schema/toml.h"
 
 namespace cambench::document {
 namespace {
@@ -49,6 +50,29 @@ Value from_toml(const toml::node& node) {
     value.data = text_of.str();
   }
   return value;
+}
+
+/// Whether toml++ gives up on the first `lines` lines without a word (see schema/toml.h).
+bool gives_up(std::string_view text, std::size_t lines) {
+  std::size_t end = 0;
+  for (std::size_t i = 0; i < lines && end < text.size(); ++i)
+    end = std::min(text.find('\n', end), text.size() - 1) + 1;
+  try {
+    static_cast<void>(toml::parse(text.substr(0, end)));
+    return false;
+  } catch (const BadToml&) {
+    return true;
+  }
+}
+
+/// The line, from 1, on which it does: found by halving, since what comes after that line makes no difference.
+std::size_t line_of_giving_up(std::string_view text) {
+  std::size_t good = 0, bad = static_cast<std::size_t>(std::ranges::count(text, '\n')) + 1;
+  while (bad - good > 1) {
+    const std::size_t middle = good + (bad - good) / 2;
+    (gives_up(text, middle) ? bad : good) = middle;
+  }
+  return bad;
 }
 
 // --- JSON --------------------------------------------------------------------------------------
@@ -266,12 +290,16 @@ bool within(double number, Range range) {
 
 }  // namespace
 
-Result<Value> parse_toml(std::string_view text, std::string_view file) {
-  const toml::parse_result parsed = toml::parse(without_bom(text), file);
+Result<Value> parse_toml(std::string_view text, std::string_view file) try {
+  text = without_bom(text);
+  const toml::parse_result parsed = toml::parse(text, file);
   if (parsed) return from_toml(parsed.table());
   const auto place = parsed.error().source().begin;
   return fail(Fault::Kind::input, fmt::format("{}:{}:{}: this is not TOML: {}", file, place.line,
                                               place.column, parsed.error().description()));
+} catch (const BadToml&) {
+  return fail(Fault::Kind::input, fmt::format("{}:{}: this is not TOML: expected a name in the brackets",
+                                              file, line_of_giving_up(without_bom(text))));
 }
 
 Result<Value> parse_json(std::string_view text, std::string_view file) {

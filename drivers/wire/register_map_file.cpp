@@ -1,7 +1,6 @@
 // The reader of register maps. toml++ is included here and nowhere else in this room.
 #include <fmt/core.h>
 #include <fmt/ranges.h>
-#include <toml++/toml.h>
 
 #include <algorithm>
 #include <array>
@@ -9,6 +8,8 @@
 #include <set>
 
 #include "drivers/wire/register_map.h"
+#include "schema/document.h"
+#include "schema/toml.h"
 
 namespace cambench::wire::modbus {
 
@@ -796,12 +797,9 @@ void MapReader::check_requests() const {
 
 Result<RegisterMap> read_register_map(std::string_view text, const std::string& file) {
   try {
-    const toml::parse_result parsed = toml::parse(text, file);
-    if (!parsed)
-      return fail(Fault::Kind::input,
-                  fmt::format("{}:{}: not TOML: {}", file, parsed.error().source().begin.line,
-                              parsed.error().description()));
-    return MapReader(parsed.table()).read();
+    if (const auto well_formed = document::parse_toml(text, file); !well_formed)
+      return fail(well_formed.error());
+    return MapReader(toml::parse(text, file).table()).read();
   } catch (const Rejected& rejected) {
     return fail(Fault::Kind::input, fmt::format("{}:{}: {}", file, rejected.line, rejected.sentence));
   }

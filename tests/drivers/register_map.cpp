@@ -243,8 +243,9 @@ TEST_CASE("every inconsistency of a map is refused with file, line and what was 
        "name, table"},
       {"[ramp]", "[watchdog]\naction = \"hold\"\n[ramp]",
        "small.toml:42: [watchdog]: says neither how it is armed, nor fed, nor verified"},
+      {"[ramp]", "[!ramp]", "small.toml:42: this is not TOML: expected a name in the brackets"},
       {"name = \"small\"", "name = small",
-       "small.toml:2: not TOML: Error while parsing value: could not determine value type"},
+       "small.toml:2:8: this is not TOML: Error while parsing value: could not determine value type"},
   };
   for (const Row& row : rows) {
     CAPTURE(row.from);

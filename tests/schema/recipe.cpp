@@ -504,13 +504,63 @@ TEST_CASE("the JSON Schema and the reader know the same keys") {
   CHECK(seen.size() == steps.size());
 }
 
+TEST_CASE("whatever a damaged recipe still means, an accepted plan is bounded") {
+  std::uint64_t state = 88172645463325252;  // xorshift: the same damage in every run
+  const auto any_below = [&](std::size_t n) {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return static_cast<std::size_t>(state % n);
+  };
+  const std::string_view digits = "0123456789.-e";
+  std::size_t accepted = 0;
+  for (const auto& name : builtin_recipes()) {
+    const auto cell = name == "rate-test-3e" ? rate_cell() : degradation_cell();
+    for (int round = 0; round < 700; ++round) {
+      std::string text(builtin_recipe_text(name));
+      for (std::size_t hits = 1 + any_below(3); hits > 0; --hits) {
+        const std::size_t at = any_below(text.size());
+        const auto digit = text.find_first_of("0123456789", at);
+        if (round % 2 == 0 && digit != std::string::npos)
+          text[digit] = digits[any_below(digits.size())];  // a slip of the finger in a number
+        else
+          text[at] = static_cast<char>(any_below(256));  // a damaged file
+      }
+      const auto recipe = read_recipe(text, "damaged.toml");
+      if (!recipe) continue;
+      const auto planned = plan(*recipe, cell);
+      if (!planned) continue;
+      ++accepted;
+      for (const PlannedStep& step : planned->steps) {
+        REQUIRE(step.run_time.count() > 0);
+        REQUIRE(step.sampling <= step.record_every);
+        if (step.kind != PlannedStep::Kind::constant_current) continue;
+        REQUIRE(std::abs(step.current.value()) <= recipe->guard.allow_current_mA * 1e-3);
+        REQUIRE(step.guards.charge_max.has_value());
+        const bool we = step.limit_on == LimitOn::we_vs_re;
+        const auto low = we ? step.guards.we_min : step.guards.cell_min;
+        const auto high = we ? step.guards.we_max : step.guards.cell_max;
+        REQUIRE((low && high && *low < *high));
+        if (step.until_voltage) REQUIRE((*low < *step.until_voltage && *step.until_voltage < *high));
+        if (cell.electrodes == 3)
+          REQUIRE((step.guards.cell_min && step.guards.cell_max && step.guards.we_min));
+        if (!step.until_voltage) REQUIRE(step.run_time_is_planned);
+      }
+    }
+  }
+  CHECK(accepted > 300);  // the damage is small enough to be interesting
+}
+
 TEST_CASE("no text crashes the reader") {
   for (const std::string_view text :
        {"", "{", "{}", "[]", "null", "\"", "{\"a\":", "method = 1", "[[method]]", "method = [1, [2]]",
-        "{\"method\": {\"a\": []}}", "\xEF\xBB\xBF{}", "a = 1979-05-27", "a = nan", "\xff\xfe"}) {
+        "{\"method\": {\"a\": []}}", "\xEF\xBB\xBF{}", "a = 1979-05-27", "a = nan", "[!store]", "[[^]]",
+        "a = 1\n[ *x]\n", "\xff\xfe"}) {
     for (const std::string_view file : {"x.toml", "x.json", "x"})
       CHECK_FALSE(read_recipe(text, file).has_value());
   }
+  CHECK(has(mistakes_in("a = 1\nb = [\n[1],\n]\n[!store]\nc = 2\n"),
+            "test.toml:5: this is not TOML: expected a name in the brackets"));
   CHECK(has(mistakes_in("record.time_s = nan\nmethod = []\n"), "found nan"));
   CHECK_FALSE(read_recipe(std::string(100'000, '['), "x.json").has_value());
   CHECK_FALSE(read_recipe("a = " + std::string(100'000, '['), "x.toml").has_value());
