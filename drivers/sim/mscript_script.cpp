@@ -12,7 +12,7 @@ namespace cambench::sim::script {
 namespace {
 
 // Errors by the numbers of the manual's appendix.
-enum Error : std::uint16_t {
+enum Refusal : std::uint16_t {
   no_memory = 0x000B,
   already_measured = 0x005B,
   unknown_command = 0x4001,
@@ -176,8 +176,8 @@ class Compiler {
     return true;
   }
   /// Remembers the first refusal, at the column after what was read last.
-  void refuse(Error error) {
-    if (!refused_) refused_ = Refused{error, line_number_, static_cast<int>(at_) + 1};
+  void refuse(Refusal refusal) {
+    if (!refused_) refused_ = Refused{refusal, line_number_, static_cast<int>(at_) + 1};
   }
 
   // --- arguments ----------------------------------------------------------------------------------------------

@@ -41,17 +41,6 @@ Model model_of_station(int index) {
   return index % 4 == 0 ? Model::emstat4_hr : Model::multi_emstat4_hr;
 }
 
-std::string_view name_of(Model model) {
-  switch (model) {
-    case Model::emstat4_hr: return "EmStat4 HR";
-    case Model::emstat4_lr: return "EmStat4 LR";
-    case Model::multi_emstat4_hr: return "MultiEmStat4 HR";
-    case Model::nexus: return "Nexus";
-    case Model::emstat_pico: return "EmStat Pico";
-  }
-  return "";
-}
-
 Station::Station(boost::asio::io_context& io, Settings settings)
     : settings_(std::move(settings)),
       name_(fmt::format("A{}", settings_.index + 1)),

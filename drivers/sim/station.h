@@ -22,7 +22,6 @@ namespace cambench::sim {
 
 /// Every second station has a Nexus on TCP; the others are USB instruments, EmStat4 and MultiEmStat4 by turns.
 Model model_of_station(int index);
-std::string_view name_of(Model model);
 
 class Station {
  public:

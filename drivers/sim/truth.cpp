@@ -41,14 +41,14 @@ void Truth::write(const Row& row) {
   const auto of_leads = [&](Volt Leads::*which) {
     return number(row.leads ? std::optional(*row.leads.*which) : std::nullopt);
   };
-  const auto of_extremes = [&](Volt MscriptMachine::Extremes::*which) {
+  const auto of_extremes = [&](Volt Extremes::*which) {
     return number(row.extremes ? std::optional(*row.extremes.*which) : std::nullopt);
   };
-  const std::string line = fmt::format(
-      "{:.3f},{},{},{:d},{:d},{},{:.9g},{},{},{},{},{:.9g},{:.3f}\n", row.instrument.count(), row.station,
-      row.cell, row.cell_on, row.script, row.switches, row.current.value(), of_leads(&Leads::we_vs_re),
-      of_leads(&Leads::we_vs_ce), of_extremes(&MscriptMachine::Extremes::lowest),
-      of_extremes(&MscriptMachine::Extremes::highest), row.charge.value(), row.pressure.value());
+  const std::string line =
+      fmt::format("{:.3f},{},{},{:d},{:d},{},{:.9g},{},{},{},{},{:.9g},{:.3f}\n", row.instrument.count(),
+                  row.station, row.cell, row.cell_on, row.script, row.switches, row.current.value(),
+                  of_leads(&Leads::we_vs_re), of_leads(&Leads::we_vs_ce), of_extremes(&Extremes::lowest),
+                  of_extremes(&Extremes::highest), row.charge.value(), row.pressure.value());
   bytes_ += std::fwrite(line.data(), 1, line.size(), out_.get());
 }
 

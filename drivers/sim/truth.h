@@ -29,8 +29,8 @@ class Truth {
         0;  ///< how often the cell was switched so far: an odd one out was too short to be seen
     Ampere current;
     std::optional<Leads> leads;
-    std::optional<MscriptMachine::Extremes> extremes;  ///< of WE against RE while on, since the last row
-    AmpereHour charge;                                 ///< of the cell, since it was mounted
+    std::optional<Extremes> extremes;  ///< of WE against RE while on, since the last row
+    AmpereHour charge;                 ///< of the cell, since it was mounted
     MegaPascal pressure;
   };
   void write(const Row& row);
