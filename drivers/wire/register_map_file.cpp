@@ -1,4 +1,5 @@
-// The reader of register maps. toml++ is included here and nowhere else in this room.
+// The reader of register maps: a tree of values that know their lines becomes a map, or one sentence about the first
+// thing that is wrong with it.
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
@@ -9,22 +10,23 @@
 
 #include "drivers/wire/register_map.h"
 #include "schema/document.h"
-#include "schema/toml.h"
 
 namespace cambench::wire::modbus {
 
 namespace {
 
+using Node = document::Value;
+
 /// Why a map cannot be used; ends the reading. Never leaves this file.
 struct Rejected {
-  std::size_t line = 0;
+  int line = 0;
   std::string sentence;
 };
 
 template <typename... Arguments>
-[[noreturn]] void reject(const toml::node& at, fmt::format_string<Arguments...> sentence,
+[[noreturn]] void reject(const Node& at, fmt::format_string<Arguments...> sentence,
                          Arguments&&... arguments) {
-  throw Rejected{at.source().begin.line, fmt::format(sentence, std::forward<Arguments>(arguments)...)};
+  throw Rejected{at.line, fmt::format(sentence, std::forward<Arguments>(arguments)...)};
 }
 
 std::optional<Unit> unit_named(std::string_view text) {
@@ -59,70 +61,74 @@ std::optional<Unit> unit_named(std::string_view text) {
               std::string(text)};
 }
 
+bool is_table(const Node& node) { return std::holds_alternative<Node::Table>(node.data); }
+
 /// One table of the file. Every key that is asked for is remembered: what is left over at the end is unknown.
 class Section {
  public:
-  Section(const toml::table& table, std::string where) : table_(table), where_(std::move(where)) {}
+  Section(const Node& table, std::string where) : table_(table), where_(std::move(where)) {}
 
-  [[nodiscard]] const toml::table& table() const { return table_; }
+  [[nodiscard]] const Node& table() const { return table_; }
+  [[nodiscard]] const Node::Table& members() const { return std::get<Node::Table>(table_.data); }
   [[nodiscard]] const std::string& where() const { return where_; }
 
-  const toml::node* find(std::string_view key) {
+  const Node* find(std::string_view key) {
     asked_.emplace(key);
-    return table_.get(key);
+    const auto found = std::ranges::find(members(), key, &document::Member::key);
+    return found == members().end() ? nullptr : &found->value;
   }
-  const toml::node& need(std::string_view key, std::string_view what) {
-    const toml::node* node = find(key);
+  const Node& need(std::string_view key, std::string_view what) {
+    const Node* node = find(key);
     if (!node) reject(table_, "{}: `{}` is missing ({})", where_, key, what);
     return *node;
   }
 
   std::optional<double> number(std::string_view key) {
-    const toml::node* node = find(key);
+    const Node* node = find(key);
     if (!node) return std::nullopt;
     return as_number(*node, key);
   }
   double number(std::string_view key, double otherwise) { return number(key).value_or(otherwise); }
   double need_number(std::string_view key, std::string_view what) { return as_number(need(key, what), key); }
 
-  double as_number(const toml::node& node, std::string_view key) const {
-    const auto value = node.value<double>();
-    if (!value || node.is_boolean() || !std::isfinite(*value))
-      reject(node, "{}: `{}` must be a number", where_, key);
+  double as_number(const Node& node, std::string_view key) const {
+    if (const auto* whole = std::get_if<std::int64_t>(&node.data)) return static_cast<double>(*whole);
+    const auto* value = std::get_if<double>(&node.data);
+    if (!value || !std::isfinite(*value)) reject(node, "{}: `{}` must be a number", where_, key);
     return *value;
   }
 
-  std::int64_t as_integer(const toml::node& node, std::string_view key, std::int64_t low,
-                          std::int64_t high) const {
-    const auto value = node.value_exact<std::int64_t>();
+  std::int64_t as_integer(const Node& node, std::string_view key, std::int64_t low, std::int64_t high) const {
+    const auto* value = std::get_if<std::int64_t>(&node.data);
     if (!value || *value < low || *value > high)
       reject(node, "{}: `{}` must be a whole number from {} to {}", where_, key, low, high);
     return *value;
   }
   std::int64_t integer(std::string_view key, std::int64_t otherwise, std::int64_t low, std::int64_t high) {
-    const toml::node* node = find(key);
+    const Node* node = find(key);
     return node ? as_integer(*node, key, low, high) : otherwise;
   }
 
-  std::string as_text(const toml::node& node, std::string_view key) const {
-    const auto value = node.value_exact<std::string>();
+  std::string as_text(const Node& node, std::string_view key) const {
+    const auto* value = std::get_if<std::string>(&node.data);
     if (!value) reject(node, "{}: `{}` must be a text in quotes", where_, key);
     return *value;
   }
   std::string text(std::string_view key, std::string otherwise) {
-    const toml::node* node = find(key);
+    const Node* node = find(key);
     return node ? as_text(*node, key) : otherwise;
   }
 
   bool flag(std::string_view key, bool otherwise) {
-    const toml::node* node = find(key);
+    const Node* node = find(key);
     if (!node) return otherwise;
-    if (!node->is_boolean()) reject(*node, "{}: `{}` must be true or false", where_, key);
-    return node->value_or(otherwise);
+    const auto* value = std::get_if<bool>(&node->data);
+    if (!value) reject(*node, "{}: `{}` must be true or false", where_, key);
+    return *value;
   }
 
   Seconds milliseconds(std::string_view key, double otherwise_ms, double low_ms, double high_ms) {
-    const toml::node* node = find(key);
+    const Node* node = find(key);
     const double ms = node ? as_number(*node, key) : otherwise_ms;
     if (node && !(ms >= low_ms && ms <= high_ms))
       reject(*node, "{}: `{}` must lie between {:g} and {:g} ms", where_, key, low_ms, high_ms);
@@ -130,33 +136,34 @@ class Section {
   }
 
   std::optional<Section> section(std::string_view key) {
-    const toml::node* node = find(key);
+    const Node* node = find(key);
     if (!node) return std::nullopt;
-    if (!node->is_table()) reject(*node, "{}: `{}` must be a table", where_, key);
-    return Section(*node->as_table(), below(key));
+    if (!is_table(*node)) reject(*node, "{}: `{}` must be a table", where_, key);
+    return Section(*node, below(key));
   }
 
-  std::vector<const toml::node*> list(std::string_view key) {
-    const toml::node* node = find(key);
-    std::vector<const toml::node*> nodes;
+  std::vector<const Node*> list(std::string_view key) {
+    const Node* node = find(key);
+    std::vector<const Node*> nodes;
     if (!node) return nodes;
-    if (!node->is_array()) reject(*node, "{}: `{}` must be a list", where_, key);
-    for (const toml::node& entry : *node->as_array()) nodes.push_back(&entry);
+    const auto* entries = std::get_if<Node::List>(&node->data);
+    if (!entries) reject(*node, "{}: `{}` must be a list", where_, key);
+    for (const Node& entry : *entries) nodes.push_back(&entry);
     return nodes;
   }
   std::vector<Section> sections(std::string_view key) {
     std::vector<Section> sections;
-    for (const toml::node* node : list(key)) {
-      if (!node->is_table()) reject(*node, "{}: every `{}` must be a table", where_, key);
-      sections.emplace_back(*node->as_table(), below(key));
+    for (const Node* node : list(key)) {
+      if (!is_table(*node)) reject(*node, "{}: every `{}` must be a table", where_, key);
+      sections.emplace_back(*node, below(key));
     }
     return sections;
   }
 
   void done() const {
-    for (const auto& [key, node] : table_)
-      if (!asked_.contains(key.str()))
-        reject(node, "{}: unknown key `{}`; known are {}", where_.empty() ? "the file" : where_, key.str(),
+    for (const auto& [key, node] : members())
+      if (!asked_.contains(key))
+        reject(node, "{}: unknown key `{}`; known are {}", where_.empty() ? "the file" : where_, key,
                fmt::join(asked_, ", "));
   }
 
@@ -168,14 +175,14 @@ class Section {
     return fmt::format("{} {}", where_, key);
   }
 
-  const toml::table& table_;
+  const Node& table_;
   std::string where_;
   std::set<std::string, std::less<>> asked_;
 };
 
 class MapReader {
  public:
-  explicit MapReader(const toml::table& file) : file_(file, "") {}
+  explicit MapReader(const Node& file) : file_(file, "") {}
 
   RegisterMap read() {
     read_device();
@@ -202,7 +209,7 @@ class MapReader {
   void read_write_rules(Section& section, ItemIndex index);
   void check_overlap() const;
   void read_press();
-  void check_pressure(const toml::node& at);
+  void check_pressure(const Node& at);
   void read_ramp();
   void read_watchdog();
   void read_actions();
@@ -210,25 +217,25 @@ class MapReader {
 
   std::uint16_t address_of(Section& section, std::string_view key, std::uint16_t& printed);
   Table table_of(Section& section);
-  const toml::node& node_of(ItemIndex item) const { return *item_nodes_[item]; }
-  ItemIndex item_named(const toml::node& at, std::string_view where, std::string_view name) const;
+  const Node& node_of(ItemIndex item) const { return *item_nodes_[item]; }
+  ItemIndex item_named(const Node& at, std::string_view where, std::string_view name) const;
   std::optional<ItemIndex> role(Section& section, std::string_view key);
-  BitCondition bit_condition(const toml::node& at, const std::string& where, const std::string& text) const;
-  std::pair<ItemIndex, BitField> bit_field(const toml::node& at, const std::string& where,
+  BitCondition bit_condition(const Node& at, const std::string& where, const std::string& text) const;
+  std::pair<ItemIndex, BitField> bit_field(const Node& at, const std::string& where,
                                            std::string_view text) const;
   Expectation expectation(Section& section);
   WriteStep write_step(Section& section);
   std::vector<WriteStep> write_steps(Section& section, std::string_view key);
   std::optional<Action> action(Section& actions, std::string_view name);
   void require_same_block(ItemIndex dependent, ItemIndex on, std::string_view why) const;
-  void require_pressure_unit(const toml::node& at, ItemIndex item, bool rate) const;
+  void require_pressure_unit(const Node& at, ItemIndex item, bool rate) const;
 
   Section file_;
   RegisterMap map_;
   std::int64_t base_ = 0;
   bool single_ = false;
   std::map<std::string, ItemIndex, std::less<>> names_;
-  std::vector<const toml::node*> item_nodes_;
+  std::vector<const Node*> item_nodes_;
 };
 
 void MapReader::read_device() {
@@ -240,7 +247,7 @@ void MapReader::read_device() {
   section->find("source");  // the manual and its revision, for people
   if (section->find("transport")) {
     map_.tcp = map_.rtu = false;
-    for (const toml::node* node : section->list("transport")) {
+    for (const Node* node : section->list("transport")) {
       const std::string name = section->as_text(*node, "transport");
       if (name != "tcp" && name != "rtu")
         reject(*node, "[device]: `transport` knows \"tcp\" and \"rtu\", not \"{}\"", name);
@@ -274,7 +281,7 @@ Table MapReader::table_of(Section& section) {
 }
 
 std::uint16_t MapReader::address_of(Section& section, std::string_view key, std::uint16_t& printed) {
-  const toml::node& node = section.need(key, "the number printed in the manual");
+  const Node& node = section.need(key, "the number printed in the manual");
   const auto number = section.as_integer(node, key, 0, 0xffff);
   if (number < base_)
     reject(node, "{}: `{}` {} lies below the base {} of this map", section.where(), key, number, base_);
@@ -289,7 +296,7 @@ void MapReader::read_blocks() {
     block.table = table_of(section);
     std::uint16_t printed = 0;
     block.address = address_of(section, "first", printed);
-    const toml::node& count = section.need("count", "how many registers");
+    const Node& count = section.need("count", "how many registers");
     block.count = static_cast<std::uint16_t>(section.as_integer(count, "count", 1, 0xffff));
     if (block.count > map_.max_registers)
       reject(count, "block \"{}\": {} registers, but the device gives at most {} in one request", block.name,
@@ -303,17 +310,17 @@ void MapReader::read_blocks() {
 
 void MapReader::read_items() {
   auto items = file_.section("item");
-  if (!items || items->table().empty())
+  if (!items || items->members().empty())
     reject(file_.table(), "no [item.<name>]: a map needs at least a pressure");
-  for (const auto& [key, node] : items->table()) {
-    if (!node.is_table()) reject(node, "[item.{}] must be a table", key.str());
-    names_.emplace(key.str(), map_.items.size());
+  for (const auto& [key, node] : items->members()) {
+    if (!is_table(node)) reject(node, "[item.{}] must be a table", key);
+    names_.emplace(key, map_.items.size());
     item_nodes_.push_back(&node);
-    map_.items.emplace_back().name = key.str();
+    map_.items.emplace_back().name = key;
   }
   std::vector<Section> sections;  // bits first: items refer to each other's
   for (ItemIndex i = 0; i < map_.items.size(); ++i) {
-    sections.emplace_back(*item_nodes_[i]->as_table(), fmt::format("item \"{}\"", map_.items[i].name));
+    sections.emplace_back(*item_nodes_[i], fmt::format("item \"{}\"", map_.items[i].name));
     read_item(sections.back(), i);
   }
   check_overlap();
@@ -327,7 +334,7 @@ void MapReader::read_item(Section& section, ItemIndex index) {
   Item& item = map_.items[index];
   item.table = table_of(section);
   item.address = address_of(section, "address", item.printed);
-  const toml::node& type = section.need("type", "u16, i16, u32, i32, f32, u64, i64, f64, bit or string");
+  const Node& type = section.need("type", "u16, i16, u32, i32, f32, u64, i64, f64, bit or string");
   const auto known = type_named(section.as_text(type, "type"));
   if (!known)
     reject(type, "{}: unknown type \"{}\"; known are u16, i16, u32, i32, f32, u64, i64, f64, bit, string",
@@ -337,7 +344,7 @@ void MapReader::read_item(Section& section, ItemIndex index) {
   if (is_bit_table != (item.type == Type::bit))
     reject(type, "{}: type \"bit\" belongs to coils and discrete inputs, and nothing else does",
            section.where());
-  const toml::node* length = section.find("registers");
+  const Node* length = section.find("registers");
   item.count = static_cast<std::uint16_t>(words_of(item.type));
   if (item.type == Type::text)
     item.count = static_cast<std::uint16_t>(section.as_integer(
@@ -352,7 +359,7 @@ void MapReader::read_item(Section& section, ItemIndex index) {
 }
 
 void MapReader::read_number(Section& section, Item& item) {
-  const toml::node* order = section.find("order");
+  const Node* order = section.find("order");
   if (!order && item.count > 1)
     reject(section.table(),
            "{}: a number of {} registers needs `order` (ABCD, BADC, CDAB or DCBA); there is no default",
@@ -373,7 +380,7 @@ void MapReader::read_number(Section& section, Item& item) {
            "also per s, ms or min, and s, ms, min",
            section.where(), unit);
   item.unit = *known;
-  for (const toml::node* node : section.list("sentinels"))
+  for (const Node* node : section.list("sentinels"))
     item.sentinels.push_back(
         static_cast<std::uint64_t>(section.as_integer(*node, "sentinels", 0, INT64_MAX)));
   const auto range = section.list("range");
@@ -392,34 +399,33 @@ void MapReader::read_bits(Section& section, Item& item) {
   if (!bits) return;
   const bool integer = item.type == Type::u16 || item.type == Type::u32 || item.type == Type::u64;
   if (!integer) reject(bits->table(), "{}: only u16, u32 and u64 have bits", section.where());
-  for (const auto& [key, node] : bits->table()) {
+  for (const auto& [key, node] : bits->members()) {
     BitField field;
-    if (const auto* table = node.as_table()) {
-      Section one(*table, fmt::format("{} bits {}", section.where(), key.str()));
+    if (is_table(node)) {
+      Section one(node, fmt::format("{} bits {}", section.where(), key));
       one.need("first", "the lowest bit, from 0");
       field.first = static_cast<unsigned>(one.integer("first", 0, 0, 63));
       field.width = static_cast<unsigned>(one.integer("width", 1, 1, 64));
       if (auto values = one.section("values"))
-        for (const auto& [name, value] : values->table())
-          field.values.emplace(name.str(),
-                               static_cast<std::uint64_t>(one.as_integer(value, name.str(), 0, INT64_MAX)));
+        for (const auto& [name, value] : values->members())
+          field.values.emplace(name, static_cast<std::uint64_t>(one.as_integer(value, name, 0, INT64_MAX)));
       one.done();
     } else {
-      field.first = static_cast<unsigned>(section.as_integer(node, key.str(), 0, 63));
+      field.first = static_cast<unsigned>(section.as_integer(node, key, 0, 63));
     }
     if (field.first + field.width > 16u * item.count)
-      reject(node, "{}: the bits \"{}\" lie beyond its {} bits", section.where(), key.str(), 16 * item.count);
-    item.bits.emplace(key.str(), std::move(field));
+      reject(node, "{}: the bits \"{}\" lie beyond its {} bits", section.where(), key, 16 * item.count);
+    item.bits.emplace(key, std::move(field));
   }
 }
 
-ItemIndex MapReader::item_named(const toml::node& at, std::string_view where, std::string_view name) const {
+ItemIndex MapReader::item_named(const Node& at, std::string_view where, std::string_view name) const {
   const auto found = names_.find(name);
   if (found == names_.end()) reject(at, "{}: there is no item \"{}\"", where, name);
   return found->second;
 }
 
-std::pair<ItemIndex, BitField> MapReader::bit_field(const toml::node& at, const std::string& where,
+std::pair<ItemIndex, BitField> MapReader::bit_field(const Node& at, const std::string& where,
                                                     std::string_view text) const {
   const auto dot = text.find('.');
   if (dot == std::string_view::npos) reject(at, "{}: \"{}\" must be item.bits", where, text);
@@ -432,7 +438,7 @@ std::pair<ItemIndex, BitField> MapReader::bit_field(const toml::node& at, const 
 }
 
 // "status.broken", or "status.mode=vent" with a name from the field's values.
-BitCondition MapReader::bit_condition(const toml::node& at, const std::string& where,
+BitCondition MapReader::bit_condition(const Node& at, const std::string& where,
                                       const std::string& text) const {
   const auto equals = text.find('=');
   auto [item, field] = bit_field(at, where, std::string_view(text).substr(0, equals));
@@ -450,16 +456,16 @@ BitCondition MapReader::bit_condition(const toml::node& at, const std::string& w
 
 void MapReader::read_references(Section& section, ItemIndex index) {
   Item& item = map_.items[index];
-  for (const toml::node* node : section.list("invalid_if"))
+  for (const Node* node : section.list("invalid_if"))
     item.invalid_if.push_back(bit_condition(*node, section.where(), section.as_text(*node, "invalid_if")));
-  if (const toml::node* node = section.find("negative_if"))
+  if (const Node* node = section.find("negative_if"))
     item.negative_if = bit_condition(*node, section.where(), section.as_text(*node, "negative_if"));
   if (auto scale = section.section("scale_from")) {
-    const toml::node& bits = scale->need("bits", "item.bits that say the scale");
+    const Node& bits = scale->need("bits", "item.bits that say the scale");
     auto [from, field] = bit_field(bits, section.where(), scale->as_text(bits, "bits"));
     ScaleFrom rule{from, field, {}};
-    for (const toml::node* pair : scale->list("factors")) {
-      const auto* both = pair->as_array();
+    for (const Node* pair : scale->list("factors")) {
+      const auto* both = std::get_if<Node::List>(&pair->data);
       if (!both || both->size() != 2)
         reject(*pair, "{}: `factors` is a list of [what the bits say, factor]", scale->where());
       const double factor = scale->as_number((*both)[1], "factors");
@@ -504,9 +510,9 @@ void MapReader::read_write_rules(Section& section, ItemIndex index) {
            "{}: FC06 writes one register and would tear a number of {}; use function = \"multiple\"",
            write->where(), item.count);
   rules.readback = index;
-  if (const toml::node* node = write->find("readback")) {
-    if (node->is_boolean())
-      rules.readback = node->value_or(true) ? std::optional(index) : std::nullopt;
+  if (const Node* node = write->find("readback")) {
+    if (const auto* same = std::get_if<bool>(&node->data))
+      rules.readback = *same ? std::optional(index) : std::nullopt;
     else
       rules.readback = item_named(*node, write->where(), write->as_text(*node, "readback"));
     if (rules.readback && map_.items[*rules.readback].type != item.type)
@@ -550,7 +556,7 @@ void MapReader::require_same_block(ItemIndex dependent, ItemIndex on, std::strin
            map_.items[dependent].name, map_.items[on].name, why);
 }
 
-void MapReader::require_pressure_unit(const toml::node& at, ItemIndex index, bool rate) const {
+void MapReader::require_pressure_unit(const Node& at, ItemIndex index, bool rate) const {
   const Item& item = map_.items[index];
   using Kind = Unit::Kind;
   const bool is_force = item.unit.kind == (rate ? Kind::force_rate : Kind::force);
@@ -564,7 +570,7 @@ void MapReader::require_pressure_unit(const toml::node& at, ItemIndex index, boo
 }
 
 std::optional<ItemIndex> MapReader::role(Section& section, std::string_view key) {
-  const toml::node* node = section.find(key);
+  const Node* node = section.find(key);
   if (!node) return std::nullopt;
   return item_named(*node, section.where(), section.as_text(*node, key));
 }
@@ -589,9 +595,9 @@ void MapReader::read_press() {
   check_pressure(section->table());
 }
 
-void MapReader::check_pressure(const toml::node& at) {
+void MapReader::check_pressure(const Node& at) {
   const Item& pressure = map_.items[map_.pressure];
-  const toml::node& node = node_of(map_.pressure);
+  const Node& node = node_of(map_.pressure);
   require_pressure_unit(node, map_.pressure, false);
   if (!pressure.range) reject(node, "item \"{}\" interlocks: it needs a `range`", pressure.name);
   if (!pressure.stale)
@@ -618,7 +624,7 @@ void MapReader::check_pressure(const toml::node& at) {
 }
 
 Expectation MapReader::expectation(Section& section) {
-  const toml::node& item = section.need("item", "item, or item.bits");
+  const Node& item = section.need("item", "item, or item.bits");
   const std::string name = section.as_text(item, "item");
   Expectation expected;
   if (name.find('.') != std::string::npos) {
@@ -639,12 +645,12 @@ Expectation MapReader::expectation(Section& section) {
 
 WriteStep MapReader::write_step(Section& section) {
   WriteStep step;
-  std::vector<const toml::node*> names = section.list("items"), values = section.list("values");
+  std::vector<const Node*> names = section.list("items"), values = section.list("values");
   const bool companions = !names.empty();
   if (companions && section.find("item"))
     reject(section.table(), "{}: either `item` or `items`", section.where());
   if (!companions) names = {&section.need("item", "what is written")};
-  for (const toml::node* node : names) {
+  for (const Node* node : names) {
     const ItemIndex index = item_named(*node, section.where(), section.as_text(*node, "item"));
     const Item& item = map_.items[index];
     if (!item.write) reject(*node, "{}: item \"{}\" has no `write`", section.where(), item.name);
@@ -657,7 +663,7 @@ WriteStep MapReader::write_step(Section& section) {
     step.items.push_back(index);
   }
   if (!companions) values = {&section.need("value", "a number, or \"pressure\" for the pressure of now")};
-  if (!companions && values[0]->is_string()) {
+  if (!companions && std::holds_alternative<std::string>(values[0]->data)) {
     if (section.as_text(*values[0], "value") != "pressure" || step.items[0] != map_.target)
       reject(*values[0], "{}: `value` is a number, or for the set point \"pressure\", the pressure of now",
              section.where());
@@ -673,7 +679,7 @@ WriteStep MapReader::write_step(Section& section) {
   }
   if (section.find("readback")) {
     step.readback.emplace();
-    for (const toml::node* node : section.list("readback"))
+    for (const Node* node : section.list("readback"))
       step.readback->push_back(section.as_number(*node, "readback"));
     if (step.readback->size() != step.items.size())
       reject(*section.find("readback"), "{}: `readback` needs one number for each item", section.where());
@@ -701,7 +707,7 @@ void MapReader::read_ramp() {
   }
   if (!section) reject(file_.table(), "the section [ramp] is missing: a set point is never jumped to");
   Ramp ramp;
-  const toml::node& by = section->need("by", "\"device\" or \"host\"");
+  const Node& by = section->need("by", "\"device\" or \"host\"");
   const std::string who = section->as_text(by, "by");
   if (who != "device" && who != "host") reject(by, "[ramp]: `by` must be \"device\" or \"host\"");
   ramp.rate_MPa_per_s = section->need_number("rate_MPa_per_s", "how fast the pellet is pressed");
@@ -709,7 +715,7 @@ void MapReader::read_ramp() {
   if (!(ramp.rate_MPa_per_s > 0 && ramp.rate_MPa_per_s <= ramp.max_MPa_per_s))
     reject(section->table(), "[ramp]: `rate_MPa_per_s` must lie between 0 and `max_MPa_per_s`");
   if (who == "device") {
-    const toml::node& node = section->need("rate", "the item that holds the device's rate");
+    const Node& node = section->need("rate", "the item that holds the device's rate");
     ramp.rate = item_named(node, "[ramp]", section->as_text(node, "rate"));
     require_pressure_unit(node_of(*ramp.rate), *ramp.rate, true);
     for (const double rate : {ramp.rate_MPa_per_s, ramp.max_MPa_per_s})
@@ -729,18 +735,18 @@ void MapReader::read_watchdog() {
   auto section = file_.section("watchdog");
   if (!section) return;
   Watchdog watchdog;
-  const toml::node& action = section->need("action", "what the device does by itself: hold, vent or zero");
+  const Node& action = section->need("action", "what the device does by itself: hold, vent or zero");
   watchdog.action = section->as_text(action, "action");
   if (watchdog.action != "hold" && watchdog.action != "vent" && watchdog.action != "zero")
     reject(action, "[watchdog]: `action` must be \"hold\", \"vent\" or \"zero\"");
   watchdog.arm = write_steps(*section, "arm");
   watchdog.reset = write_steps(*section, "reset");
   if (auto feed = section->section("feed")) {
-    const toml::node& node = feed->need("item", "what is written to feed it");
+    const Node& node = feed->need("item", "what is written to feed it");
     watchdog.feed = item_named(node, feed->where(), feed->as_text(node, "item"));
     if (!map_.items[*watchdog.feed].write)
       reject(node, "{}: item \"{}\" has no `write`", feed->where(), map_.items[*watchdog.feed].name);
-    for (const toml::node* value : feed->list("values"))
+    for (const Node* value : feed->list("values"))
       watchdog.feed_with.push_back(static_cast<std::uint16_t>(feed->as_integer(*value, "values", 0, 0xffff)));
     if (watchdog.feed_with.empty() || map_.items[*watchdog.feed].count != 1)
       reject(feed->table(), "{}: needs a 16-bit item and `values` to write to it in turn", feed->where());
@@ -774,7 +780,7 @@ void MapReader::read_actions() {
     actions->done();
   }
   if (!map_.target) return;
-  const toml::node& at = actions ? static_cast<const toml::node&>(actions->table()) : file_.table();
+  const Node& at = actions ? actions->table() : file_.table();
   if (!map_.hold) reject(at, "[action.hold] is missing: how the press keeps the pressure it has");
   if (!map_.vent) reject(at, "[action.vent] is missing: how the press releases");
 }
@@ -796,10 +802,10 @@ void MapReader::check_requests() const {
 }  // namespace
 
 Result<RegisterMap> read_register_map(std::string_view text, const std::string& file) {
+  const auto tree = document::parse_toml(text, file);
+  if (!tree) return fail(tree.error());
   try {
-    if (const auto well_formed = document::parse_toml(text, file); !well_formed)
-      return fail(well_formed.error());
-    return MapReader(toml::parse(text, file).table()).read();
+    return MapReader(*tree).read();
   } catch (const Rejected& rejected) {
     return fail(Fault::Kind::input, fmt::format("{}:{}: {}", file, rejected.line, rejected.sentence));
   }

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <random>
+
 using namespace cambench;
 using namespace cambench::wire::modbus;
 
@@ -60,4 +62,20 @@ TEST_CASE("exceptions are configuration, busy or device, and the sentence says w
   CHECK(illegal.error().kind == Fault::Kind::instrument);
   CHECK(illegal.error().what == "exception 2, illegal address: the register map does not fit this device");
   CHECK(read_reply(request, Bytes{0x83, 0x0b}).error().kind == Fault::Kind::link);
+}
+
+TEST_CASE("random bytes are a fault or as many words as were asked for") {
+  std::mt19937 random(7);
+  const auto below = [&](unsigned limit) { return static_cast<std::uint16_t>(random() % limit); };
+  for (int i = 0; i < 20000; ++i) {
+    const std::uint16_t count = static_cast<std::uint16_t>(1 + below(125));
+    const Bytes request = read_request(static_cast<Table>(below(4)), below(65535), count);
+    Bytes reply(below(260));
+    for (auto& byte : reply) byte = static_cast<std::uint8_t>(below(256));
+    if (!reply.empty() && below(2)) reply[0] = request[0];
+    if (reply.size() > 1 && below(2)) reply[1] = static_cast<std::uint8_t>(reply.size() - 2);
+    const auto words = read_reply(request, reply);
+    if (words) CHECK(words->size() == count);
+    CHECK_FALSE(write_reply(write_register_request(below(65535), below(65535)), reply));
+  }
 }

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <random>
 
 #include "drivers/modbus_press.h"
 
@@ -189,7 +190,7 @@ TEST_CASE("every inconsistency of a map is refused with file, line and what was 
        "more"},
       {"count = 8", "count = 2", "small.toml:13: item \"force\" is torn by the end of block \"poll\""},
       {"address = 40010", "address = 40009",
-       "small.toml:13: item \"force\" overlaps item \"counter\" at 40009"},
+       "small.toml:23: item \"counter\" overlaps item \"force\" at 40009"},
       {"address = 40010", "address = 40015",
        "small.toml:13: item \"force\" and item \"counter\", which counts its samples, must lie in one block, "
        "so "
@@ -268,6 +269,28 @@ TEST_CASE("a set point that is polled with the same length as the pressure is re
   text.replace(text.find("base"), 4,
                "transport = [\"tcp\"]\nbase");  // there a transaction number tells them apart
   CHECK(read_register_map(text, "small.toml"));
+}
+
+TEST_CASE("a map with random damage is a map or a sentence that begins with the file's name") {
+  std::mt19937 random(11);
+  int maps = 0;
+  for (int i = 0; i < 3000; ++i) {
+    std::string text(small);
+    for (unsigned damage = 0; damage <= random() % 3; ++damage) {
+      const std::size_t at = random() % text.size();
+      switch (random() % 3) {
+        case 0: text[at] = static_cast<char>(random() % 128); break;
+        case 1: text.erase(at, random() % 20); break;
+        default: text.insert(at, text.substr(random() % text.size(), random() % 20));
+      }
+    }
+    const auto map = read_register_map(text, "small.toml");
+    if (map)
+      ++maps;
+    else
+      CHECK(map.error().what.starts_with("small.toml:"));
+  }
+  CHECK(maps > 0);
 }
 
 TEST_CASE("every built-in map can be used") {
