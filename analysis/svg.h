@@ -1,6 +1,6 @@
 // Drawings as SVG text: the few shapes that charts need. The same calls give the same bytes on every machine: numbers
 // have at most two decimals and no locale, and there are no dates and no ids. Text stays text. Colours stand in the
-// shapes themselves, because slide programs do not read style sheets; a page may still recolour them for the dark.
+// shapes themselves, because slide programs do not read style sheets; a page recolours them for the dark (dark_css).
 #pragma once
 #include <cstddef>
 #include <span>
@@ -17,7 +17,7 @@ inline constexpr std::string_view series[] = {"#4d4d4d", "#0072b2", "#d55e00", "
                                               "#cc79a7", "#e69f00", "#56b4e9"};
 }  // namespace colour
 
-/// CSS rules that recolour every drawing on a page for a dark background.
+/// CSS rules for a page that shows drawings on a dark background, which is its variable --paper.
 [[nodiscard]] std::string dark_css();
 
 struct Point {
@@ -41,7 +41,7 @@ struct Letters {
 };
 
 /// Shapes that tell series apart without colour.
-enum class Marker { circle, square, diamond, triangle, triangle_down, cross };
+enum class Marker { circle, square, diamond, triangle, triangle_down, hexagon };
 inline constexpr std::size_t marker_kinds = 6;
 
 class Drawing {
@@ -73,6 +73,8 @@ class Drawing {
 [[nodiscard]] std::string escaped(std::string_view text);
 /// At most `decimals` decimals, none that are zero, never "-0".
 [[nodiscard]] std::string number(double value, int decimals = 2);
+/// Without lowered letters: "QS_{ret}" becomes "QS_ret".
+[[nodiscard]] std::string plain(std::string_view line);
 /// How wide a line is about to be, in the same units as its size: to keep labels from colliding.
 [[nodiscard]] double text_width(std::string_view line, double size);
 

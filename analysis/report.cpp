@@ -1,0 +1,406 @@
+// The report of a study: one page that can be printed, mailed and retraced. Scores first, then pictures, then everything
+// they rest on.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <utility>
+
+#include "analysis/study.h"
+#include "analysis/study_figures.h"
+#include "analysis/svg.h"
+#include "schema/sha256.h"
+
+namespace cambench::study {
+
+namespace {
+
+using svg::escaped;
+
+constexpr std::string_view styles = R"css(
+:root{color-scheme:light dark;--paper:#fff;--ink:#1f2328;--soft:#59636e;--rule:#d1d9e0;--shade:#f6f8fa;--better:#00694d;--worse:#a44600;--mark:#fff4d6}
+@media screen and (prefers-color-scheme:dark){:root{--paper:#0d1117;--ink:#e6edf3;--soft:#9da7b1;--rule:#343b44;--shade:#161b22;--better:#3fcf9f;--worse:#f39a5c;--mark:#3a2f12}
+DARK}
+*{box-sizing:border-box}
+body{margin:0 auto;padding:2rem 1.5rem 4rem;max-width:72rem;background:var(--paper);color:var(--ink);font:16px/1.5 "Segoe UI",Roboto,"Helvetica Neue",Helvetica,Arial,sans-serif}
+h1{font-size:1.9rem;line-height:1.2;margin:0 0 .3rem}
+h2{font-size:1.3rem;margin:2.8rem 0 .8rem;padding-top:.6rem;border-top:1px solid var(--rule)}
+h3{font-size:1.05rem;margin:1.8rem 0 .5rem}
+p{margin:.4rem 0;max-width:52rem}
+.soft,figcaption,caption{color:var(--soft)}
+.mark{background:var(--mark);border-left:4px solid var(--worse);padding:.6rem .9rem;margin:1rem 0;max-width:none}
+.wide{overflow-x:auto}
+table{border-collapse:collapse;margin:.6rem 0;font-size:.92rem;font-variant-numeric:tabular-nums}
+caption{text-align:left;padding:.2rem 0;font-size:.9rem}
+th,td{padding:.38rem .75rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--rule)}
+thead th{border-bottom:2px solid var(--ink);vertical-align:bottom}
+tbody th{font-weight:600}
+td.n,th.n{text-align:right}td.n,.name{white-space:nowrap}th .sd{font-weight:normal}
+.better{color:var(--better)}.worse{color:var(--worse)}
+.sd{color:var(--soft);font-size:.85em}
+figure{margin:1.4rem 0;break-inside:avoid}
+figure svg{display:block;width:100%;height:auto;border:1px solid var(--rule);border-radius:6px}
+figure.half svg{max-width:47rem}
+figcaption{font-size:.9rem;padding:.4rem .1rem}
+details{margin:.25rem 0}
+summary{cursor:pointer}
+code{font:0.86em/1.4 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflow-wrap:anywhere}
+ul{padding-left:1.2rem;max-width:60rem}
+li{margin:.25rem 0}
+@media print{body{max-width:none;padding:0;font-size:10.5pt}h2{break-after:avoid}table{break-inside:auto}tr{break-inside:avoid}.wide{overflow:visible}figure svg{border:0}}
+)css";
+
+std::string style_sheet() {
+  std::string css(styles);
+  const std::size_t at = css.find("DARK");
+  return css.replace(at, 4, svg::dark_css());
+}
+
+/// "QS_{0}" with a lowered 0.
+std::string lowered(std::string_view label) {
+  std::string html = escaped(label);
+  for (std::size_t at; (at = html.find("_{")) != std::string::npos;) {
+    const std::size_t end = html.find('}', at);
+    if (end == std::string::npos) break;
+    html.replace(end, 1, "</sub>");
+    html.replace(at, 2, "<sub>");
+  }
+  return html;
+}
+
+/// A table being written row by row.
+class Table {
+ public:
+  explicit Table(std::string_view caption = {}) {
+    html_ = "<div class=\"wide\"><table>\n";
+    if (!caption.empty()) html_ += fmt::format("<caption>{}</caption>\n", escaped(caption));
+  }
+  void head(std::initializer_list<std::string_view> cells) {
+    html_ += "<thead><tr>";
+    for (const auto cell : cells) head_cell(cell);
+    end_head();
+  }
+  void begin_head() { html_ += "<thead><tr>"; }
+  void head_cell(std::string_view html, bool number = false) {
+    html_ += fmt::format("<th scope=\"col\"{}>{}</th>", number ? " class=\"n\"" : "", html);
+  }
+  void end_head() { html_ += "</tr></thead>\n<tbody>\n"; }
+  void row(std::string_view first) {
+    html_ += fmt::format("{}<tr><th scope=\"row\">{}</th>", end_row(), first);
+  }
+  void cell(std::string_view html) { html_ += fmt::format("<td>{}</td>", html); }
+  void number(std::string_view html, std::string_view kind = {}) {
+    html_ += fmt::format("<td class=\"n{}{}\">{}</td>", kind.empty() ? "" : " ", kind, html);
+  }
+  [[nodiscard]] std::string take() { return html_ + end_row() + "</tbody></table></div>\n"; }
+
+ private:
+  std::string end_row() { return std::exchange(in_row_, true) ? "</tr>\n" : ""; }
+  std::string html_;
+  bool in_row_ = false;
+};
+
+std::string maybe(const std::optional<double>& value, int decimals, double factor = 1) {
+  return value ? fmt::format("{:.{}f}", *value * factor, decimals) : std::string("–");
+}
+
+std::string paragraph(std::string_view text) { return fmt::format("<p>{}</p>\n", escaped(text)); }
+
+// ---- scores
+
+/// A score with its spread, and whether it is better or worse than uncoated, in a sign as well as in colour.
+void score_cell(Table& table, const status::Score& score, bool higher_is_better, bool reference,
+                std::vector<std::string>& reasons) {
+  if (!score.value) {
+    auto known = std::ranges::find(reasons, score.why_not);
+    if (known == reasons.end()) known = reasons.insert(reasons.end(), score.why_not);
+    table.number(fmt::format("none <sup>{}</sup>", known - reasons.begin() + 1));
+    return;
+  }
+  std::string text = fmt::format("{:.2f}", *score.value);
+  if (score.sd) text += fmt::format(" <span class=\"sd\">± {:.2f}</span>", *score.sd);
+  const double difference = *score.value - 1;
+  if (reference || std::abs(difference) < 0.005) return table.number(text + " <span class=\"soft\">=</span>");
+  const bool better = (difference > 0) == higher_is_better;
+  table.number(fmt::format("{} <span aria-label=\"{}\">{}</span>", text, better ? "better" : "worse",
+                           better ? "▲" : "▼"),
+               better ? "better" : "worse");
+}
+
+std::string score_table(const StudyResult& result) {
+  Table table;
+  table.begin_head();
+  table.head_cell("Material");
+  for (const status::Axis& axis : result.axes) {
+    const std::string sign = lowered(symbol(axis.key));
+    const bool same = axis.key.starts_with("DS_");
+    table.head_cell(fmt::format("{}<br><span class=\"sd\">{}<br>{} is better</span>", sign,
+                                same ? "degradation score" : escaped(axis.label),
+                                axis.higher_is_better ? "higher" : "lower"),
+                    true);
+  }
+  table.end_head();
+  std::vector<std::string> reasons;
+  for (const status::ScoredMaterial& material : result.materials) {
+    const std::string what = material.reference
+                                 ? std::string("uncoated reference")
+                                 : fmt::format("{}, {} wt%", material.coating, material.amount_wt_percent);
+    table.row(fmt::format("<span class=\"name\">{}</span><br><span class=\"sd\">{}</span>",
+                          escaped(material.name), escaped(what)));
+    for (std::size_t i = 0; i < result.axes.size(); ++i)
+      score_cell(table, material.scores[i], result.axes[i].higher_is_better, material.reference, reasons);
+  }
+  std::string html = table.take();
+  for (std::size_t i = 0; i < reasons.size(); ++i)
+    html += fmt::format("<p class=\"soft\"><sup>{}</sup> {}</p>\n", i + 1, escaped(reasons[i]));
+  html +=
+      "<p class=\"soft\">▲ better and ▼ worse than the uncoated, cycled sample, which is 1 everywhere; the "
+      "uncycled "
+      "sample has degradation score 0. ± is one standard deviation: of the spots for degradation scores, "
+      "from the "
+      "replicate cells for the others.</p>\n";
+  return html;
+}
+
+std::string in_brief(const StudyResult& result, std::string_view program) {
+  std::size_t spots = 0;
+  if (result.input.degradation && !result.input.degradation->sets.empty())
+    for (const auto& sample : result.input.degradation->sets.front().samples) spots += sample.spots;
+  return fmt::format(
+      "<p class=\"soft\">Study {} · {} materials · {} measurement spots · {} rate-test cells · {} inputs · "
+      "{}</p>\n",
+      escaped(result.input.id), result.materials.size(), spots, result.cells.cells.size(),
+      result.input.inputs.size(), escaped(program));
+}
+
+// ---- figures
+
+std::string figure_section(const StudyResult& result) {
+  std::string html;
+  for (const Figure& figure : figures(result)) {
+    const bool narrow = figure.file == "pca_variance.svg" || figure.file == "pca_loadings.svg";
+    html += fmt::format(
+        "<figure{}>\n{}<figcaption>{} <span class=\"soft\">({})</span></figcaption>\n</figure>\n",
+        narrow ? " class=\"half\"" : "", figure.svg, escaped(figure.caption), escaped(figure.file));
+  }
+  return html;
+}
+
+// ---- rate tests
+
+std::string choices_table(const StudyResult& result) {
+  Table table("QS_0 and QS_ret by every choice of cycle. The chosen one is in the table of scores.");
+  table.begin_head();
+  table.head_cell("Material");
+  for (const std::string symbol_text : {"QS_{0}", "QS_{ret}"})
+    for (const rate::CycleChoice choice : rate::cycle_choices)
+      table.head_cell(
+          fmt::format("{}<br><span class=\"sd\">{}</span>", lowered(symbol_text), to_string(choice)), true);
+  table.end_head();
+  for (std::size_t i = 0; i < result.materials.size(); ++i) {
+    table.row(escaped(result.materials[i].name));
+    for (const auto& value : result.cells.materials[i].initial_by_choice) table.number(maybe(value, 3));
+    for (const auto& value : result.cells.materials[i].retention_by_choice) table.number(maybe(value, 3));
+  }
+  return table.take();
+}
+
+std::string cells_table(const StudyResult& result) {
+  Table table("What was built and run.");
+  table.head({"Cell", "Material", "Run", "CAM / mg", "1 C / mA", "Electrodes",
+              "E(RE) vs Li<sup>+</sup>/Li / V", "Protocol", "Remarks"});
+  for (const rate::CellValues& cell : result.cells.cells) {
+    const rate::CellTest& test = cell.test;
+    table.row(escaped(test.cell));
+    table.cell(escaped(test.material));
+    table.cell(escaped(test.run));
+    table.number(fmt::format("{:.3f}", test.cam_g * 1e3));
+    table.number(fmt::format("{:.4f}", test.one_C_A * 1e3));
+    table.number(fmt::format("{}", test.electrodes));
+    table.number(maybe(test.reference_vs_li_V, 3));
+    table.cell(fmt::format("<code title=\"{0}\">{1}</code>", escaped(test.protocol_hash),
+                           escaped(std::string_view(test.protocol_hash).substr(0, 12))));
+    std::string remarks = test.simulated ? "simulated" : "";
+    for (const Setting& fact : test.facts)
+      remarks += fmt::format("{}{}: {}", remarks.empty() ? "" : "; ", fact.name, fact.value);
+    if (!cell.undefined.empty())
+      remarks += fmt::format("{}not scored: {}", remarks.empty() ? "" : "; ", cell.undefined);
+    table.cell(escaped(remarks));
+  }
+  return table.take();
+}
+
+std::string cycles_table(const rate::CellValues& cell) {
+  Table table;
+  table.begin_head();
+  table.head_cell("Cycle");
+  for (const std::string_view name :
+       {"Rate", "Charge<br>mAh/g", "Discharge<br>mAh/g", "Discharge / charge<br>%",
+        "Counter<br>deviation / %", "Mean E charge<br>V", "Mean E discharge<br>V", "Overpotential<br>mV",
+        "iR after charge<br>Ω cm²", "Retention<br>%"})
+    table.head_cell(name, true);
+  table.end_head();
+  for (const rate::RatePoint& rate : cell.rates)
+    for (const rate::CycleValues& cycle : rate.cycles) {
+      table.row(fmt::format("{}", cycle.cycle));
+      table.number(fmt::format("{} C", rate.rate_C));
+      table.number(maybe(cycle.charge_mAh_g, 2));
+      table.number(maybe(cycle.discharge_mAh_g, 2));
+      table.number(maybe(cycle.efficiency, 2, 100));
+      table.number(maybe(cycle.counter_deviation, 3, 100));
+      table.number(maybe(cycle.mean_charge_V, 4));
+      table.number(maybe(cycle.mean_discharge_V, 4));
+      table.number(maybe(cycle.overpotential_V, 1, 1e3));
+      table.number(maybe(cycle.resistance_ohm_cm2, 1));
+      table.number(&cycle == &rate.cycles.front() ? maybe(rate.retention, 2, 100) : std::string());
+    }
+  return table.take();
+}
+
+std::string rate_section(const StudyResult& result) {
+  if (result.cells.cells.empty()) return paragraph("No rate test entered this study.");
+  std::string html = choices_table(result) + cells_table(result);
+  html +=
+      "<p class=\"soft\">The first cycle at a new rate has a low efficiency by construction: its charge "
+      "starts where "
+      "the slower cycle left off. It is not degradation.</p>\n";
+  for (const rate::CellValues& cell : result.cells.cells)
+    html += fmt::format("<details open><summary>Cycles of cell {} ({})</summary>\n{}</details>\n",
+                        escaped(cell.test.cell), escaped(cell.test.material), cycles_table(cell));
+  return html;
+}
+
+// ---- degradation
+
+std::string degradation_section(const StudyResult& result) {
+  if (!result.input.degradation)
+    return paragraph(result.input.no_degradation.empty() ? "No ToF-SIMS data entered this study."
+                                                         : result.input.no_degradation);
+  const sims::DegradationResult& degradation = *result.input.degradation;
+  Table anchors(
+      "Eq. 1 before scaling. A score is undefined where the anchors are closer than their spots scatter.");
+  anchors.head({"Score", "Fragments", "Uncycled", "Uncoated, cycled", "Pooled SD of their spots",
+                "Fragments that entered"});
+  for (const sims::ScoreSet& set : degradation.sets) {
+    anchors.row(lowered(symbol("DS_" + set.category)));
+    anchors.number(fmt::format("{}", set.fragments.size()));
+    anchors.number(fmt::format("{:.5g}", set.raw_uncycled));
+    anchors.number(fmt::format("{:.5g}", set.raw_uncoated));
+    anchors.number(fmt::format("{:.3g}", set.anchor_spot_sd));
+    std::string list;
+    for (const std::string& fragment : set.fragments) list += (list.empty() ? "" : ", ") + fragment;
+    anchors.cell(set.category == "general"
+                     ? fmt::format("<details><summary>all</summary>{}</details>", escaped(list))
+                     : escaped(list));
+  }
+  return anchors.take();
+}
+
+// ---- what it rests on
+
+std::string settings_table(const StudyResult& result) {
+  Table table;
+  table.head({"Setting", "Used", "Why"});
+  for (const Setting& setting : result.settings) {
+    table.row(escaped(setting.name));
+    table.cell(escaped(setting.value));
+    table.cell(escaped(setting.why));
+  }
+  return table.take();
+}
+
+std::string readings_table() {
+  Table table;
+  table.head({"About", "The paper says", "Read here as"});
+  for (const Reading& reading : readings_of_the_paper()) {
+    table.row(escaped(reading.about));
+    table.cell(escaped(reading.paper));
+    table.cell(escaped(reading.reading));
+  }
+  return table.take();
+}
+
+std::string list_of(const std::vector<std::string>& texts, std::string_view none) {
+  if (texts.empty()) return paragraph(none);
+  std::string html = "<ul>\n";
+  for (const std::string& text : texts) html += fmt::format("<li>{}</li>\n", escaped(text));
+  return html + "</ul>\n";
+}
+
+std::string bytes_text(std::uint64_t bytes) {
+  if (bytes < 10'000) return fmt::format("{} bytes", bytes);
+  if (bytes < 10'000'000) return fmt::format("{:.1f} kB", static_cast<double>(bytes) / 1e3);
+  return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6);
+}
+
+/// Thousands of files fold into one line a sample or run, with a digest of their own.
+std::string input_list(const StudyInput& input) {
+  std::vector<std::string> order;
+  std::map<std::string, std::vector<const InputUsed*>> by_what;
+  for (const InputUsed& used : input.inputs) {
+    auto& group = by_what[used.what];
+    if (group.empty()) order.push_back(used.what);
+    group.push_back(&used);
+  }
+  std::string html;
+  for (const std::string& what : order) {
+    std::string sums, lines;
+    std::uint64_t bytes = 0;
+    for (const InputUsed* used : by_what[what]) {
+      sums += fmt::format("{}  {}\n", used->sha256, used->name);
+      lines += fmt::format("<br><code>{}</code> {} <span class=\"soft\">{}</span>", escaped(used->sha256),
+                           escaped(used->name), bytes_text(used->bytes));
+      bytes += used->bytes;
+    }
+    const std::size_t n = by_what[what].size();
+    html += fmt::format("<details><summary>{}: {} {}, {}, <code>{}</code></summary><p>{}</p></details>\n",
+                        escaped(what), n, n == 1 ? "input" : "inputs", bytes_text(bytes),
+                        n == 1 ? escaped(by_what[what].front()->sha256) : sha256_hex(sums), lines.substr(4));
+  }
+  return html;
+}
+
+std::string section(std::string_view title, std::string_view html) {
+  return fmt::format("<section>\n<h2>{}</h2>\n{}</section>\n", escaped(title), html);
+}
+
+}  // namespace
+
+std::string report_html(const StudyResult& result, std::string_view program) {
+  std::string html = fmt::format(
+      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{}</title>\n"
+      "<meta name=\"generator\" content=\"{}\">\n<style>{}</style>\n</head>\n<body>\n",
+      escaped(result.input.title), escaped(program), style_sheet());
+  html += fmt::format("<header>\n<h1>{}</h1>\n", escaped(result.input.title));
+  html += in_brief(result, program);
+  if (std::ranges::any_of(result.cells.cells, [](const auto& cell) { return cell.test.simulated; }))
+    html +=
+        "<p class=\"mark\"><strong>Simulated.</strong> Rate tests in this study come from instruments made "
+        "of code, "
+        "tuned to the paper's prose. They say nothing about real coatings.</p>\n";
+  html += "</header>\n";
+  html += section("Scores", score_table(result));
+  html += section("Figures", figure_section(result));
+  html += section("Rate tests", rate_section(result));
+  html += section("Degradation", degradation_section(result));
+  html += section("Caveats", list_of(result.caveats, "None."));
+  html += section("Files that were not used", list_of(result.input.problems, "Every file found was used."));
+  html += section("Settings", settings_table(result));
+  html += section("Where the paper contradicts itself or is silent",
+                  "<p>Hertle et al., Benchmarking of Coatings for Cathode Active Materials in Solid-State "
+                  "Batteries Using "
+                  "Surface Analysis and Reference Electrodes.</p>\n" +
+                      readings_table());
+  html += section(
+      "Inputs",
+      fmt::format(
+          "<p>SHA-256 of every file and run. Where one line stands for several, its digest is that of "
+          "the list below it in the format of <code>sha256sum</code>.</p>\n{}"
+          "<p>All inputs and settings together: <code>{}</code></p>\n<p class=\"soft\">{}</p>\n",
+          input_list(result.input), escaped(result.inputs_hash), escaped(program)));
+  return html + "</body>\n</html>\n";
+}
+
+}  // namespace cambench::study

@@ -1,0 +1,499 @@
+#include "analysis/study.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "analysis/bad_input.h"
+#include "analysis/study_figures.h"
+#include "analysis/svg.h"
+#include "schema/json.h"
+#include "schema/sha256.h"
+
+namespace cambench::study {
+
+namespace {
+
+constexpr std::string_view degradation_prefix = "DS_";
+
+std::string category_of(std::string_view key) { return std::string(key.substr(degradation_prefix.size())); }
+
+const Material& reference_of(const StudyInput& input) {
+  const auto found = std::ranges::find_if(input.materials, &Material::reference);
+  const auto count = std::ranges::count_if(input.materials, &Material::reference);
+  if (count != 1)
+    throw BadInput("study " + input.id, 0,
+                   fmt::format("{} materials are marked as the uncoated reference", count),
+                   "mark exactly one with reference = true");
+  return *found;
+}
+
+// ---- the axes
+
+std::string axis_label(std::string_view category) {
+  if (category == "general") return "degradation";
+  if (category == "SOy") return "SOₓ";
+  if (category == "POy") return "POₓ";
+  return std::string(category);
+}
+
+std::vector<status::Axis> axes_of(const StudyInput& input, const StudyOptions& options) {
+  std::vector<status::Axis> axes{{"QS_0", fmt::format("capacity at {} C", options.cells.low_C), true},
+                                 {"QS_ret", fmt::format("retention at {} C", options.cells.high_C), true}};
+  std::vector<std::string> categories{"general"};
+  const auto& chosen =
+      input.degradation ? input.degradation->options.categories : sims::DegradationOptions().categories;
+  categories.insert(categories.end(), chosen.begin(), chosen.end());
+  for (const std::string& category : categories)
+    axes.push_back({std::string(degradation_prefix) + category, axis_label(category), false});
+  return axes;
+}
+
+void check_radar(const StudyResult& result) {
+  std::string known;
+  for (const status::Axis& axis : result.axes) known += (known.empty() ? "" : ", ") + axis.key;
+  for (const AxisOption& axis : result.options.radar) {
+    if (std::ranges::find(result.axes, axis.key, &status::Axis::key) == result.axes.end())
+      throw BadInput("study " + result.input.id, 0,
+                     "the radar chart has an axis " + axis.key + " that is no score",
+                     "choose among " + known);
+    if (!(axis.span > 0))
+      throw BadInput("study " + result.input.id, 0, "the radar axis " + axis.key + " has no span",
+                     "give the distance from 1 that reaches the rim, above 0");
+  }
+}
+
+// ---- the scores
+
+status::Score degradation_score(const StudyInput& input, const std::string& material,
+                                const std::string& key) {
+  status::Score score{.axis = key};
+  const std::string none = input.no_degradation.empty() ? "no ToF-SIMS data" : input.no_degradation;
+  if (!input.degradation) return score.why_not = none, score;
+  const sims::ScoreSet* set = input.degradation->find(category_of(key));
+  if (!set) return score.why_not = "the category was not evaluated", score;
+  const auto sample = std::ranges::find_if(set->samples, [&](const sims::SampleScore& s) {
+    return s.material == material && s.state == sims::State::cycled;
+  });
+  if (sample == set->samples.end()) return score.why_not = "no spots of the cycled sample", score;
+  score.value = sample->score;
+  if (score.value) score.sd = sample->sd;
+  if (!score.value) score.why_not = set->undefined;
+  return score;
+}
+
+status::Score score_of(const StudyResult& result, const std::string& material, const std::string& key) {
+  if (key.starts_with(degradation_prefix)) return degradation_score(result.input, material, key);
+  const rate::MaterialScores* scores = result.cells.find(material);
+  const rate::QualityScore& quality = key == "QS_0" ? scores->initial : scores->retention;
+  return {key, quality.value, quality.sd, quality.why_not};
+}
+
+status::ScoredMaterial scored(const StudyResult& result, const Material& material) {
+  status::ScoredMaterial out{.id = material.id,
+                             .name = material.name,
+                             .coating = material.coating,
+                             .amount_wt_percent = material.amount_wt_percent,
+                             .reference = material.reference,
+                             .scores = {},
+                             .radar = fmt::format("radar_{}.svg", material.id)};
+  for (const status::Axis& axis : result.axes) out.scores.push_back(score_of(result, material.id, axis.key));
+  return out;
+}
+
+// ---- what goes with them
+
+template <typename T>
+void append(std::vector<T>& to, const std::vector<T>& more) {
+  to.insert(to.end(), more.begin(), more.end());
+}
+
+std::vector<Setting> settings_of(const StudyInput& input, const StudyOptions& options) {
+  std::vector<Setting> settings = input.settings;
+  if (input.degradation) {
+    settings.push_back({"normalisation of the scores",
+                        std::string(to_string(input.degradation->normalisation)),
+                        "the paper's principal component analysis starts from it"});
+    append(settings, sims::describe(input.degradation->options));
+    if (input.degradation->flipped)
+      settings.push_back(
+          {"sign of PC1", "turned round",
+           "so that it points from the uncycled to the uncoated cycled sample; the paper has both signs"});
+  }
+  append(settings, describe(options));
+  return settings;
+}
+
+std::string listed(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+std::vector<std::string> caveats_of(const StudyResult& result) {
+  std::vector<std::string> caveats = result.input.caveats;
+  std::vector<std::string> simulated, single;
+  for (const rate::CellValues& cell : result.cells.cells)
+    if (cell.test.simulated) simulated.push_back(cell.test.cell);
+  for (const rate::MaterialScores& material : result.cells.materials)
+    if (material.cells == 1) single.push_back(material.material);
+  if (!simulated.empty())
+    caveats.push_back("rate tests of simulated instruments, tuned to the paper's prose and not measured: " +
+                      listed(simulated));
+  if (!single.empty())
+    caveats.push_back("one rate-test cell only, so nothing is known of the scatter of QS_0 and QS_ret: " +
+                      listed(single));
+  if (result.input.degradation) {
+    append(caveats, result.input.degradation->notes);
+    if (!result.input.degradation->excluded.empty())
+      caveats.push_back("fragments that are zero in every spot and entered nothing: " +
+                        listed(result.input.degradation->excluded));
+  }
+  append(caveats, result.cells.notes);
+  return caveats;
+}
+
+std::string input_text(const StudyResult& result) {
+  std::string text = fmt::format("study {}\n{}\n", result.input.id, result.input.title);
+  for (const Material& m : result.input.materials)
+    text += fmt::format("material {}\t{}\t{}\t{}\t{}\n", m.id, m.name, m.coating, m.amount_wt_percent,
+                        m.reference);
+  for (const InputUsed& used : result.input.inputs)
+    text += fmt::format("input {}\t{}\t{}\t{}\n", used.what, used.name, used.sha256, used.bytes);
+  for (const rate::CellValues& cell : result.cells.cells) {
+    const rate::CellTest& t = cell.test;
+    text += fmt::format("cell {}\t{}\t{}\t{}\t{}\t{}\t{}\n", t.cell, t.material, t.protocol_hash, t.cam_g,
+                        t.one_C_A, t.area_cm2, t.run);
+    for (const rate::Cycle& c : t.cycles)
+      text += fmt::format("cycle {}\t{}\t{}\n", c.cycle, c.charge ? c.charge->capacity_Ah : 0,
+                          c.discharge ? c.discharge->capacity_Ah : 0);
+  }
+  for (const Setting& setting : result.settings)
+    text += fmt::format("setting {}\t{}\n", setting.name, setting.value);
+  for (const std::string& problem : result.input.problems) text += fmt::format("problem {}\n", problem);
+  for (const std::string& caveat : result.caveats) text += fmt::format("caveat {}\n", caveat);
+  return text;
+}
+
+// ---- CSV
+
+std::string csv_field(std::string_view text) {
+  if (text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + '"';
+}
+
+std::string csv_number(const std::optional<double>& value) {
+  return value ? fmt::format("{}", *value) : std::string();
+}
+
+// ---- JSON
+
+void write_materials(JsonWriter& json, const StudyResult& result) {
+  json.key("materials").array();
+  for (std::size_t i = 0; i < result.materials.size(); ++i) {
+    const status::ScoredMaterial& material = result.materials[i];
+    json.object().field("id", material.id).field("name", material.name).field("coating", material.coating);
+    json.field("amount_wt_percent", material.amount_wt_percent).field("reference", material.reference);
+    json.field("radar", material.radar).key("scores").object();
+    for (const status::Score& score : material.scores) {
+      json.key(score.axis).object().field("value", score.value).field("sd", score.sd);
+      if (!score.value) json.field("why_not", score.why_not);
+      json.end_object();
+    }
+    json.end_object();
+    const rate::MaterialScores& by_cells = result.cells.materials[i];
+    json.field("cells", by_cells.cells).key("by_cycle").object();
+    for (const rate::CycleChoice choice : rate::cycle_choices) {
+      const auto k = static_cast<std::size_t>(choice);
+      json.key(to_string(choice)).object().field("QS_0", by_cells.initial_by_choice[k]);
+      json.field("QS_ret", by_cells.retention_by_choice[k]).end_object();
+    }
+    json.end_object().end_object();
+  }
+  json.end_array();
+}
+
+void write_strings(JsonWriter& json, std::string_view key, const std::vector<std::string>& texts) {
+  json.key(key).array();
+  for (const std::string& text : texts) json.value(text);
+  json.end_array();
+}
+
+void write_numbers(JsonWriter& json, std::string_view key, std::span<const double> numbers) {
+  json.key(key).array();
+  for (const double number : numbers) json.value(number);
+  json.end_array();
+}
+
+void write_pca(JsonWriter& json, const sims::DegradationResult& degradation) {
+  const sims::Pca& pca = degradation.pca;
+  json.key("pca").object();
+  write_numbers(json, "explained", pca.explained);
+  json.field("pc1_turned_round", degradation.flipped);
+  write_strings(json, "excluded", degradation.excluded);
+  json.key("fragments").array();
+  for (std::size_t f = 0; f < degradation.fragments.size(); ++f) {
+    const sims::Fragment& fragment = degradation.fragments[f];
+    json.object()
+        .field("label", fragment.label)
+        .field("mz", fragment.mz)
+        .field("category", fragment.category);
+    json.field("maximum", pca.maximum[f]).field("mean", pca.mean[f]).key("loadings").array();
+    for (std::size_t k = 0; k < pca.loadings.rows(); ++k) json.value(pca.loadings(k, f));
+    json.end_array().end_object();
+  }
+  json.end_array().key("spots").array();
+  for (std::size_t row = 0; row < degradation.pca_spots.size(); ++row) {
+    const sims::Spot& spot = degradation.pca_spots[row];
+    json.object()
+        .field("material", spot.material)
+        .field("state", to_string(spot.state))
+        .field("region", spot.region);
+    write_numbers(json, "scores", pca.scores.row(row));
+    json.end_object();
+  }
+  json.end_array().end_object();
+}
+
+void write_degradation(JsonWriter& json, const StudyInput& input) {
+  json.key("degradation");
+  if (!input.degradation) {
+    json.null();
+    return;
+  }
+  json.object().field("normalisation", to_string(input.degradation->normalisation)).key("sets").array();
+  for (const sims::ScoreSet& set : input.degradation->sets) {
+    json.object().field("category", set.category);
+    write_strings(json, "fragments", set.fragments);
+    json.field("raw_uncycled", set.raw_uncycled).field("raw_uncoated", set.raw_uncoated);
+    json.field("anchor_spot_sd", set.anchor_spot_sd);
+    if (!set.undefined.empty()) json.field("undefined", set.undefined);
+    json.key("samples").array();
+    for (const sims::SampleScore& sample : set.samples) {
+      json.object().field("material", sample.material).field("state", to_string(sample.state));
+      json.field("spots", sample.spots)
+          .field("raw", sample.raw)
+          .field("score", sample.score)
+          .field("sd", sample.sd);
+      json.field("min", sample.min).field("max", sample.max);
+      write_numbers(json, "spot_scores", sample.spot_scores);
+      json.end_object();
+    }
+    json.end_array().end_object();
+  }
+  json.end_array();
+  write_pca(json, *input.degradation);
+  json.end_object();
+}
+
+void write_settings(JsonWriter& json, std::string_view key, const std::vector<Setting>& settings) {
+  json.key(key).array();
+  for (const Setting& setting : settings)
+    json.object()
+        .field("name", setting.name)
+        .field("value", setting.value)
+        .field("why", setting.why)
+        .end_object();
+  json.end_array();
+}
+
+void write_rates(JsonWriter& json, const rate::CellValues& cell) {
+  json.key("rates").array();
+  for (const rate::RatePoint& rate : cell.rates) {
+    json.object().field("rate_C", rate.rate_C).field("retention", rate.retention);
+    json.field("overpotential_V", rate.overpotential_V).key("cycles").array();
+    for (const rate::CycleValues& cycle : rate.cycles) {
+      json.object().field("cycle", cycle.cycle).field("measured_rate_C", cycle.rate_C);
+      json.field("charge_mAh_g", cycle.charge_mAh_g).field("discharge_mAh_g", cycle.discharge_mAh_g);
+      json.field("efficiency", cycle.efficiency).field("counter_deviation", cycle.counter_deviation);
+      json.field("mean_charge_V", cycle.mean_charge_V).field("mean_discharge_V", cycle.mean_discharge_V);
+      json.field("overpotential_V", cycle.overpotential_V)
+          .field("resistance_ohm_cm2", cycle.resistance_ohm_cm2);
+      json.end_object();
+    }
+    json.end_array().end_object();
+  }
+  json.end_array();
+}
+
+void write_cells(JsonWriter& json, const rate::CellScores& cells) {
+  json.key("cells").array();
+  for (const rate::CellValues& cell : cells.cells) {
+    const rate::CellTest& test = cell.test;
+    json.object().field("cell", test.cell).field("material", test.material).field("run", test.run);
+    json.field("protocol_hash", test.protocol_hash).field("cam_g", test.cam_g).field("one_C_A", test.one_C_A);
+    json.field("area_cm2", test.area_cm2).field("electrodes", test.electrodes);
+    json.field("reference_vs_li_V", test.reference_vs_li_V).field("simulated", test.simulated);
+    if (!cell.undefined.empty()) json.field("undefined", cell.undefined);
+    write_settings(json, "facts", test.facts);
+    json.key("by_cycle").object();
+    for (const rate::CycleChoice choice : rate::cycle_choices) {
+      const rate::Capacities& c = cell.capacities(choice);
+      json.key(to_string(choice)).object().field("low_mAh_g", c.low_mAh_g).field("high_mAh_g", c.high_mAh_g);
+      json.field("retention", c.retention).end_object();
+    }
+    json.end_object();
+    write_rates(json, cell);
+    json.end_object();
+  }
+  json.end_array();
+}
+
+void write_inputs(JsonWriter& json, const StudyInput& input) {
+  json.key("inputs").array();
+  for (const InputUsed& used : input.inputs)
+    json.object()
+        .field("what", used.what)
+        .field("name", used.name)
+        .field("sha256", used.sha256)
+        .field("bytes", used.bytes)
+        .end_object();
+  json.end_array();
+}
+
+void write_radar(JsonWriter& json, const StudyResult& result) {
+  json.key("radar").object().key("axes").array();
+  for (const AxisOption& axis : result.options.radar)
+    json.object().field("key", axis.key).field("span", axis.span).end_object();
+  json.end_array();
+  std::vector<std::string> mapping;
+  for (const std::string& line : plots::radar_mapping(radar_axes(result)))
+    mapping.push_back(svg::plain(line));
+  write_strings(json, "mapping", mapping);
+  json.end_object();
+}
+
+}  // namespace
+
+StudyResult score(StudyInput input, StudyOptions options) {
+  options.cells.reference = reference_of(input).id;
+  StudyResult result;
+  result.cells = rate::score_cells(input.cells, input.materials, options.cells);
+  result.axes = axes_of(input, options);
+  result.settings = settings_of(input, options);
+  result.input = std::move(input);
+  result.options = std::move(options);
+  check_radar(result);
+  for (const Material& material : result.input.materials)
+    result.materials.push_back(scored(result, material));
+  result.caveats = caveats_of(result);
+  result.inputs_hash = sha256_hex(input_text(result));
+  return result;
+}
+
+std::vector<Setting> describe(const StudyOptions& options) {
+  std::vector<Setting> settings = rate::describe(options.cells);
+  std::string axes;
+  for (const AxisOption& axis : options.radar)
+    axes += fmt::format("{}{} (span {})", axes.empty() ? "" : ", ", axis.key, svg::number(axis.span, 6));
+  settings.push_back(
+      {"radar axes", axes,
+       "the paper draws five and does not name them; it calls its scaling arbitrary. The uncoated sample is "
+       "at half of the radius, a span away from 1 is the rim"});
+  return settings;
+}
+
+const std::vector<Reading>& readings_of_the_paper() {
+  static const std::vector<Reading> readings{
+      {"QS_0",
+       "Eq. 2 as printed equates Q(0.1 C)/Q(2 C) of two samples, which defines nothing. The prose: initial "
+       "capacity relative to the uncoated material.",
+       "The prose: QS_0 = Q(0.1 C) / Q(0.1 C) of the uncoated sample. It does not depend on any 2 C value."},
+      {"Retention", "\"Retention at high currents (1.0 and 2.0 C)\" in one place, \"at 2.0 C\" in another.",
+       "2 C is scored; the retention at every rate is listed."},
+      {"Cycle of a rate", "Two cycles are run at each rate; which one counts is not said.",
+       "The first (\"initial capacity\"); all choices are listed beside it."},
+      {"General score of LiNbO3",
+       "Fig. 11 text: best together with thick X, and only the ZrO2 coatings worse than uncoated. Section on "
+       "details and "
+       "caption of Fig. 12a: stronger degradation than uncoated for LiNbO3 too.",
+       "Nothing is assumed: the value is reported."},
+      {"Polysulfide score of ZrO2 and thin X",
+       "Caption of Fig. 12b: suppressed in every coating except thin X. Text: higher than uncoated for ZrO2, "
+       "lower for "
+       "LiNbO3 and X.",
+       "Nothing is assumed. The text agrees with Fig. 11 and the conclusions, the caption does not."},
+      {"SOx score of thin X", "Caption of Fig. 12c: not suppressed. Text: suppressed in every coating.",
+       "Nothing is assumed; the text agrees with the conclusions."},
+      {"Sign of PC1", "Fig. 7: cycled samples are positive. Fig. 10: a high score means less degradation.",
+       "PC1 points from uncycled to uncoated cycled, so a higher score means more degradation."},
+      {"Values in eq. 1", "\"Normalised intensity\"; and the general score is \"simply the PC1 score\".",
+       "Max-scaled intensities: only then is the general score the rescaled PC1 score."},
+      {"Specific scores", "The uncycled sample is 0 and the uncoated one 1 in each figure.",
+       "Each category has its own two anchors."},
+      {"Number of spots", "14 regions; n >= 10; eight measurements.",
+       "As many as there are; the counts are reported."},
+      {"Five radar axes", "\"A total of five axes/scores\", not named.",
+       "QS_0, QS_ret, polysulfide, SOx and POx; the general score is in the table."},
+      {"Overpotential", "\"Measured against a reference electrode\", no formula.",
+       "Half of the difference of the charge-weighted mean potentials, second cycle; iR and relaxation are "
+       "options."},
+      {"1 C of the rate-test composite",
+       "1 C = 1.92 mA is given for the 80:20 composite; the rate test uses 67 wt%.",
+       "1 C follows from what was weighed: q_1C x composite x CAM fraction (200 mAh/g agrees with the 1.92 "
+       "mA)."},
+      {"Additives", "\"No further additives\"; the rate-test composite holds 3 wt% carbon.",
+       "Compositions are kept cell by cell."},
+  };
+  return readings;
+}
+
+std::string scores_csv(const StudyResult& result) {
+  std::string csv = "material,name,coating,amount_wt_percent,reference";
+  for (const status::Axis& axis : result.axes) csv += fmt::format(",{0},{0}_sd", csv_field(axis.key));
+  csv += ",why_not\n";
+  for (const status::ScoredMaterial& material : result.materials) {
+    csv += fmt::format("{},{},{},{},{}", csv_field(material.id), csv_field(material.name),
+                       csv_field(material.coating), material.amount_wt_percent, material.reference);
+    std::string why_not;
+    for (const status::Score& score : material.scores) {
+      csv += fmt::format(",{},{}", csv_number(score.value), csv_number(score.sd));
+      if (!score.value)
+        why_not += fmt::format("{}{}: {}", why_not.empty() ? "" : "; ", score.axis, score.why_not);
+    }
+    csv += ',' + csv_field(why_not) + '\n';
+  }
+  return csv;
+}
+
+std::string scores_json(const StudyResult& result, std::string_view program) {
+  JsonWriter json;
+  json.object().field("study", result.input.id).field("title", result.input.title).field("program", program);
+  json.field("inputs_hash", result.inputs_hash).key("axes").array();
+  for (const status::Axis& axis : result.axes)
+    json.object()
+        .field("key", axis.key)
+        .field("label", axis.label)
+        .field("higher_is_better", axis.higher_is_better)
+        .end_object();
+  json.end_array();
+  write_materials(json, result);
+  write_radar(json, result);
+  write_cells(json, result.cells);
+  write_degradation(json, result.input);
+  write_settings(json, "settings", result.settings);
+  write_inputs(json, result.input);
+  write_strings(json, "problems", result.input.problems);
+  write_strings(json, "caveats", result.caveats);
+  json.key("readings").array();
+  for (const Reading& reading : readings_of_the_paper())
+    json.object()
+        .field("about", reading.about)
+        .field("paper", reading.paper)
+        .field("reading", reading.reading)
+        .end_object();
+  return json.end_array().end_object().take() + "\n";
+}
+
+std::vector<OutputFile> outputs(const StudyResult& result, std::string_view program) {
+  std::vector<OutputFile> files{{"report.html", report_html(result, program)},
+                                {"scores.csv", scores_csv(result)},
+                                {"scores.json", scores_json(result, program)}};
+  for (auto& list : {figures(result), radar_figures(result)})
+    for (const Figure& figure : list) files.push_back({figure.file, figure.svg});
+  return files;
+}
+
+}  // namespace cambench::study

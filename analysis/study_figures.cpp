@@ -1,0 +1,316 @@
+#include "analysis/study_figures.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "analysis/plots.h"
+
+namespace cambench::study {
+
+namespace {
+
+/// The uncoated material is series 0, the others count from 1 in their order.
+std::size_t look_of(const StudyResult& result, std::string_view material) {
+  std::size_t next = 1;
+  for (const Material& m : result.input.materials) {
+    const std::size_t look = m.reference ? 0 : next++;
+    if (m.id == material) return look;
+  }
+  return next;
+}
+
+std::string name_of(const StudyResult& result, std::string_view material) {
+  const auto found = std::ranges::find(result.input.materials, material, &Material::id);
+  return found == result.input.materials.end() ? std::string(material) : found->name;
+}
+
+const status::Score& score_at(const status::ScoredMaterial& material, std::string_view key) {
+  return *std::ranges::find(material.scores, key, &status::Score::axis);
+}
+
+// ---- radar
+
+plots::Radar radar_of(const StudyResult& result, const status::ScoredMaterial& material) {
+  plots::Radar radar{.title = material.name,
+                     .subtitle = {},
+                     .axes = radar_axes(result),
+                     .values = {},
+                     .look = look_of(result, material.id),
+                     .reference = material.reference};
+  if (material.reference)
+    radar.subtitle = "uncoated: the reference of every score";
+  else
+    radar.subtitle = fmt::format("coating: {}, {} wt%", material.coating, material.amount_wt_percent);
+  for (const AxisOption& axis : result.options.radar) {
+    const status::Score& score = score_at(material, axis.key);
+    radar.values.push_back({score.value, score.sd});
+  }
+  return radar;
+}
+
+Figure radar_panel_figure(const StudyResult& result) {
+  std::vector<plots::Radar> charts;
+  for (const auto& material : result.materials) charts.push_back(radar_of(result, material));
+  return {"radar.svg",
+          "Radar charts. Outside is better; the dashed polygon is the uncoated, cycled sample. A hollow "
+          "marker is a value "
+          "beyond the scale, drawn at its end. Short lines along the axes are standard deviations.",
+          plots::radar_panel(charts, result.input.title)};
+}
+
+// ---- bars
+
+plots::BarPanel degradation_panel(const StudyResult& result, const sims::ScoreSet& set) {
+  const std::string key = "DS_" + set.category;
+  plots::BarPanel panel{.title = set.category == "general" ? std::string("General degradation") : symbol(key),
+                        .axis = "Degradation score, lower is better",
+                        .marks = {{0, "uncycled"}, {1, "uncoated, cycled"}},
+                        .bars = {}};
+  const auto bar = [&](const std::string& material, sims::State state) {
+    const bool uncycled = state == sims::State::uncycled;
+    plots::Bar out{.label = name_of(result, material) + (uncycled ? ", uncycled" : ""),
+                   .look = look_of(result, material),
+                   .hollow = uncycled};
+    const auto sample = std::ranges::find_if(
+        set.samples, [&](const sims::SampleScore& s) { return s.material == material && s.state == state; });
+    if (sample == set.samples.end()) {
+      out.why_not = "not measured";
+    } else {
+      out.value = sample->score;
+      out.sd = sample->sd;
+      out.points = sample->spot_scores;
+      out.why_not = set.undefined;
+    }
+    return out;
+  };
+  for (const Material& material : result.input.materials) {
+    if (material.reference) panel.bars.push_back(bar(material.id, sims::State::uncycled));
+    panel.bars.push_back(bar(material.id, sims::State::cycled));
+  }
+  return panel;
+}
+
+Figure degradation_figure(const StudyResult& result) {
+  std::vector<plots::BarPanel> panels;
+  for (const sims::ScoreSet& set : result.input.degradation->sets)
+    panels.push_back(degradation_panel(result, set));
+  const std::string caption =
+      "Degradation scores by eq. 1: 0 is the uncycled, 1 the uncoated cycled sample. Small circles are "
+      "single spots, "
+      "whiskers their standard deviation (n - 1).";
+  return {"degradation.svg", caption, plots::bars(panels, "Degradation scores", caption)};
+}
+
+Figure performance_figure(const StudyResult& result) {
+  std::vector<plots::BarPanel> panels;
+  for (const std::string key : {"QS_0", "QS_ret"}) {
+    const auto axis = std::ranges::find(result.axes, key, &status::Axis::key);
+    plots::BarPanel panel{.title = fmt::format("{}: {}", symbol(key), axis->label),
+                          .axis = "Relative to uncoated, higher is better",
+                          .from = 1,
+                          .marks = {{1, "uncoated"}},
+                          .bars = {}};
+    for (std::size_t i = 0; i < result.materials.size(); ++i) {
+      const status::ScoredMaterial& material = result.materials[i];
+      const status::Score& score = score_at(material, key);
+      const auto& cells = result.cells.materials[i];
+      panel.bars.push_back({.label = material.name,
+                            .value = score.value,
+                            .sd = score.sd,
+                            .points = (key == "QS_0" ? cells.initial : cells.retention).cells,
+                            .why_not = score.why_not,
+                            .look = look_of(result, material.id)});
+    }
+    panels.push_back(std::move(panel));
+  }
+  const std::string caption =
+      "Scores of the rate tests, as bars from 1, the uncoated sample. Small circles are single cells.";
+  return {"performance.svg", caption,
+          plots::bars(panels, "Initial capacity and capacity retention", caption)};
+}
+
+// ---- curves
+
+/// The bands of a protocol, from the first cell that was scored.
+std::vector<plots::Band> bands_of(const StudyResult& result) {
+  std::vector<plots::Band> bands;
+  const auto cell =
+      std::ranges::find_if(result.cells.cells, [](const auto& c) { return c.undefined.empty(); });
+  if (cell == result.cells.cells.end()) return bands;
+  for (const rate::RatePoint& rate : cell->rates)
+    bands.push_back({static_cast<double>(rate.cycles.front().cycle) - 0.5,
+                     static_cast<double>(rate.cycles.back().cycle) + 0.5, fmt::format("{} C", rate.rate_C)});
+  return bands;
+}
+
+/// One curve a cell; the first of a material carries its name.
+template <typename Add>
+std::vector<plots::Curve> curves_of(const StudyResult& result, Add add) {
+  std::vector<plots::Curve> curves;
+  for (const Material& material : result.input.materials) {
+    bool named = false;
+    for (const rate::CellValues& cell : result.cells.cells) {
+      if (cell.test.material != material.id || !cell.undefined.empty()) continue;
+      plots::Curve curve{
+          .label = named ? "" : material.name, .points = {}, .look = look_of(result, material.id)};
+      for (const rate::RatePoint& rate : cell.rates) add(curve.points, rate);
+      named = named || !curve.points.empty();
+      if (!curve.points.empty()) curves.push_back(std::move(curve));
+    }
+  }
+  return curves;
+}
+
+Figure capacity_figure(const StudyResult& result) {
+  const std::string caption =
+      "Discharge capacities of the rate tests, per gram of active material. One line a cell.";
+  plots::CurvePlot plot{.title = "Rate tests",
+                        .description = caption,
+                        .x_axis = "Cycle",
+                        .y_axis = "Discharge capacity / mAh g⁻¹"};
+  plot.bands = bands_of(result);
+  plot.curves = curves_of(result, [](std::vector<svg::Point>& points, const rate::RatePoint& rate) {
+    for (const rate::CycleValues& cycle : rate.cycles)
+      if (cycle.discharge_mAh_g) points.push_back({static_cast<double>(cycle.cycle), *cycle.discharge_mAh_g});
+  });
+  return {"capacity.svg", caption, plots::curves(plot)};
+}
+
+Figure overpotential_figure(const StudyResult& result) {
+  const auto settings = rate::describe(result.options.cells);
+  const auto rule = std::ranges::find(settings, "overpotential", &Setting::name);
+  const std::string caption = fmt::format("Overpotential by rate: {}, {} cycle of each rate.", rule->value,
+                                          to_string(result.options.cells.overpotential_cycle));
+  plots::CurvePlot plot{.title = "Overpotential of the cathode",
+                        .description = caption,
+                        .x_axis = "Rate",
+                        .y_axis = "Overpotential / mV"};
+  plot.logarithmic_x = true;
+  std::vector<double> rates;
+  plot.curves = curves_of(result, [&](std::vector<svg::Point>& points, const rate::RatePoint& rate) {
+    const bool again =
+        !points.empty() && rate.rate_C <= points.back().x;  // back at a slow rate: not on this curve
+    if (!rate.overpotential_V || again) return;
+    points.push_back({rate.rate_C, *rate.overpotential_V * 1e3});
+    if (std::ranges::find(rates, rate.rate_C) == rates.end()) rates.push_back(rate.rate_C);
+  });
+  for (const double rate : rates) plot.x_ticks.emplace_back(rate, fmt::format("{} C", rate));
+  if (plot.curves.empty()) return {};
+  return {"overpotential.svg", caption, plots::curves(plot)};
+}
+
+// ---- principal components
+
+/// "PO3-" as chemists write it.
+std::string formula(std::string_view label) {
+  std::string out;
+  for (std::size_t i = 0; i < label.size();) {
+    std::size_t digits = i;
+    while (digits < label.size() && label[digits] >= '0' && label[digits] <= '9') ++digits;
+    if (digits > i && i > 0) {
+      out += fmt::format("_{{{}}}", label.substr(i, digits - i));
+      i = digits;
+      continue;
+    }
+    const bool charge = i + 1 == label.size() && i > 0;
+    out += charge && label[i] == '-' ? "⁻" : charge && label[i] == '+' ? "⁺" : std::string(1, label[i]);
+    ++i;
+  }
+  return out;
+}
+
+std::string percent_axis(const sims::Pca& pca, std::size_t component) {
+  return fmt::format("PC{} ({:.1f} % of the variance)", component + 1, 100 * pca.explained[component]);
+}
+
+Figure score_figure(const StudyResult& result, const sims::DegradationResult& degradation) {
+  std::vector<plots::Cloud> clouds;
+  for (const Material& material : result.input.materials)
+    for (const sims::State state : {sims::State::uncycled, sims::State::cycled}) {
+      const bool uncycled = state == sims::State::uncycled;
+      plots::Cloud cloud{.label = material.name + (uncycled ? ", uncycled" : ""),
+                         .points = {},
+                         .look = look_of(result, material.id),
+                         .hollow = uncycled};
+      for (std::size_t row = 0; row < degradation.pca_spots.size(); ++row)
+        if (degradation.pca_spots[row].material == material.id && degradation.pca_spots[row].state == state)
+          cloud.points.push_back({degradation.pca.scores(row, 0), degradation.pca.scores(row, 1)});
+      if (!cloud.points.empty()) clouds.push_back(std::move(cloud));
+    }
+  return {"pca_scores.svg", "Scores on the first two principal components. Each marker is a spot.",
+          plots::score_plot(clouds, percent_axis(degradation.pca, 0), percent_axis(degradation.pca, 1),
+                            "Principal component scores")};
+}
+
+Figure loading_figure(const sims::DegradationResult& degradation) {
+  constexpr std::size_t most = 28;
+  std::vector<plots::Loading> all;
+  for (std::size_t f = 0; f < degradation.fragments.size(); ++f)
+    all.push_back({formula(degradation.fragments[f].label), degradation.fragments[f].category,
+                   degradation.pca.loadings(0, f)});
+  std::ranges::stable_sort(
+      all, [](const auto& a, const auto& b) { return std::abs(a.value) > std::abs(b.value); });
+  const std::size_t shown = std::min(most, all.size());
+  const std::string caption =
+      shown < all.size()
+          ? fmt::format("The {} largest of {} loadings on PC1, by size and sign.", shown, all.size())
+          : std::string("All loadings on PC1.");
+  all.resize(shown);
+  std::ranges::stable_sort(all, std::ranges::greater{}, &plots::Loading::value);
+  return {"pca_loadings.svg", caption, plots::loadings(all, "Loadings on PC1")};
+}
+
+}  // namespace
+
+std::string symbol(std::string_view key) {
+  if (key == "QS_0") return "QS_{0}";
+  if (key == "QS_ret") return "QS_{ret}";
+  if (key == "DS_general") return "Degradation";
+  if (key == "DS_polysulfide") return "Polysulfide";
+  if (key == "DS_SOy") return "SO_{x}";
+  if (key == "DS_POy") return "PO_{x}";
+  return std::string(key.substr(key.find('_') + 1));
+}
+
+std::vector<plots::RadarAxis> radar_axes(const StudyResult& result) {
+  std::vector<plots::RadarAxis> axes;
+  for (const AxisOption& option : result.options.radar) {
+    const auto axis = std::ranges::find(result.axes, option.key, &status::Axis::key);
+    axes.push_back({symbol(option.key), axis->higher_is_better, option.span});
+  }
+  return axes;
+}
+
+std::vector<Figure> radar_figures(const StudyResult& result) {
+  std::vector<Figure> all;
+  for (const auto& material : result.materials)
+    all.push_back(
+        {material.radar, "Radar chart of " + material.name, plots::radar(radar_of(result, material))});
+  return all;
+}
+
+std::vector<Figure> figures(const StudyResult& result) {
+  std::vector<Figure> all{radar_panel_figure(result)};
+  const bool cells =
+      std::ranges::any_of(result.cells.cells, [](const auto& c) { return c.undefined.empty(); });
+  if (result.input.degradation) all.push_back(degradation_figure(result));
+  if (cells) {
+    all.push_back(performance_figure(result));
+    all.push_back(capacity_figure(result));
+    all.push_back(overpotential_figure(result));
+  }
+  if (result.input.degradation && !result.input.degradation->pca.explained.empty()) {
+    const sims::DegradationResult& degradation = *result.input.degradation;
+    all.push_back({"pca_variance.svg",
+                   "Share of the variance that each principal component explains, and their sum.",
+                   plots::explained_variance(degradation.pca.explained, "Explained variance")});
+    if (degradation.pca.explained.size() > 1) all.push_back(score_figure(result, degradation));
+    all.push_back(loading_figure(degradation));
+  }
+  std::erase_if(all, [](const Figure& figure) { return figure.svg.empty(); });
+  return all;
+}
+
+}  // namespace cambench::study

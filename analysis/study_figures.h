@@ -1,0 +1,28 @@
+// Which figures a study has, and which of its numbers each one shows.
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "analysis/radar.h"
+#include "analysis/study.h"
+
+namespace cambench::study {
+
+struct Figure {
+  std::string file;     ///< "radar.svg"
+  std::string caption;  ///< what is seen, and by which rule
+  std::string svg;
+};
+
+/// Those of the report, in its order. What has no data has no figure.
+[[nodiscard]] std::vector<Figure> figures(const StudyResult& result);
+/// One radar chart a material: radar_<material>.svg.
+[[nodiscard]] std::vector<Figure> radar_figures(const StudyResult& result);
+
+/// The axes of the radar charts as drawn, labels with lowered letters.
+[[nodiscard]] std::vector<plots::RadarAxis> radar_axes(const StudyResult& result);
+/// "QS_{0}", "SO_{x}": a score's name with lowered letters.
+[[nodiscard]] std::string symbol(std::string_view key);
+
+}  // namespace cambench::study
