@@ -421,8 +421,11 @@ std::vector<SeriesPoint> Reader::series_between(const std::string& run, std::int
   if (first > last) return {};
   const auto wanted = static_cast<std::int64_t>(std::max<std::size_t>(max_points, 8));
   // The finest level that is not too much to read; what it gives beyond the points wanted is merged.
+  const auto too_much = [&](int level) {
+    return (last - first + 1) / span_of(level) > (level == 0 ? 8 : 4) * wanted;
+  };
   int level = 0;
-  while (level < rollup_levels && (last - first + 1) / span_of(level) > 16 * wanted) ++level;
+  while (level < rollup_levels && too_much(level)) ++level;
   std::vector<SeriesPoint> between;
   add_points(between, run, first + 1, last - 1, level);
   std::vector<SeriesPoint> points;

@@ -9,9 +9,10 @@
 
 namespace cambench::store {
 
-/// A roll-up block of level 1 spans so many samples; a block of each further level so many of the one below.
-inline constexpr std::int64_t rollup_samples = 64, rollup_blocks = 16;
-inline constexpr int rollup_levels = 3;
+/// A roll-up block of level 1 spans so many samples; a block of each further level so many of the one below. The top
+/// level spans 131,072: a week at 1 Hz is 5 of its blocks.
+inline constexpr std::int64_t rollup_samples = 32, rollup_blocks = 4;
+inline constexpr int rollup_levels = 7;
 inline constexpr std::int64_t minute_ns = 60'000'000'000;  ///< of pressures
 
 /// Writes rows inside the caller's transaction, which ends with finish(). Used by the store's thread alone. Blocks are

@@ -109,8 +109,8 @@ CREATE TABLE pressure_minute (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX pressure_minute_by_run ON pressure_minute (run, minute) WHERE run <> '';
 
--- Minimum and maximum over blocks of samples, so that a week draws as fast as an hour. Level 1 spans 64 samples, each
--- further level 16 blocks of the one below; the writer keeps them with the samples, in the same transaction.
+-- Minimum and maximum over blocks of samples, so that a week draws as fast as an hour. Level 1 spans 32 samples, each
+-- further level 4 blocks of the one below; the writer keeps them with the samples, in the same transaction.
 CREATE TABLE rollup (
   run           TEXT NOT NULL,
   level         INTEGER NOT NULL,

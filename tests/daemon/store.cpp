@@ -248,7 +248,7 @@ TEST_CASE("a chart has no hole where a full queue refused the last sample of a b
   Store store(folder.file());
   REQUIRE(committed(store, {a_run("r000001")}));
   for (std::int64_t i = 1; i <= 10'000; ++i)
-    if (i % 64 != 0) REQUIRE(store.append(a_sample("r000001", i)));
+    if (i % 32 != 0) REQUIRE(store.append(a_sample("r000001", i)));
   REQUIRE(store.flush());
   const auto points = Reader(folder.file()).series("r000001", 0, 1e9, 8);
   double last = 0;
