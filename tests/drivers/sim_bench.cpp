@@ -205,7 +205,7 @@ TEST_CASE("a second host is turned away, or takes the place of the first") {
 }
 
 TEST_CASE("a cell can be mounted with another reference than everybody assumes, and a clock that is wrong") {
-  Fixture f;
+  Fixture f(20000.0);
   REQUIRE(f.bench->order("mount A1 rate ncm-uncoated"));
   REQUIRE(f.bench->order("mount A2 rate ncm-uncoated re_V=0.25"));
   const std::string state = *f.bench->order("state");
