@@ -27,8 +27,8 @@ constexpr std::uint16_t counter = 1, target = 4, command = 12, serial = 36;
 BusRequest reading(std::uint16_t address, std::uint16_t count) {
   BusRequest request;
   request.what = BusRead{Table::holding, address, count};
-  request.timeout = Seconds(0.15);
-  request.guard_time = Seconds(0.2);
+  request.timeout = Seconds(0.3);
+  request.guard_time = Seconds(0.4);
   request.name = "test";
   return request;
 }
@@ -243,7 +243,7 @@ TEST_CASE("on a serial line a late reply is waited out and thrown away") {
   sim::ModbusRtuServer line(io.get_executor(), {{1, &machine}});
   const auto bus = ModbusBus::shared(io.get_executor(), bus_settings(line.path()).value()).value();
   REQUIRE(machine.write(target, Words{0x4248, 0}));
-  REQUIRE(machine.inject("delay:s=0.2"));
+  REQUIRE(machine.inject("delay:s=0.4"));
   const auto late = tests::finish(io, bus->ask(reading(target, 2)));
   REQUIRE_FALSE(late);
   CHECK(late.error().kind == Fault::Kind::timeout);

@@ -30,8 +30,8 @@ std::string quick_map() {
   std::ifstream file(CAMBENCH_SOURCE "/drivers/maps/generic-press.toml");
   std::string text(std::istreambuf_iterator<char>(file), {});
   for (const auto& [slow, quick] :
-       {std::pair("response_timeout_ms = 500", "response_timeout_ms = 150"),
-        std::pair("within_ms = 1000", "within_ms = 60"), std::pair("stale_ms = 1000", "stale_ms = 150")})
+       {std::pair("response_timeout_ms = 500", "response_timeout_ms = 300"),
+        std::pair("within_ms = 1000", "within_ms = 60"), std::pair("stale_ms = 1000", "stale_ms = 300")})
     for (std::size_t at = text.find(slow); at != std::string::npos; at = text.find(slow))
       text.replace(at, std::strlen(slow), quick);
   return text;
@@ -198,7 +198,7 @@ TEST_CASE("a sensor whose counter stands still is not measuring") {
   REQUIRE(bench.machine.inject("freeze:counter=1"));
   bench.wait(30ms);
   CHECK(bench.read().pressure);  // two readings faster than the sensor are no fault
-  bench.wait(180ms);             // stale_ms of the map is 150
+  bench.wait(350ms);             // stale_ms of the map is 300
   const auto sample = bench.read();
   CHECK_FALSE(sample.pressure);
   CHECK(sample.trouble.find("stands still") != std::string::npos);
@@ -275,12 +275,12 @@ TEST_CASE("a late reply never becomes a value") {
   Bench bench;
   bench.order(MegaPascal(50));
   REQUIRE(bench.arrives(MegaPascal(50)));
-  REQUIRE(bench.machine.inject("delay:s=0.2"));  // the map waits 0.15 s
+  REQUIRE(bench.machine.inject("delay:s=0.4"));  // the map waits 0.3 s
   const auto late = tests::finish(bench.io, bench.press->read());
   REQUIRE_FALSE(late);
   bench.machine.clear_all();
   REQUIRE(tests::finish(bench.io, bench.press->vent()));
-  bench.wait(80ms);  // the late reply has been sent now
+  bench.wait(150ms);  // the late reply has been sent now
   for (int poll = 0; poll < 5; ++poll) {
     const auto sample = bench.read();
     if (sample.pressure) CHECK(*sample.pressure < MegaPascal(1));
