@@ -2,15 +2,13 @@
 // decided, as one document that can be retraced. Pure: the same inputs and settings give the same bytes.
 #pragma once
 #include <filesystem>
-#include <functional>
 #include <map>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "analysis/cell_scores.h"
-#include "analysis/degradation.h"
+#include "analysis/study.h"
 #include "daemon/jobs/study_data.h"
 #include "schema/cell.h"
 #include "schema/status.h"
@@ -19,20 +17,28 @@ namespace cambench::jobs {
 
 struct StudySpec {
   std::string id, title;
-  std::vector<Material> materials;  ///< exactly one is the reference
+  std::vector<Material> materials;   ///< in the order to show them; exactly one is the reference
+  std::vector<std::string> caveats;  ///< what a reader must know: "all instruments were simulated"
+};
+
+/// A finished rate test as it comes out of the store.
+struct RateTest {
+  rate::CellTest test;
+  std::string run;          ///< its id
+  std::string sha256;       ///< over its samples
+  std::uint64_t bytes = 0;  ///< that were hashed
 };
 
 struct ScoringOptions {
   sims::NormaliseOptions normalise;
-  sims::DegradationOptions degradation;  ///< its reference is set from the study
-  rate::ScoreOptions rate;               ///< the same
+  sims::DegradationOptions degradation;  ///< `reference` is filled in from the materials
+  study::StudyOptions study;
 };
 
 struct StudyScores {
-  status::Study study;  ///< for the status: axes, materials with their scores, problems; no version yet
-  std::string
-      inputs_hash;  ///< SHA-256 over all inputs, settings and the program's version: equal hash, equal scores
-  std::string settings_json, result_json;
+  status::Study summary;    ///< what the status shows; without version and time
+  std::string inputs_hash;  ///< SHA-256 over all inputs, settings and the program: equal hash, equal scores
+  std::string program, settings_json, result_json;
   std::map<std::string, std::string> files;  ///< of the results folder: name and bytes
 };
 
@@ -40,22 +46,18 @@ struct StudyScores {
 std::string waits_for(const StudySpec& study, const StudyData& data);
 
 /// Throws BadInput when the spots cannot be compared.
-StudyScores score_study(const StudySpec& study, const StudyData& data, std::span<const rate::CellTest> tests,
-                        const ScoringOptions& options);
+StudyScores score_study(const StudySpec& study, const StudyData& data, std::span<const RateTest> tests,
+                        const ScoringOptions& options = {});
 
-/// The same that the status shows of a scored study, from the document that was stored.
-status::Study study_from_json(std::string_view result_json);
-
-/// Puts the files into `folder` so that whoever looks finds either all of the old ones or all of the new ones.
-/// Throws std::runtime_error.
-void replace_folder(const std::filesystem::path& folder, const std::map<std::string, std::string>& files);
+/// Back from to_json(status::Study), as the store keeps it. Throws BadInput.
+status::Study summary_from_json(std::string_view json);
 
 // ---- without a daemon
 
 struct FolderOptions {
   std::optional<std::string> reference;  ///< material; none: the only one that has an `uncycled` folder
   std::vector<Material> materials;  ///< names and coatings of known ids; others are called by their folder
-  std::vector<rate::CellTest> tests;
+  std::vector<RateTest> tests;
   std::optional<std::filesystem::path> results;  ///< the files are put here
   ScoringOptions scoring;
   unsigned threads = 2;

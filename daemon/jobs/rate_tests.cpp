@@ -1,0 +1,94 @@
+#include "daemon/jobs/rate_tests.h"
+
+#include <fmt/format.h>
+
+#include "schema/document.h"
+#include "schema/sha256.h"
+
+namespace cambench::jobs {
+
+namespace {
+
+constexpr std::int64_t page = 10'000;  // rows: a reader must be done within moments
+
+/// What the run recorded of its cell when it began (daemon/records).
+struct RecordedCell {
+  int electrodes = 2;
+  double cam_g = 0, q_1C_mAh_g = 0;
+};
+
+RecordedCell cell_of(const store::StoredRun& run) {
+  RecordedCell cell;
+  const auto tree = document::parse_json(run.cell_json.value_or("{}"), run.id);
+  if (!tree) return cell;
+  document::Mistakes ignored(run.id);
+  document::Fields fields(*tree, "", ignored);
+  cell.electrodes = static_cast<int>(fields.whole("electrodes", 2, 3).value_or(2));
+  cell.cam_g = 1e-3 * fields.number("composite_mg").value_or(0) * fields.number("cam_fraction").value_or(0);
+  cell.q_1C_mAh_g = fields.number("q_1C_mAh_g").value_or(0);
+  return cell;
+}
+
+std::optional<double> number(const std::optional<Volt>& volt) {
+  if (!volt) return std::nullopt;
+  return volt->value();
+}
+
+/// One line a sample, as anybody can print them from the table.
+void add_line(std::string& text, const store::SampleRow& row) {
+  const Sample& s = row.sample;
+  fmt::format_to(std::back_inserter(text), "{} {} {} {} {} {} {}\n", row.seq, s.step, s.step_time.count(),
+                 number(s.we_vs_re).value_or(0), number(s.cell).value_or(0),
+                 s.current ? s.current->value() : 0, s.status);
+}
+
+}  // namespace
+
+std::optional<RateTest> RateTests::last_of(store::Reader& reader, const std::string& cell) {
+  for (const auto& run : reader.finished_runs_of_cell(cell)) {
+    const RateTest& test = read(reader, run);
+    if (rate::rate_points(test.test).size() >= 2) return test;
+  }
+  return std::nullopt;
+}
+
+const RateTest& RateTests::read(store::Reader& reader, const store::StoredRun& run) {
+  if (const auto known = by_run_.find(run.id); known != by_run_.end()) return known->second;
+  const RecordedCell cell = cell_of(run);
+  RateTest read{.test = {}, .run = run.id, .sha256 = {}, .bytes = 0};
+  Sha256 hash;
+  std::vector<rate::Row> rows;
+  for (std::int64_t after = 0;;) {
+    const auto samples = reader.samples(run.id, after, page);
+    if (samples.empty()) break;
+    std::string text;
+    for (const auto& row : samples) {
+      add_line(text, row);
+      const auto point = store::believed(row.sample);
+      const auto& potential = cell.electrodes == 3 ? row.sample.we_vs_re : row.sample.cell;
+      if (point && potential)
+        rows.push_back({.test_time_s = row.test_time.count(),
+                        .step_time_s = row.sample.step_time.count(),
+                        .current_A = point->current_A,
+                        .potential_V = potential->value(),
+                        .cycle = row.cycle,
+                        .step = row.sample.step,
+                        .charged_Ah = {},
+                        .discharged_Ah = {}});
+    }
+    hash.update(text);
+    read.bytes += text.size();
+    after = samples.back().seq;
+  }
+  read.sha256 = hash.hex();
+  read.test = {.cell = run.cell.value_or(""),
+               .material = run.material.value_or(""),
+               // Limits and rates are in the recipe's hash, the basis of 1 C is the cell's.
+               .protocol_hash = fmt::format("{}, 1 C = {} mAh/g", run.recipe_hash, cell.q_1C_mAh_g),
+               .cam_g = cell.cam_g,
+               .one_C_A = run.one_C_A,
+               .cycles = rate::cycles(rows)};
+  return by_run_.emplace(run.id, std::move(read)).first->second;
+}
+
+}  // namespace cambench::jobs

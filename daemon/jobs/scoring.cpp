@@ -1,0 +1,234 @@
+#include "daemon/jobs/scoring.h"
+
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "analysis/bad_input.h"
+#include "analysis/fragments.h"
+#include "daemon/jobs/results_folder.h"
+#include "schema/document.h"
+#include "schema/json.h"
+#include "schema/sha256.h"
+
+namespace cambench::jobs {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+const Material& reference_of(const StudySpec& study) {
+  const auto found = std::ranges::find_if(study.materials, &Material::reference);
+  if (found == study.materials.end())
+    throw BadInput(study.id, 0, "no material of the study is the uncoated reference", "mark one of them");
+  return *found;
+}
+
+bool has_spot(const StudyData& data, const std::string& material, sims::State state) {
+  return std::ranges::any_of(data.spots,
+                             [&](const StudySpot& s) { return s.material == material && s.state == state; });
+}
+
+std::vector<sims::SpotRegion> regions_of(const StudyData& data) {
+  std::vector<sims::SpotRegion> regions;
+  for (const auto& spot : data.spots) regions.push_back({spot.material, spot.state, spot.region.get()});
+  return regions;
+}
+
+/// Which program the results name, and part of what makes two results equal.
+constexpr std::string_view program = "cambench " CAMBENCH_VERSION;
+
+std::string sample_of(const StudySpot& spot) {
+  return fmt::format("{} {}", spot.material, sims::to_string(spot.state));
+}
+
+sims::DegradationResult degradation_of(const StudyData& data, sims::DegradationOptions options,
+                                       const std::string& reference) {
+  const auto table = sims::tabulate(regions_of(data), sims::FragmentTable::built_in(),
+                                    {.missing_peaks = sims::TableOptions::MissingPeaks::leave_out});
+  options.reference = reference;
+  auto result = sims::degradation_scores(table, options);
+  result.notes.insert(result.notes.begin(), table.notes.begin(), table.notes.end());
+  return result;
+}
+
+std::vector<study::InputUsed> inputs_of(const StudyData& data, std::span<const RateTest> tests) {
+  std::vector<study::InputUsed> inputs;
+  for (const auto& spot : data.spots)
+    for (const auto& file : spot.region->files)
+      inputs.push_back(
+          {fmt::format("{}, {}", sample_of(spot), spot.region->name), file.name, file.sha256, file.bytes});
+  for (const auto& test : tests)
+    inputs.push_back(
+        {fmt::format("rate test of cell {}", test.test.cell), test.run, test.sha256, test.bytes});
+  return inputs;
+}
+
+study::StudyInput input_of(const StudySpec& spec, const StudyData& data, std::span<const RateTest> tests,
+                           const ScoringOptions& options) {
+  study::StudyInput input;
+  input.id = spec.id;
+  input.title = spec.title;
+  input.materials = spec.materials;
+  input.degradation = degradation_of(data, options.degradation, reference_of(spec).id);
+  for (const auto& test : tests) input.cells.push_back(test.test);
+  input.settings = sims::describe(options.normalise);
+  input.inputs = inputs_of(data, tests);
+  for (const auto& problem : data.problems) input.problems.push_back(problem.text);
+  input.caveats = spec.caveats;
+  return input;
+}
+
+status::Study summary_of(const study::StudyResult& result) {
+  status::Study summary;
+  summary.id = result.input.id;
+  summary.title = result.input.title;
+  summary.state = "scored";
+  summary.axes = result.axes;
+  summary.materials = result.materials;
+  summary.problems = result.input.problems;
+  return summary;
+}
+
+}  // namespace
+
+std::string waits_for(const StudySpec& study, const StudyData& data) {
+  const Material& uncoated = reference_of(study);
+  std::vector<std::string> missing;
+  if (!has_spot(data, uncoated.id, sims::State::uncycled))
+    missing.push_back(fmt::format("spectra of {}, uncycled", uncoated.name));
+  if (!has_spot(data, uncoated.id, sims::State::cycled))
+    missing.push_back(fmt::format("spectra of {}, cycled", uncoated.name));
+  const bool sample = std::ranges::any_of(data.spots, [&](const StudySpot& s) {
+    return s.material != uncoated.id && s.state == sims::State::cycled;
+  });
+  if (!sample) missing.push_back("spectra of a coated, cycled sample");
+  return missing.empty() ? std::string() : fmt::format("waits for {}", fmt::join(missing, "; "));
+}
+
+StudyScores score_study(const StudySpec& spec, const StudyData& data, std::span<const RateTest> tests,
+                        const ScoringOptions& options) {
+  const auto result = study::score(input_of(spec, data, tests, options), options.study);
+  StudyScores scores;
+  scores.summary = summary_of(result);
+  scores.program = program;
+  JsonWriter settings;
+  settings.object();
+  for (const auto& setting : result.settings) settings.field(setting.name, setting.value);
+  scores.settings_json = settings.end_object().take();
+  scores.result_json = study::scores_json(result, program);
+  scores.inputs_hash =
+      sha256_hex(scores.result_json);  // the document names every input, setting and the program
+  for (auto& file : study::outputs(result, program)) scores.files[file.name] = std::move(file.bytes);
+  return scores;
+}
+
+namespace {
+
+status::Axis axis_from(document::Fields& from) {
+  status::Axis axis;
+  axis.key = from.text("key").value_or("");
+  axis.label = from.text("label").value_or("");
+  axis.higher_is_better = from.flag("higher_is_better").value_or(true);
+  return axis;
+}
+
+status::ScoredMaterial material_from(document::Fields& from, const std::vector<status::Axis>& axes) {
+  status::ScoredMaterial material;
+  material.id = from.text("id").value_or("");
+  material.name = from.text("name").value_or("");
+  material.coating = from.text("coating").value_or("");
+  material.amount_wt_percent = from.number("amount_wt_percent").value_or(0);
+  material.reference = from.flag("reference").value_or(false);
+  material.radar = from.text("radar").value_or("");
+  auto scores = from.table("scores");
+  for (const auto& axis : axes)
+    if (auto score = scores ? scores->table(axis.key) : std::nullopt)
+      material.scores.push_back(
+          {axis.key, score->number("value"), score->number("sd"), score->text("why_not").value_or("")});
+  return material;
+}
+
+}  // namespace
+
+status::Study summary_from_json(std::string_view json) {
+  const auto tree = document::parse_json(json, "a stored score");
+  if (!tree) throw BadInput("a stored score", 0, tree.error().what, "score the study again");
+  document::Mistakes mistakes("a stored score");
+  document::Fields root(*tree, "", mistakes);
+  status::Study study;
+  study.id = root.text("id").value_or("");
+  study.title = root.text("title").value_or("");
+  study.state = root.text("state").value_or("");
+  for (auto& axis : root.tables("axes")) study.axes.push_back(axis_from(axis));
+  for (auto& material : root.tables("materials"))
+    study.materials.push_back(material_from(material, study.axes));
+  study.problems = root.texts("problems");
+  if (!mistakes.empty()) throw BadInput("a stored score", 0, mistakes.text(), "score the study again");
+  return study;
+}
+
+// ---- without a daemon
+
+namespace {
+
+std::vector<std::string> material_folders(const fs::path& path) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(path))
+    if (entry.is_directory() && !is_ignored_name(entry.path().filename().string()))
+      names.push_back(entry.path().filename().string());
+  std::ranges::sort(names);
+  return names;
+}
+
+std::string the_uncoated(const fs::path& path, const std::vector<std::string>& folders) {
+  std::vector<std::string> with_uncycled;
+  for (const auto& name : folders)
+    if (fs::is_directory(path / name / "uncycled")) with_uncycled.push_back(name);
+  if (with_uncycled.size() == 1) return with_uncycled.front();
+  throw BadInput(
+      path.string(), 0,
+      with_uncycled.empty() ? "no material has a folder \"uncycled\""
+                            : fmt::format("{} have a folder \"uncycled\"", fmt::join(with_uncycled, " and ")),
+      "put the spectra of the uncoated material before cycling there, and say which material that is");
+}
+
+StudySpec study_in(const fs::path& path, const FolderOptions& options) {
+  const auto folders = material_folders(path);
+  const std::string uncoated = options.reference ? *options.reference : the_uncoated(path, folders);
+  StudySpec study{.id = path.filename().string(), .title = path.filename().string(), .materials = {}};
+  for (const auto& name : folders) {
+    const auto known = std::ranges::find(options.materials, name, &Material::id);
+    Material material =
+        known != options.materials.end() ? *known : Material{.id = name, .name = name, .coating = {}};
+    material.reference = name == uncoated;
+    study.materials.push_back(std::move(material));
+  }
+  return study;
+}
+
+}  // namespace
+
+StudyScores score_folder(const fs::path& path, const FolderOptions& options) {
+  if (!fs::is_directory(path)) throw BadInput(path.string(), 0, "is no folder", "name the folder of a study");
+  const fs::path folder = fs::canonical(path);
+  const StudySpec study = study_in(folder, options);
+  RegionCache nothing_known;
+  std::vector<SeenFile> files;
+  for (auto& file : scan(folder.parent_path(), folder.filename()))
+    if (!is_ignored_name(file.path)) files.push_back(std::move(file));
+  const StudyData data =
+      read_spots(study.id, sort_files(folder.parent_path(), files, {}), options.scoring.normalise,
+                 nothing_known, options.threads, WallTime{}, options.progress);
+  if (const auto missing = waits_for(study, data); !missing.empty()) {
+    std::string sentences = missing;
+    for (const auto& problem : data.problems) sentences += "\n" + problem.text;
+    throw BadInput(path.string(), 0, sentences, "add them");
+  }
+  StudyScores scores = score_study(study, data, options.tests, options.scoring);
+  if (options.results) replace_folder(*options.results, scores.files);
+  return scores;
+}
+
+}  // namespace cambench::jobs

@@ -1,0 +1,298 @@
+// The drop folder in action: spectra land, scores are in the store and in the results folder, once. Events are waited
+// for, never times.
+#include "daemon/jobs/jobs.h"
+
+#include <doctest/doctest.h>
+#include <fmt/core.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <condition_variable>
+#include <csignal>
+#include <fstream>
+#include <mutex>
+
+#include "daemon/store/reader.h"
+#include "drivers/sim/tof_sims.h"
+
+using namespace cambench;
+using namespace cambench::jobs;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Bench {
+  fs::path path;
+  config::Bench bench;
+
+  Bench() {
+    std::string name = (fs::temp_directory_path() / "cambench-jobs-XXXXXX").string();
+    path = ::mkdtemp(name.data());
+    bench = config::parse(R"(
+[bench]
+name = "test"
+[store]
+path = "state/cambench.sqlite"
+[http]
+listen = "127.0.0.1:8870"
+control = "control.sock"
+[drop]
+path = "drop"
+settle_s = 0.1
+poll_s = 0.5
+results = "results"
+[[station]]
+name = "A1"
+  [station.press]
+  driver = "modbus"
+  port = "tcp://127.0.0.1:1502"
+  map = "generic-press"
+  simulated = true
+[[material]]
+id = "ncm-uncoated"
+name = "NCM uncoated"
+coating = "none"
+amount_wt_percent = 0.0
+reference = true
+[[material]]
+id = "ncm-linbo3"
+name = "NCM LiNbO3"
+coating = "LiNbO3"
+amount_wt_percent = 1.0
+[[study]]
+id = "coatings"
+title = "Coatings for NCM"
+materials = ["ncm-uncoated", "ncm-linbo3"]
+cells = []
+)",
+                          path / "bench.toml");
+    bench.drop->settle = Seconds(0.03);  // shorter than a person may configure
+  }
+  ~Bench() {
+    std::error_code ignored;
+    fs::remove_all(path, ignored);
+  }
+
+  [[nodiscard]] fs::path sample(const std::string& below) const { return path / "drop" / "coatings" / below; }
+
+  void land(int regions = 2) const {
+    sim::SimsStudy study;
+    study.regions = regions;
+    study.pixels = 16;
+    study.materials = {"ncm-uncoated", "ncm-linbo3"};
+    sim::write_sims_study(path / "drop", study);
+  }
+  /// Moves a sample away and back, as if it came later.
+  void take_away(const std::string& below) const {
+    fs::create_directories(path / "elsewhere");
+    fs::rename(sample(below), path / "elsewhere" / "sample");
+  }
+  void bring_back(const std::string& below) const {
+    fs::rename(path / "elsewhere" / "sample", sample(below));
+  }
+};
+
+/// What is shown, and a wait for it.
+class Board {
+ public:
+  Jobs::Show show() {
+    return [this](Seen seen) {
+      const std::lock_guard guard(mutex_);
+      seen_ = std::move(seen);
+      changed_.notify_all();
+    };
+  }
+
+  template <typename Test>
+  status::Study wait_for(Test test) {
+    std::unique_lock guard(mutex_);
+    const bool in_time = changed_.wait_for(guard, std::chrono::seconds(20), [&] {
+      return !seen_.studies.empty() && test(seen_.studies.front());
+    });
+    REQUIRE_MESSAGE(in_time,
+                    "last seen: ", seen_.studies.empty() ? "nothing" : to_json(seen_.studies.front()));
+    return seen_.studies.front();
+  }
+  std::vector<status::Job> jobs() {
+    const std::lock_guard guard(mutex_);
+    return seen_.jobs;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  Seen seen_;
+};
+
+auto version(std::int64_t n) {
+  return [n](const status::Study& study) { return study.version == n && study.state == "scored"; };
+}
+
+auto says(std::string words) {
+  return [words = std::move(words)](const status::Study& study) {
+    return study.text.find(words) != std::string::npos;
+  };
+}
+
+std::string file_bytes(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+}  // namespace
+
+TEST_CASE("spectra land, and the study is scored, stored and written once") {
+  const Bench bench;
+  store::Store store(bench.bench.store);
+  Board board;
+  const Jobs jobs(bench.bench, store, board.show());
+  board.wait_for(says("waits for spectra in"));
+  bench.land();
+  const auto study = board.wait_for(version(1));
+  CHECK(study.title == "Coatings for NCM");
+  CHECK(study.problems.empty());
+  CHECK(study.materials.size() == 2);
+  CHECK(study.text == "scored from 6 spots and 0 rate tests");
+  store::Reader reader(bench.bench.store);
+  const auto score = reader.last_score("coatings");
+  REQUIRE(score);
+  CHECK(score->version == 1);
+  CHECK(file_bytes(bench.path / "results" / "coatings" / "scores.json") == score->row.result_json);
+  REQUIRE(reader.jobs().size() == 1);
+  CHECK(reader.jobs()[0].state == "done");
+}
+
+TEST_CASE("half a study waits, and is scored again when more lands") {
+  const Bench bench;
+  bench.land();
+  bench.take_away("ncm-uncoated/uncycled");
+  store::Store store(bench.bench.store);
+  Board board;
+  const Jobs jobs(bench.bench, store, board.show());
+  board.wait_for(says("waits for spectra of NCM uncoated, uncycled"));
+  CHECK_FALSE(store::Reader(bench.bench.store).last_score("coatings"));
+  bench.bring_back("ncm-uncoated/uncycled");
+  board.wait_for(version(1));
+  bench.land(3);
+  board.wait_for(version(2));
+  CHECK(store::Reader(bench.bench.store).scores("coatings").size() == 2);
+}
+
+TEST_CASE("after a restart the scores are there at once, and nothing is scored that was scored before") {
+  const Bench bench;
+  bench.land();
+  {
+    store::Store store(bench.bench.store);
+    Board board;
+    const Jobs jobs(bench.bench, store, board.show());
+    board.wait_for(version(1));
+  }
+  store::Store store(bench.bench.store);
+  Board board;
+  const Jobs jobs(bench.bench, store, board.show());
+  CHECK(board.wait_for([](const auto&) { return true; }).version == 1);
+  board.wait_for(says("nothing new: scored from 6 spots"));
+  CHECK(store::Reader(bench.bench.store).scores("coatings").size() == 1);
+  CHECK(store::Reader(bench.bench.store).jobs().size() == 1);
+}
+
+TEST_CASE("a spot that stays incomplete is waited for, and then left out by name") {
+  const Bench bench;
+  bench.land(3);
+  for (const auto& entry : fs::directory_iterator(bench.sample("ncm-linbo3/cycled")))
+    if (entry.path().string().ends_with(" - PO_3-.txt")) {
+      fs::remove(entry.path());
+      break;
+    }
+  store::Store store(bench.bench.store);
+  Board board;
+  const Jobs jobs(bench.bench, store, board.show());
+  board.wait_for(says("waits a moment for the rest"));
+  const auto study = board.wait_for(version(1));
+  REQUIRE(study.problems.size() == 1);
+  CAPTURE(study.problems[0]);
+  CHECK(study.problems[0].find("lacks PO3-") != std::string::npos);
+  CHECK(study.text == "scored from 8 spots and 0 rate tests");
+}
+
+TEST_CASE("a study that cannot be compared fails with a sentence, and recovers when it is mended") {
+  const Bench bench;
+  bench.land();
+  fs::remove_all(bench.sample("ncm-linbo3"));
+  sim::SimsStudy other;
+  other.regions = 2;
+  other.pixels = 8;
+  other.uncycled = false;
+  other.materials = {"ncm-linbo3"};
+  sim::write_sims_study(bench.path / "drop", other);
+  store::Store store(bench.bench.store);
+  Board board;
+  const Jobs jobs(bench.bench, store, board.show());
+  const auto failed = board.wait_for([](const auto& study) { return study.state == "failed"; });
+  CHECK(failed.text.find("pixels") != std::string::npos);
+  REQUIRE(store::Reader(bench.bench.store).jobs().size() == 1);
+  CHECK(store::Reader(bench.bench.store).jobs()[0].state == "failed");
+  fs::remove_all(bench.sample("ncm-linbo3"));
+  bench.land();
+  board.wait_for(version(1));
+}
+
+TEST_CASE("a folder that no study is configured for, and a stray file, are named") {
+  const Bench bench;
+  fs::create_directories(bench.path / "drop" / "unknown" / "a");
+  std::ofstream(bench.path / "drop" / "unknown" / "a" / "x.txt") << "1";
+  std::ofstream(bench.path / "drop" / "stray.txt") << "1";
+  store::Store store(bench.bench.store);
+  Board board;
+  std::mutex mutex;
+  std::condition_variable changed;
+  Seen last;
+  const Jobs jobs(bench.bench, store, [&](Seen seen) {
+    const std::lock_guard guard(mutex);
+    last = std::move(seen);
+    changed.notify_all();
+  });
+  std::unique_lock guard(mutex);
+  REQUIRE(changed.wait_for(guard, std::chrono::seconds(20), [&] {
+    return last.studies.size() == 2 && last.studies[1].text.find("no study called unknown") == 0;
+  }));
+  CHECK(last.studies[0].problems ==
+        std::vector<std::string>{"stray.txt: belongs to no study; put it below a study's folder"});
+}
+
+TEST_CASE("a daemon that is killed while it scores scores after all, once") {
+  for (int round = 0; round < 4; ++round) {
+    const Bench bench;
+    bench.land();
+    int told[2];
+    REQUIRE(::pipe(told) == 0);
+    const pid_t child = ::fork();
+    if (child == 0) {  // says what its first study is in, until it is killed
+      store::Store store(bench.bench.store);
+      const Jobs jobs(bench.bench, store, [&](const Seen& seen) {
+        const char state = seen.studies.front().state == "scoring" ? 's'
+                           : seen.studies.front().version > 0      ? 'd'
+                                                                   : 'w';
+        (void)!::write(told[1], &state, 1);
+      });
+      ::pause();
+    }
+    // Killed at its first word, in the midst of reading, or when it has just finished.
+    ::close(told[1]);
+    char state = 0;
+    for (int words = 0; words < 1 + 3 * round && state != 'd'; ++words)
+      REQUIRE(::read(told[0], &state, 1) == 1);
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+    ::close(told[0]);
+    store::Store store(bench.bench.store);
+    Board board;
+    const Jobs jobs(bench.bench, store, board.show());
+    board.wait_for(
+        [](const auto& study) { return study.text.find("scored from 6 spots") != std::string::npos; });
+    store::Reader reader(bench.bench.store);
+    REQUIRE(reader.scores("coatings").size() == 1);
+    CHECK(file_bytes(bench.path / "results" / "coatings" / "scores.json") ==
+          reader.last_score("coatings")->row.result_json);
+  }
+}

@@ -1,0 +1,269 @@
+// From a folder of spectra to scores: what is used, what is left out and named, and that it is the same every time.
+#include "daemon/jobs/scoring.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+
+#include "analysis/bad_input.h"
+#include "daemon/jobs/results_folder.h"
+#include "drivers/sim/tof_sims.h"
+
+using namespace cambench;
+using namespace cambench::jobs;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A drop folder with a simulated study of three materials, two spots a sample, 16 x 16 pixels.
+struct Drop {
+  fs::path path;
+  Drop() {
+    std::string name = (fs::temp_directory_path() / "cambench-drop-XXXXXX").string();
+    path = ::mkdtemp(name.data());
+    sim::SimsStudy study;
+    study.regions = 2;
+    study.pixels = 16;
+    study.materials = {"ncm-uncoated", "ncm-linbo3", "ncm-zro2-thick"};
+    sim::write_sims_study(path, study);
+  }
+  ~Drop() {
+    std::error_code ignored;
+    fs::remove_all(path, ignored);
+  }
+  [[nodiscard]] fs::path study() const { return path / "coatings"; }
+  /// The files of one sample whose names end so, sorted.
+  [[nodiscard]] std::vector<fs::path> files(const std::string& sample, const std::string& ending = "") const {
+    std::vector<fs::path> found;
+    for (const auto& entry : fs::directory_iterator(study() / sample))
+      if (entry.path().string().ends_with(ending)) found.push_back(entry.path());
+    std::ranges::sort(found);
+    return found;
+  }
+};
+
+StudySpec a_study() {
+  const auto material = [](const char* id, bool reference) {
+    return Material{.id = id, .name = id, .coating = "", .amount_wt_percent = 0, .reference = reference};
+  };
+  return {.id = "coatings",
+          .title = "Coatings",
+          .materials = {material("ncm-uncoated", true), material("ncm-linbo3", false),
+                        material("ncm-zro2-thick", false)},
+          .caveats = {}};
+}
+
+StudyData read(const Drop& drop, RegionCache& cache) {
+  const auto study = a_study();
+  std::vector<std::string> materials;
+  for (const auto& material : study.materials) materials.push_back(material.id);
+  return read_spots("coatings", sort_files(drop.path, scan(drop.path, "coatings"), materials), {}, cache, 2,
+                    WallTime{});
+}
+
+StudyData read(const Drop& drop) {
+  RegionCache nothing_known;
+  return read(drop, nothing_known);
+}
+
+std::string problems_of(const StudyData& data) {
+  std::string text;
+  for (const auto& problem : data.problems) text += problem.text + "\n";
+  return text;
+}
+
+std::string bytes_of(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  std::ostringstream out;
+  out << in.rdbuf();
+  return out.str();
+}
+
+void write(const fs::path& file, const std::string& bytes) { std::ofstream(file, std::ios::binary) << bytes; }
+
+std::optional<double> general_score(const StudyScores& scores, const std::string& material) {
+  for (const auto& scored : scores.summary.materials)
+    if (scored.id == material)
+      for (const auto& score : scored.scores)
+        if (score.axis == "DS_general") return score.value;
+  return std::nullopt;
+}
+
+}  // namespace
+
+TEST_CASE("a whole study is read without a problem, and its uncoated sample has the score 1") {
+  const Drop drop;
+  const auto data = read(drop);
+  CHECK(problems_of(data) == "");
+  CHECK(data.spots.size() == 8);
+  CHECK(waits_for(a_study(), data) == "");
+  const auto scores = score_study(a_study(), data, {});
+  CHECK(general_score(scores, "ncm-uncoated").value() == doctest::Approx(1.0));
+  // The paper: LiNbO3 degrades less than the uncoated material.
+  CHECK(general_score(scores, "ncm-linbo3").value() < 1.0);
+}
+
+TEST_CASE("the same inputs and settings give the same bytes, other inputs another hash") {
+  const Drop drop;
+  const auto first = score_study(a_study(), read(drop), {});
+  const auto again = score_study(a_study(), read(drop), {});
+  CHECK(first.inputs_hash == again.inputs_hash);
+  CHECK(first.files == again.files);
+  CHECK(first.result_json == again.result_json);
+  for (const auto& file : drop.files("ncm-linbo3/cycled")) fs::remove(file);
+  CHECK(score_study(a_study(), read(drop), {}).inputs_hash != first.inputs_hash);
+}
+
+TEST_CASE("a score from a folder without a daemon is that of the daemon") {
+  const Drop drop;
+  const auto results = drop.path / "results";
+  FolderOptions options;
+  options.materials = a_study().materials;
+  options.results = results;
+  const auto alone = score_folder(drop.study(), options);
+  CHECK(alone.summary.id == "coatings");
+  CHECK(general_score(alone, "ncm-linbo3") ==
+        general_score(score_study(a_study(), read(drop), {}), "ncm-linbo3"));
+  for (const auto& [name, bytes] : alone.files) CHECK(bytes_of(results / name) == bytes);
+}
+
+TEST_CASE("a corrupt file costs its own spot, by name, and nobody else's") {
+  const Drop drop;
+  const auto victim = drop.files("ncm-linbo3/cycled", "total.txt").front();
+  const auto bytes = bytes_of(victim);
+  SUBCASE("cut off in the middle of the image") { write(victim, bytes.substr(0, bytes.size() / 2)); }
+  SUBCASE("with a number that is none") { write(victim, bytes + "1 2 abc\n"); }
+  const auto data = read(drop);
+  CHECK(data.spots.size() == 7);
+  CHECK(problems_of(data).find("ncm-linbo3/cycled") != std::string::npos);
+  CHECK(problems_of(data).find(victim.filename().string()) != std::string::npos);
+  CHECK(std::ranges::all_of(data.problems, &Problem::may_pass));
+  CHECK(general_score(score_study(a_study(), data, {}), "ncm-linbo3"));
+}
+
+TEST_CASE("a spot that lacks a peak which the others have is left out, and may still be completed") {
+  const Drop drop;
+  fs::remove(drop.files("ncm-linbo3/cycled", "PO_3-.txt").front());
+  const auto data = read(drop);
+  CHECK(data.spots.size() == 7);
+  CHECK(problems_of(data).find("lacks PO3-") != std::string::npos);
+  CHECK(data.problems.at(0).may_pass);
+}
+
+TEST_CASE("half a study waits, and says for what") {
+  const Drop drop;
+  SUBCASE("without the uncycled anchor") {
+    fs::remove_all(drop.study() / "ncm-uncoated" / "uncycled");
+    CHECK(waits_for(a_study(), read(drop)) == "waits for spectra of ncm-uncoated, uncycled");
+  }
+  SUBCASE("without the uncoated anchor") {
+    fs::remove_all(drop.study() / "ncm-uncoated" / "cycled");
+    CHECK(waits_for(a_study(), read(drop)) == "waits for spectra of ncm-uncoated, cycled");
+  }
+  SUBCASE("without any coated sample") {
+    fs::remove_all(drop.study() / "ncm-linbo3");
+    fs::remove_all(drop.study() / "ncm-zro2-thick");
+    CHECK(waits_for(a_study(), read(drop)) == "waits for spectra of a coated, cycled sample");
+    CHECK_THROWS_WITH_AS(score_folder(drop.study()), doctest::Contains("a coated, cycled sample"), BadInput);
+  }
+  SUBCASE("one coated sample is enough") {
+    fs::remove_all(drop.study() / "ncm-linbo3");
+    const auto data = read(drop);
+    CHECK(waits_for(a_study(), data) == "");
+    CHECK(general_score(score_study(a_study(), data, {}), "ncm-zro2-thick"));
+  }
+}
+
+TEST_CASE("files that belong nowhere are named and left where they are") {
+  const Drop drop;
+  write(drop.study() / "ncm-linbo3" / "cycled" / "photo.jpg", "\xff\xd8\xff");
+  write(drop.study() / "ncm-linbo3" / "notes.txt", "after 100 cycles");
+  fs::create_directories(drop.study() / "ncm-al2o3" / "cycled");
+  write(drop.study() / "ncm-al2o3" / "cycled" / "x.txt", "1 2 3");
+  const auto data = read(drop);
+  CHECK(data.spots.size() == 8);
+  const auto text = problems_of(data);
+  CHECK(text.find("photo.jpg") != std::string::npos);
+  CHECK(text.find("coatings/ncm-linbo3/notes.txt: it is not clear whether it was cycled") !=
+        std::string::npos);
+  CHECK(text.find("ncm-al2o3 is no material of this study") != std::string::npos);
+  CHECK(fs::exists(drop.study() / "ncm-linbo3" / "cycled" / "photo.jpg"));
+}
+
+TEST_CASE("the same measurement in a sample twice counts once; in two samples it counts for neither") {
+  const Drop drop;
+  const auto sample = drop.study() / "ncm-linbo3" / "cycled";
+  SUBCASE("twice in a sample") {
+    fs::create_directories(sample / "again");
+    for (const auto& file : drop.files("ncm-linbo3/cycled", ".txt")) fs::copy(file, sample / "again");
+    const auto data = read(drop);
+    CHECK(data.spots.size() == 8);
+    CHECK(problems_of(data).find("counts once") != std::string::npos);
+  }
+  SUBCASE("in two samples") {
+    for (const auto& file : drop.files("ncm-zro2-thick/cycled")) fs::remove(file);
+    for (const auto& file : drop.files("ncm-linbo3/cycled", ".txt"))
+      fs::copy(file, drop.study() / "ncm-zro2-thick" / "cycled");
+    const auto data = read(drop);
+    CHECK(data.spots.size() == 4);
+    CHECK(problems_of(data).find("different samples") != std::string::npos);
+  }
+}
+
+TEST_CASE("a region that the store remembers is not read again, and gives the same scores") {
+  const Drop drop;
+  std::vector<store::RegionRow> rows;
+  RegionCache first([&](store::RegionRow row) { rows.push_back(std::move(row)); });
+  const auto scores = score_study(a_study(), read(drop, first), {});
+  CHECK(rows.size() == 8);
+
+  // Images that cannot be read, under the old size and time: only who remembers does not notice.
+  for (const auto& file : drop.files("ncm-linbo3/cycled")) {
+    const auto time = fs::last_write_time(file);
+    auto bytes = bytes_of(file);
+    std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(bytes.size() / 2), bytes.end(), 'x');
+    write(file, bytes);
+    fs::last_write_time(file, time);
+  }
+  RegionCache second;
+  second.load(rows);
+  const auto again = score_study(a_study(), read(drop, second), {});
+  CHECK(again.inputs_hash == scores.inputs_hash);
+  CHECK(again.result_json == scores.result_json);
+}
+
+TEST_CASE("what the status shows of a score comes back from the store") {
+  const Drop drop;
+  const auto scores = score_study(a_study(), read(drop), {});
+  const auto back = summary_from_json(to_json(scores.summary));
+  REQUIRE(back.materials.size() == 3);
+  REQUIRE(back.axes.size() == scores.summary.axes.size());
+  for (std::size_t m = 0; m < 3; ++m) {
+    const auto &was = scores.summary.materials[m], &is = back.materials[m];
+    CHECK(is.id == was.id);
+    REQUIRE(is.scores.size() == was.scores.size());
+    for (std::size_t i = 0; i < is.scores.size(); ++i) {
+      CHECK(is.scores[i].axis == was.scores[i].axis);
+      CHECK(is.scores[i].why_not == was.scores[i].why_not);
+      REQUIRE(is.scores[i].value.has_value() == was.scores[i].value.has_value());
+      if (is.scores[i].value)
+        CHECK(*is.scores[i].value == doctest::Approx(*was.scores[i].value).epsilon(1e-12));
+    }
+  }
+  CHECK_THROWS_AS(summary_from_json("{"), BadInput);
+}
+
+TEST_CASE("a results folder holds all of the old files or all of the new ones, and nothing else") {
+  const Drop drop;
+  const auto folder = drop.path / "results" / "coatings";
+  replace_folder(folder, {{"a.txt", "1"}, {"b.txt", "2"}});
+  const auto written = fs::last_write_time(folder / "a.txt");
+  replace_folder(folder, {{"a.txt", "1"}, {"b.txt", "2"}});
+  CHECK(fs::last_write_time(folder / "a.txt") == written);
+  replace_folder(folder, {{"a.txt", "3"}});
+  CHECK(bytes_of(folder / "a.txt") == "3");
+  CHECK_FALSE(fs::exists(folder / "b.txt"));
+  CHECK(std::distance(fs::directory_iterator(folder.parent_path()), fs::directory_iterator()) == 1);
+}
