@@ -108,7 +108,7 @@ struct Recipe {
   std::optional<LimitOn> limit_on;  ///< must be said when the cell has three electrodes
   recipe::Potentials potentials = recipe::Potentials::as_measured;
   std::optional<recipe::Basis> basis;
-  double sampling_s = 1;
+  double sampling_s = 1;  ///< at most; plan() looks more often at fast steps, whose ends are steep
   std::optional<recipe::Pressure> pressure;
   std::optional<recipe::Reference> reference;
   std::optional<recipe::RestWindow> ocv;

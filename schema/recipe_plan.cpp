@@ -17,6 +17,9 @@ using namespace recipe;
 
 constexpr double least_rate_C = 0.002;  // C/500: slower than any experiment, as fast as a slip of a thousand
 constexpr double most_rate_C = 20;
+// A half cycle is looked at no less often than this, however fast it is: at the steep end of a 2 C discharge a cell
+// falls by 0.14 V in a second, and a cutoff must be seen (twice, against spikes) before the guard 0.1 V beyond it.
+constexpr double least_looks_per_half_cycle = 9000;
 constexpr double outermost_V = 6;  // of any potential: more is millivolts taken for volts
 constexpr std::string_view one_thousand_off = "is the unit right (mA, not A or uA)?";
 
@@ -285,6 +288,8 @@ class Planner {
       planned.until_voltage = Volt(*step.until_voltage_V - offset_V_);
     }
     check_direction(from, planned.source, charges, step.until_voltage_V);
+    const double looks_s = std::floor(3600 / rate / least_looks_per_half_cycle * 100 + 1e-6) / 100;
+    planned.sampling = std::min(planned.sampling, Seconds(std::max(looks_s, 0.01)));
     count_cycle(charges);
     limit_time(planned, step.until_time_s, rate);
     const double moved_mAh = std::abs(current_mA) * planned.run_time.count() / 3600;

@@ -155,6 +155,10 @@ TEST_CASE("rate-test-3e is the paper's rate test with visible defaults") {
   CHECK(charge.record_delta == Volt(0.005));
   CHECK(charge.on_gap == OnGap::wait_for_person);
 
+  CHECK(steps[9].sampling == Seconds(1));                     // 0.3 C
+  CHECK(steps[17].sampling.count() == doctest::Approx(0.4));  // 1 C: the end is steep
+  CHECK(steps[29].sampling.count() == doctest::Approx(0.2));  // 2 C
+
   CHECK(steps[2].label == "rest 2 h");
   CHECK(steps[2].on_gap == OnGap::proceed);
   CHECK_FALSE(steps[2].guards.we_max.has_value());  // a rest has nothing but its duration
