@@ -285,6 +285,8 @@ void redraw(std::ostream& out, View bench, std::size_t& lines_before) {
 void watch(Session& session, const Options& options) {
   Lines known;
   std::size_t lines_before = 0;
+  int quiet =
+      0;  // looks in a row that saw nothing move: a run that was started just now is not in the first one
   for (;;) {
     const auto bench = status_of(session, options);
     const View view(&bench);
@@ -294,7 +296,8 @@ void watch(Session& session, const Options& options) {
       redraw(session.out, view, lines_before);
     else
       print_changes(session.out, view, known);
-    if (!goes_on(view, options.study)) {
+    quiet = goes_on(view, options.study) ? 0 : quiet + 1;
+    if (quiet == 2) {
       const auto why = unfinished(view, options.study);
       if (!why.empty()) throw Problem(not_finished, why);
       return;

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cmath>
 #include <memory>
 
@@ -158,11 +159,14 @@ void print_head(Session& session, const Recipe& recipe, const Plan& plan,
                        plan.ocv_min->value(), plan.ocv_max->value());
   if (!plan.steps.empty() && plan.needs_cell) {
     const PlannedStep& step = plan.steps.front();
+    const auto [finest, coarsest] = std::ranges::minmax(plan.steps, {}, &PlannedStep::sampling);
     out << fmt::format(
-        "  record     every {:g} s{}; limits are looked at every {:g} s; first and last point always\n",
-        step.record_every.count(),
-        step.record_delta ? fmt::format(" and every {:g} mV", step.record_delta->value() * 1e3) : "",
-        step.sampling.count());
+        "  record     every {:g} s{}; first and last point always\n", step.record_every.count(),
+        step.record_delta ? fmt::format(" and every {:g} mV", step.record_delta->value() * 1e3) : "");
+    out << fmt::format("  limits     are looked at every {:g} s{}\n", coarsest.sampling.count(),
+                       finest.sampling < coarsest.sampling
+                           ? fmt::format(", in fast steps every {:g} s", finest.sampling.count())
+                           : "");
   }
 }
 

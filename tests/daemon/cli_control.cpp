@@ -164,7 +164,7 @@ TEST_CASE("watch prints one line a change and ends when nothing moves any more")
                                 bench_with("finished", 8)}};
   const auto said = cambench_says(daemon, {"watch"});
   CHECK(said.code == cli::done);
-  CHECK(daemon.waits == 4);
+  CHECK(daemon.waits == 5);  // once more than changes: a second look confirms that it is quiet
   CHECK(std::ranges::count(said.out, '\n') == 4);  // the second look at cycle 1 says nothing new
   CHECK(has(said.out, "station A1  running  r000001 rate-test-3e R-uncoated  cycle 2\n"));
 }
@@ -176,13 +176,20 @@ TEST_CASE("watch ends with 4 when a run did not finish") {
   CHECK(has(said.err, "run r000001 on A1 is tripped: the pressure fell"));
 }
 
+TEST_CASE("watch does not end before a run that was started just now is seen") {
+  auto idle = bench_with("", 0);
+  idle.stations[0].run.reset();
+  FakeDaemon daemon{.benches = {idle, bench_with("running", 1), bench_with("finished", 8)}};
+  CHECK(has(cambench_says(daemon, {"watch"}).out, "finished"));
+}
+
 TEST_CASE("watch may wait for a study's scores") {
   auto waiting = bench_with("finished", 8), scored = waiting;
   waiting.studies.push_back({.id = "coatings", .state = "scoring"});
   scored.studies.push_back({.id = "coatings", .state = "scored", .version = 1});
   FakeDaemon daemon{.benches = {waiting, waiting, scored}};
   CHECK(cambench_says(daemon, {"watch", "--study", "coatings"}).code == cli::done);
-  CHECK(daemon.waits == 2);
+  CHECK(daemon.waits == 3);
 }
 
 TEST_CASE("on a screen watch redraws one table") {
