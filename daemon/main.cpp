@@ -7,6 +7,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <csignal>
@@ -15,6 +16,7 @@
 #include "daemon/config.h"
 #include "daemon/http/server.h"
 #include "daemon/http/store_archive.h"
+#include "daemon/jobs/jobs.h"
 #include "daemon/journal.h"
 #include "daemon/log.h"
 #include "daemon/runner.h"
@@ -48,6 +50,16 @@ int serve(const config::Bench& bench) {
     store::Reader reader(bench.store);
     runner.recover(reader);
   }
+  // The jobs have threads of their own; what they show and say reaches the deciding thread as a message.
+  jobs::Jobs jobs(
+      bench, store,
+      [&](jobs::Seen seen) {
+        asio::post(io, [&runner, seen = std::move(seen)] { runner.show(seen.studies, seen.jobs); });
+      },
+      [&](const std::string& study, const std::string& text) {
+        asio::post(io, [&journal, line = study + ": " + text] { journal.info("", "", line); });
+      });
+  runner.on_finished = [&](const std::string& run) { jobs.run_finished(run); };
   http::Server server(io, {bench.http.host, bench.http.port, bench.http.control}, {}, runner,
                       http::open_archive(bench));
   runner.open();

@@ -31,7 +31,7 @@ class Jobs {
   ~Jobs();  ///< waits for what is being read
   Jobs(const Jobs&) = delete;
 
-  /// A run has ended: the studies that its cell belongs to may have a new rate test. Any thread.
+  /// A run has ended, and that is in the store: the studies that its cell belongs to may have a new rate test. Any thread.
   void run_finished(const std::string& run);
 
  private:
