@@ -87,6 +87,7 @@ struct Frame {
 void draw_y_axis(Drawing& drawing, const Frame& frame, const Axis& y, const Ticks& ticks,
                  std::string_view name) {
   for (const double value : ticks.values()) {
+    if (value < y.from - 1e-9 * ticks.step || value > y.to + 1e-9 * ticks.step) continue;
     drawing.line({frame.left, y(value)}, {frame.right, y(value)}, {.stroke = colour::rule});
     drawing.text({frame.left - 8, y(value) + 4}, ticks.text(value), {.size = 12, .anchor = Anchor::end});
   }

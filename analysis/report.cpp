@@ -29,6 +29,7 @@ h2{font-size:1.3rem;margin:2.8rem 0 .8rem;padding-top:.6rem;border-top:1px solid
 h3{font-size:1.05rem;margin:1.8rem 0 .5rem}
 p{margin:.4rem 0;max-width:52rem}
 .soft,figcaption,caption{color:var(--soft)}
+a{color:inherit}
 .mark{background:var(--mark);border-left:4px solid var(--worse);padding:.6rem .9rem;margin:1rem 0;max-width:none}
 .wide{overflow-x:auto}
 table{border-collapse:collapse;margin:.6rem 0;font-size:.92rem;font-variant-numeric:tabular-nums}
@@ -135,7 +136,7 @@ std::string score_table(const StudyResult& result) {
   for (const status::Axis& axis : result.axes) {
     const std::string sign = lowered(symbol(axis.key));
     const bool same = axis.key.starts_with("DS_");
-    table.head_cell(fmt::format("{}<br><span class=\"sd\">{}<br>{} is better</span>", sign,
+    table.head_cell(fmt::format("{}<br/><span class=\"sd\">{}<br/>{} is better</span>", sign,
                                 same ? "degradation score" : escaped(axis.label),
                                 axis.higher_is_better ? "higher" : "lower"),
                     true);
@@ -146,7 +147,7 @@ std::string score_table(const StudyResult& result) {
     const std::string what = material.reference
                                  ? std::string("uncoated reference")
                                  : fmt::format("{}, {} wt%", material.coating, material.amount_wt_percent);
-    table.row(fmt::format("<span class=\"name\">{}</span><br><span class=\"sd\">{}</span>",
+    table.row(fmt::format("<span class=\"name\">{}</span><br/><span class=\"sd\">{}</span>",
                           escaped(material.name), escaped(what)));
     for (std::size_t i = 0; i < result.axes.size(); ++i)
       score_cell(table, material.scores[i], result.axes[i].higher_is_better, material.reference, reasons);
@@ -168,10 +169,11 @@ std::string in_brief(const StudyResult& result, std::string_view program) {
   if (result.input.degradation && !result.input.degradation->sets.empty())
     for (const auto& sample : result.input.degradation->sets.front().samples) spots += sample.spots;
   return fmt::format(
-      "<p class=\"soft\">Study {} · {} materials · {} measurement spots · {} rate-test cells · {} inputs · "
-      "{}</p>\n",
+      "<p class=\"soft\">Study {} · {} materials · {} measurement spots · {} rate-test cells · "
+      "<a href=\"#inputs\">{} inputs</a> · <a href=\"#caveats\">{} caveats</a> · "
+      "<a href=\"#problems\">{} files not used</a> · {}</p>\n",
       escaped(result.input.id), result.materials.size(), spots, result.cells.cells.size(),
-      result.input.inputs.size(), escaped(program));
+      result.input.inputs.size(), result.caveats.size(), result.input.problems.size(), escaped(program));
 }
 
 // ---- figures
@@ -196,7 +198,7 @@ std::string choices_table(const StudyResult& result) {
   for (const std::string symbol_text : {"QS_{0}", "QS_{ret}"})
     for (const rate::CycleChoice choice : rate::cycle_choices)
       table.head_cell(
-          fmt::format("{}<br><span class=\"sd\">{}</span>", lowered(symbol_text), to_string(choice)), true);
+          fmt::format("{}<br/><span class=\"sd\">{}</span>", lowered(symbol_text), to_string(choice)), true);
   table.end_head();
   for (std::size_t i = 0; i < result.materials.size(); ++i) {
     table.row(escaped(result.materials[i].name));
@@ -236,9 +238,9 @@ std::string cycles_table(const rate::CellValues& cell) {
   table.begin_head();
   table.head_cell("Cycle");
   for (const std::string_view name :
-       {"Rate", "Charge<br>mAh/g", "Discharge<br>mAh/g", "Discharge / charge<br>%",
-        "Counter<br>deviation / %", "Mean E charge<br>V", "Mean E discharge<br>V", "Overpotential<br>mV",
-        "iR after charge<br>Ω cm²", "Retention<br>%"})
+       {"Rate", "Charge<br/>mAh/g", "Discharge<br/>mAh/g", "Discharge / charge<br/>%",
+        "Counter<br/>deviation / %", "Mean E charge<br/>V", "Mean E discharge<br/>V", "Overpotential<br/>mV",
+        "iR after charge<br/>Ω cm²", "Retention<br/>%"})
     table.head_cell(name, true);
   table.end_head();
   for (const rate::RatePoint& rate : cell.rates)
@@ -266,7 +268,7 @@ std::string rate_section(const StudyResult& result) {
       "starts where "
       "the slower cycle left off. It is not degradation.</p>\n";
   for (const rate::CellValues& cell : result.cells.cells)
-    html += fmt::format("<details open><summary>Cycles of cell {} ({})</summary>\n{}</details>\n",
+    html += fmt::format("<details open=\"open\"><summary>Cycles of cell {} ({})</summary>\n{}</details>\n",
                         escaped(cell.test.cell), escaped(cell.test.material), cycles_table(cell));
   return html;
 }
@@ -349,29 +351,29 @@ std::string input_list(const StudyInput& input) {
     std::uint64_t bytes = 0;
     for (const InputUsed* used : by_what[what]) {
       sums += fmt::format("{}  {}\n", used->sha256, used->name);
-      lines += fmt::format("<br><code>{}</code> {} <span class=\"soft\">{}</span>", escaped(used->sha256),
+      lines += fmt::format("<br/><code>{}</code> {} <span class=\"soft\">{}</span>", escaped(used->sha256),
                            escaped(used->name), bytes_text(used->bytes));
       bytes += used->bytes;
     }
     const std::size_t n = by_what[what].size();
     html += fmt::format("<details><summary>{}: {} {}, {}, <code>{}</code></summary><p>{}</p></details>\n",
                         escaped(what), n, n == 1 ? "input" : "inputs", bytes_text(bytes),
-                        n == 1 ? escaped(by_what[what].front()->sha256) : sha256_hex(sums), lines.substr(4));
+                        n == 1 ? escaped(by_what[what].front()->sha256) : sha256_hex(sums), lines.substr(5));
   }
   return html;
 }
 
-std::string section(std::string_view title, std::string_view html) {
-  return fmt::format("<section>\n<h2>{}</h2>\n{}</section>\n", escaped(title), html);
+std::string section(std::string_view id, std::string_view title, std::string_view html) {
+  return fmt::format("<section id=\"{}\">\n<h2>{}</h2>\n{}</section>\n", id, escaped(title), html);
 }
 
 }  // namespace
 
 std::string report_html(const StudyResult& result, std::string_view program) {
   std::string html = fmt::format(
-      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{}</title>\n"
-      "<meta name=\"generator\" content=\"{}\">\n<style>{}</style>\n</head>\n<body>\n",
+      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
+      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<title>{}</title>\n"
+      "<meta name=\"generator\" content=\"{}\"/>\n<style>{}</style>\n</head>\n<body>\n",
       escaped(result.input.title), escaped(program), style_sheet());
   html += fmt::format("<header>\n<h1>{}</h1>\n", escaped(result.input.title));
   html += in_brief(result, program);
@@ -381,20 +383,21 @@ std::string report_html(const StudyResult& result, std::string_view program) {
         "of code, "
         "tuned to the paper's prose. They say nothing about real coatings.</p>\n";
   html += "</header>\n";
-  html += section("Scores", score_table(result));
-  html += section("Figures", figure_section(result));
-  html += section("Rate tests", rate_section(result));
-  html += section("Degradation", degradation_section(result));
-  html += section("Caveats", list_of(result.caveats, "None."));
-  html += section("Files that were not used", list_of(result.input.problems, "Every file found was used."));
-  html += section("Settings", settings_table(result));
-  html += section("Where the paper contradicts itself or is silent",
+  html += section("scores", "Scores", score_table(result));
+  html += section("figures", "Figures", figure_section(result));
+  html += section("rates", "Rate tests", rate_section(result));
+  html += section("degradation", "Degradation", degradation_section(result));
+  html += section("caveats", "Caveats", list_of(result.caveats, "None."));
+  html += section("problems", "Files that were not used",
+                  list_of(result.input.problems, "Every file found was used."));
+  html += section("settings", "Settings", settings_table(result));
+  html += section("readings", "Where the paper contradicts itself or is silent",
                   "<p>Hertle et al., Benchmarking of Coatings for Cathode Active Materials in Solid-State "
                   "Batteries Using "
                   "Surface Analysis and Reference Electrodes.</p>\n" +
                       readings_table());
   html += section(
-      "Inputs",
+      "inputs", "Inputs",
       fmt::format(
           "<p>SHA-256 of every file and run. Where one line stands for several, its digest is that of "
           "the list below it in the format of <code>sha256sum</code>.</p>\n{}"
