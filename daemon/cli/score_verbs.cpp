@@ -1,7 +1,7 @@
 // cambench score: ToF-SIMS data on disk, without a daemon.
 //
+//   PATH/<material>/<uncycled|cycled>/...   a study: scored as the daemon scores it, report and charts go to --out
 //   PATH/<sample>/...                       samples side by side: PCA; the first sample has score 0, the second 1
-//   PATH/<material>/<uncycled|cycled>/...   a study: degradation scores, uncycled reference 0, cycled reference 1
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -14,6 +14,8 @@
 #include "analysis/region.h"
 #include "analysis/spot_table.h"
 #include "daemon/cli/verbs.h"
+#include "daemon/config.h"
+#include "daemon/jobs/scoring.h"
 #include "schema/json.h"
 
 namespace cambench::cli {
@@ -22,8 +24,10 @@ namespace {
 namespace fs = std::filesystem;
 using Align = TextTable::Align;
 
+constexpr const char* all_nominal = "nominal:1-300";
+
 struct Options {
-  std::string path, intervals = "nominal:1-300", reference, normalise = "total";
+  std::string path, out, config, intervals = all_nominal, reference, normalise = "total";
   std::vector<std::string> samples;
   std::size_t loadings = 10;
 };
@@ -53,20 +57,6 @@ bool is_study(const fs::path& folder) {
   return std::ranges::any_of(entries(folder, true), [](const fs::path& material) {
     return fs::is_directory(material / "cycled") || fs::is_directory(material / "uncycled");
   });
-}
-
-std::vector<Sample> samples_of_study(const Options& options) {
-  if (options.reference.empty())
-    throw Problem(usage, fmt::format("{} is a study: --reference names its uncoated material", options.path));
-  std::vector<Sample> samples;
-  for (const fs::path& material : entries(options.path, true))
-    for (const auto state : {sims::State::uncycled, sims::State::cycled}) {
-      const std::string name = material.filename().string();
-      const fs::path folder = material / to_string(state);
-      if (fs::is_directory(folder))
-        samples.push_back({fmt::format("{} {}", name, to_string(state)), folder, name, state});
-    }
-  return samples;
 }
 
 /// Samples side by side: the first two play the anchors.
@@ -138,7 +128,7 @@ struct Read {
 };
 
 Read read(const Options& options) {
-  Read read{.samples = is_study(options.path) ? samples_of_study(options) : samples_side_by_side(options)};
+  Read read{.samples = samples_side_by_side(options)};
   const Intervals intervals = intervals_of(options.intervals);
   const bool by_total = options.normalise == "total";
   sims::NormaliseOptions normalise;
@@ -279,18 +269,73 @@ void print_json(Session& session, const Read& read, const sims::DegradationResul
   session.out << json.end_array().end_object().text() << '\n';
 }
 
-void score(Session& session, const Options& options) {
-  if (!fs::is_directory(options.path))
-    throw Problem(refused, fmt::format("{}: expected a folder", options.path));
+void compare(Session& session, const Options& options) {
+  if (!options.out.empty())
+    throw Problem(usage, "--out is for a study: PATH/<material>/<uncycled|cycled>/...");
   const Read data = read(options);
   sims::DegradationOptions settings;
-  settings.reference = is_study(options.path) ? options.reference : data.samples.front().material;
+  settings.reference = data.samples.front().material;
   const auto result = sims::degradation_scores(data.table, settings);
   if (session.json) return print_json(session, data, result);
   print_pca(session, data, result, options.loadings);
   print_scores(session, data, result);
   for (const auto& lines : {data.left_out, data.table.notes, result.notes})
     for (const auto& line : lines) session.out << "note: " << line << '\n';
+}
+
+// --- a study ------------------------------------------------------------------------------------------------
+
+void print_study(Session& session, const status::Study& study) {
+  std::vector<std::pair<std::string, Align>> columns{{"material", Align::left}};
+  for (const auto& axis : study.axes)
+    columns.emplace_back(axis.label + (axis.higher_is_better ? " (+)" : " (-)"), Align::right);
+  TextTable table(std::move(columns));
+  for (const auto& material : study.materials) {
+    std::vector<std::string> row{material.name + (material.reference ? " (reference)" : "")};
+    for (const auto& axis : study.axes) {
+      const auto score = std::ranges::find(material.scores, axis.key, &status::Score::axis);
+      const bool there = score != material.scores.end() && score->value;
+      row.push_back(!there      ? "-"
+                    : score->sd ? fmt::format("{:.3f} +- {:.3f}", *score->value, *score->sd)
+                                : fmt::format("{:.3f}", *score->value));
+    }
+    table.add(std::move(row));
+  }
+  session.out << study.title << '\n';
+  table.print(session.out);
+  session.out << "(+) more is better, (-) less is better; - is no value, the report says why\n";
+  for (const auto& problem : study.problems) session.out << "note: " << problem << '\n';
+}
+
+void score_study(Session& session, const Options& options) {
+  if (options.intervals != all_nominal)
+    throw Problem(
+        usage,
+        "--intervals is for samples side by side; a study takes the peak list that lies in its folder");
+  jobs::FolderOptions settings;
+  if (!options.reference.empty()) settings.reference = options.reference;
+  if (!options.config.empty()) settings.materials = config::read(options.config).materials;
+  if (!options.out.empty()) settings.results = options.out;
+  if (options.normalise != "total") {
+    settings.scoring.normalise.reference = options.normalise;
+    settings.scoring.normalise.reference_required = true;
+  }
+  const auto scores = jobs::score_folder(options.path, settings);
+  if (session.json)
+    session.out << scores.result_json << '\n';
+  else
+    print_study(session, scores.summary);
+  if (!options.out.empty() && !session.json)
+    session.out << fmt::format("report: {}\n", (fs::path(options.out) / "report.html").string());
+}
+
+void score(Session& session, const Options& options) {
+  if (!fs::is_directory(options.path))
+    throw Problem(refused, fmt::format("{}: expected a folder", options.path));
+  if (is_study(options.path))
+    score_study(session, options);
+  else
+    compare(session, options);
 }
 
 }  // namespace
@@ -306,7 +351,11 @@ void add_score_verbs(CLI::App& app, Session& session) {
       ->delimiter(',');
   sub->add_option("--intervals", options->intervals,
                   "for spectra: nominal:1-300 (default), or a peak list from SurfaceLab");
-  sub->add_option("--reference", options->reference, "a study's uncoated material");
+  sub->add_option("--reference", options->reference,
+                  "a study's uncoated material (default: the one with uncycled spots)");
+  sub->add_option("--out", options->out, "a study's report, charts and tables go to this folder");
+  sub->add_option("--config", options->config,
+                  "configuration of the bench: names and coatings of the materials");
   sub->add_option("--normalise", options->normalise, "total (default), or a reference ion such as NiO2-");
   sub->add_option("--loadings", options->loadings, "how many loadings to print (default 10)");
   sub->callback([&session, options] { session.action = [&session, options] { score(session, *options); }; });

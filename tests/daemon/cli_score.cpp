@@ -82,19 +82,28 @@ TEST_CASE("the first sample has score 0, the second 1, and a third lies where it
   CHECK(scores["half"] == doctest::Approx(0.5).epsilon(0.05));
 }
 
-TEST_CASE("a study's folder is scored against its uncoated material") {
+TEST_CASE("a study's folder is scored as the daemon scores it, and its report lands in --out") {
   const Spectra spectra;
   for (int spot = 1; spot <= 3; ++spot) {
-    spectra.add("bare/uncycled", spot, 0);
-    spectra.add("bare/cycled", spot, 200);
-    spectra.add("coated/cycled", spot, 50);
+    spectra.add("study/bare/uncycled", spot, 0);
+    spectra.add("study/bare/cycled", spot, 200);
+    spectra.add("study/coated/cycled", spot, 50);
   }
-  CHECK(cambench_says({"score", spectra.path.string()}).code == cli::usage);
-  const auto said = cambench_says({"score", spectra.path.string(), "--reference", "bare"});
+  const fs::path study = spectra.path / "study", out = spectra.path / "out";
+  const auto said = cambench_says({"score", study.string(), "--out", out.string()});
   REQUIRE_MESSAGE(said.code == cli::done, said.err);
-  CHECK(has(said.out, "coated cycled"));
   INFO(said.out);
-  CHECK(has(said.out, "9 spots, 300 fragments, normalised by total ion count"));
+  CHECK(has(said.out, "bare (reference)"));
+  CHECK(has(said.out, "coated"));
+  CHECK(fs::exists(out / "report.html"));
+  const auto json = cambench_says({"score", study.string(), "--json"});
+  CHECK(boost::json::parse(json.out).is_object());
+  CHECK(cambench_says({"score", study.string(), "--intervals", "nominal:1-80"}).code == cli::usage);
+
+  fs::remove_all(study / "bare/uncycled");
+  const auto missing = cambench_says({"score", study.string(), "--reference", "bare"});
+  CHECK(missing.code == cli::refused);
+  CHECK(has(missing.err, "uncycled"));
 }
 
 TEST_CASE("fewer masses may be asked for") {
