@@ -116,11 +116,6 @@ double panel_height(const BarPanel& panel) {
   return panel_head + row_height * static_cast<double>(panel.bars.size()) + panel_foot;
 }
 
-std::string bar_text(const Bar& bar) {
-  if (!bar.value) return "-";
-  return bar.sd ? fmt::format("{:.2f} ± {:.2f}", *bar.value, *bar.sd) : fmt::format("{:.2f}", *bar.value);
-}
-
 Extent bar_extent(const BarPanel& panel) {
   Extent extent;
   extent.add(panel.from);
@@ -172,7 +167,7 @@ void draw_bar(Drawing& drawing, const Bar& bar, const Axis& x, double from, doub
     for (const double tip : {low, high})
       drawing.line({tip, middle - 5}, {tip, middle + 5}, {.stroke = colour::ink, .width = 1.6});
   }
-  drawing.text({right, middle + 4}, bar_text(bar), {.size = 12, .anchor = Anchor::end});
+  drawing.text({right, middle + 4}, score_text(*bar.value, bar.sd), {.size = 12, .anchor = Anchor::end});
 }
 
 void draw_panel(Drawing& drawing, const BarPanel& panel, std::string_view letter) {
@@ -272,6 +267,14 @@ SeriesLook series_look(std::size_t n) {
   return {colour::series[coloured],
           n == 0 ? std::string_view("6 4") : dashes[(n - 1) / (colours - 1) % dashes.size()],
           static_cast<svg::Marker>(n % svg::marker_kinds)};
+}
+
+int score_decimals(const std::optional<double>& sd) { return sd && *sd > 0 && *sd < 0.01 ? 3 : 2; }
+
+std::string score_text(double value, const std::optional<double>& sd) {
+  const int decimals = score_decimals(sd);
+  return sd ? fmt::format("{:.{}f} ± {:.{}f}", value, decimals, *sd, decimals)
+            : fmt::format("{:.{}f}", value, decimals);
 }
 
 std::string bars(std::span<const BarPanel> panels, std::string_view title, std::string_view description) {

@@ -20,6 +20,10 @@ struct SeriesLook {
 };
 [[nodiscard]] SeriesLook series_look(std::size_t n);
 
+/// "1.04", "1.04 ± 0.06"; three decimals where two would round the spread away.
+[[nodiscard]] std::string score_text(double value, const std::optional<double>& sd);
+[[nodiscard]] int score_decimals(const std::optional<double>& sd);
+
 // ---- scores as bars
 
 struct Bar {

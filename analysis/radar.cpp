@@ -49,9 +49,12 @@ double value_at(const RadarAxis& axis, double r) {
 }
 
 std::string value_text(const RadarValue& value) {
-  if (!value.value) return "no value";
-  if (!value.sd) return fmt::format("{:.2f}", *value.value);
-  return fmt::format("{:.2f} ± {:.2f}", *value.value, *value.sd);
+  return value.value ? score_text(*value.value, value.sd) : std::string("no value");
+}
+
+/// An axis that points straight down needs room for its label below the rim.
+double radius_for(std::size_t axes, double radius, double size) {
+  return axes % 2 == 0 ? radius - 1.6 * size : radius;
 }
 
 void draw_grid(Drawing& drawing, const Layout& layout, const Radar& chart) {
@@ -209,7 +212,9 @@ std::string radar(const Radar& chart) {
   drawing.text({28, 38}, chart.title, {.size = 20, .bold = true});
   drawing.text({28, 60}, chart.subtitle, {.size = 13, .colour = colour::soft});
   drawing.open({0, 0}, chart.title);
-  draw_chart(drawing, {.centre = {width / 2, 300}, .radius = 160, .letters = 13}, chart);
+  draw_chart(drawing,
+             {.centre = {width / 2, 300}, .radius = radius_for(chart.axes.size(), 160, 13), .letters = 13},
+             chart);
   drawing.close();
   draw_key(drawing, {28, 510}, anything_beyond(chart));
   draw_mapping(drawing, {28, 535}, chart.axes);
@@ -235,7 +240,11 @@ std::string radar_panel(std::span<const Radar> charts, std::string_view title) {
     drawing.text({56, 22}, chart.title, {.size = 14, .bold = true});
     drawing.text({56, 39}, chart.subtitle, {.size = 11, .colour = colour::soft});
     draw_chart(drawing,
-               {.centre = {cell_width / 2, 208}, .radius = 112, .letters = 11.5, .scale_ends = false}, chart);
+               {.centre = {cell_width / 2, 208},
+                .radius = radius_for(chart.axes.size(), 112, 11.5),
+                .letters = 11.5,
+                .scale_ends = false},
+               chart);
     drawing.close();
   }
   draw_key(drawing, {28, height - bottom + 22}, std::ranges::any_of(charts, anything_beyond));

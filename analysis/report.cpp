@@ -7,6 +7,7 @@
 #include <map>
 #include <utility>
 
+#include "analysis/plots.h"
 #include "analysis/study.h"
 #include "analysis/study_figures.h"
 #include "analysis/svg.h"
@@ -119,14 +120,18 @@ void score_cell(Table& table, const status::Score& score, bool higher_is_better,
     table.number(fmt::format("none <sup>{}</sup>", known - reasons.begin() + 1));
     return;
   }
-  std::string text = fmt::format("{:.2f}", *score.value);
-  if (score.sd) text += fmt::format(" <span class=\"sd\">± {:.2f}</span>", *score.sd);
+  const int decimals = plots::score_decimals(score.sd);
+  std::string text = fmt::format("{:.{}f}", *score.value, decimals);
+  if (score.sd) text += fmt::format(" <span class=\"sd\">± {:.{}f}</span>", *score.sd, decimals);
   const double difference = *score.value - 1;
-  if (reference || std::abs(difference) < 0.005) return table.number(text + " <span class=\"soft\">=</span>");
-  const bool better = (difference > 0) == higher_is_better;
-  table.number(fmt::format("{} <span aria-label=\"{}\">{}</span>", text, better ? "better" : "worse",
-                           better ? "▲" : "▼"),
-               better ? "better" : "worse");
+  const auto sign = [&](std::string_view kind, std::string_view meaning, std::string_view glyph) {
+    table.number(fmt::format("{} <span role=\"img\" aria-label=\"{}\">{}</span>", text, meaning, glyph),
+                 kind);
+  };
+  if (reference || std::abs(difference) < 0.005) return sign({}, "equal", "=");
+  if (score.sd && std::abs(difference) < *score.sd) return sign({}, "no clear difference", "≈");
+  if ((difference > 0) == higher_is_better) return sign("better", "better", "▲");
+  sign("worse", "worse", "▼");
 }
 
 std::string score_table(const StudyResult& result) {
@@ -156,12 +161,16 @@ std::string score_table(const StudyResult& result) {
   for (std::size_t i = 0; i < reasons.size(); ++i)
     html += fmt::format("<p class=\"soft\"><sup>{}</sup> {}</p>\n", i + 1, escaped(reasons[i]));
   html +=
-      "<p class=\"soft\">▲ better and ▼ worse than the uncoated, cycled sample, which is 1 everywhere; the "
-      "uncycled "
-      "sample has degradation score 0. ± is one standard deviation: of the spots for degradation scores, "
-      "from the "
-      "replicate cells for the others.</p>\n";
+      "<p class=\"soft\">▲ better and ▼ worse than the uncoated, cycled sample, which is 1 everywhere; ≈ "
+      "within one "
+      "standard deviation of it. The uncycled sample has degradation score 0. ± is one standard deviation: "
+      "of the spots "
+      "for degradation scores, from the replicate cells for the others.</p>\n";
   return html;
+}
+
+std::string counted(std::size_t n, std::string_view what) {
+  return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s");
 }
 
 std::string in_brief(const StudyResult& result, std::string_view program) {
@@ -169,11 +178,13 @@ std::string in_brief(const StudyResult& result, std::string_view program) {
   if (result.input.degradation && !result.input.degradation->sets.empty())
     for (const auto& sample : result.input.degradation->sets.front().samples) spots += sample.spots;
   return fmt::format(
-      "<p class=\"soft\">Study {} · {} materials · {} measurement spots · {} rate-test cells · "
-      "<a href=\"#inputs\">{} inputs</a> · <a href=\"#caveats\">{} caveats</a> · "
-      "<a href=\"#problems\">{} files not used</a> · {}</p>\n",
-      escaped(result.input.id), result.materials.size(), spots, result.cells.cells.size(),
-      result.input.inputs.size(), result.caveats.size(), result.input.problems.size(), escaped(program));
+      "<p class=\"soft\">Study {} · {} · {} · {} · "
+      "<a href=\"#inputs\">{}</a> · <a href=\"#caveats\">{}</a> · <a href=\"#problems\">{} not used</a> · "
+      "{}</p>\n",
+      escaped(result.input.id), counted(result.materials.size(), "material"),
+      counted(spots, "measurement spot"), counted(result.cells.cells.size(), "rate-test cell"),
+      counted(result.input.inputs.size(), "input"), counted(result.caveats.size(), "caveat"),
+      counted(result.input.problems.size(), "file"), escaped(program));
 }
 
 // ---- figures

@@ -271,7 +271,9 @@ std::string symbol(std::string_view key) {
   if (key == "DS_polysulfide") return "Polysulfide";
   if (key == "DS_SOy") return "SO_{x}";
   if (key == "DS_POy") return "PO_{x}";
-  return std::string(key.substr(key.find('_') + 1));
+  std::string category(key.substr(key.find('_') + 1));
+  if (!category.empty() && category[0] >= 'a' && category[0] <= 'z') category[0] -= 'a' - 'A';
+  return category;
 }
 
 std::vector<plots::RadarAxis> radar_axes(const StudyResult& result) {
