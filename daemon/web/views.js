@@ -160,7 +160,7 @@ function alarms(status) {
       : h("p", { class: "quiet" }, "No alarm stands."),
     order.some((each) => !each.acknowledged)
       ? h("p", { class: "quiet" }, "To say that you have seen one, on the bench's computer: ",
-        h("code", {}, "cambench acknowledge NUMBER")) : null,
+        h("code", {}, "cambench ack NUMBER")) : null,
     h("section", {}, h("h2", {}, "Earlier alarms"), kept("alarms", "")),
   ];
 }
@@ -194,6 +194,7 @@ function station(status, name) {
     run?.why ? h("p", { class: "why" }, run.why) : null,
     troubles(it).map((text) => h("p", { class: "why" }, text)),
     run ? [run.step ? h("p", {}, `${run.step.label} · ${step_place(run.step)}`) : null, progress(run)] : h("p", { class: "quiet" }, "No run."),
+    mend(it),
     h("dl", { class: "readings wide" }, readings(it), against_lithium(it), cell_output(it)),
     run ? [
       figure("Potentials and current", kept("series", run.id),
@@ -208,6 +209,17 @@ function station(status, name) {
         h("thead", {}, h("tr", {}, ["", "Model", "Serial", "Firmware", "Driver", "Link", "Errors"].map((t) => h("th", {}, t)))),
         h("tbody", {}, instrument("Potentiostat", it.potentiostat), instrument("Press", it.press))))),
   ];
+}
+
+// The page only shows: what a person may do is said as the command for it.
+function mend(station) {
+  const commands = {
+    held: `cambench resume ${station.name}`,
+    tripped: `cambench reset ${station.name} --who NAME --reason WHY`,
+  };
+  const command = commands[station.run?.state];
+  return command ? h("p", { class: "quiet" }, "Once you have looked at it, on the bench's computer: ", h("code", {}, command))
+    : null;
 }
 
 function against_lithium(station) {
@@ -271,6 +283,7 @@ function study(status, id) {
       h("span", { class: "sign", "aria-hidden": "true" }, "!"), h("span", { class: "text" }, text)))) : null,
     it.version ? [
       scores(it),
+      undefined_scores(it),
       h("p", { class: "quiet" }, "Scores are relative to the uncoated material. ",
         h("a", { href: file("report.html") }, "The report"), " tells how each came about; ",
         h("a", { href: file("scores.csv") }, "the table as CSV"), "."),
@@ -293,6 +306,13 @@ function scores(study) {
     h("tbody", {}, study.materials.map((material) => h("tr", { class: material.reference ? "reference" : null },
       h("th", { scope: "row" }, material_name(material)),
       study.axes.map((axis) => score(material.scores[axis.key], axis, material.reference)))))));
+}
+
+function undefined_scores(study) {
+  const lines = study.materials.flatMap((material) => study.axes
+    .filter((axis) => material.scores[axis.key]?.why_not)
+    .map((axis) => `${material_name(material)}, ${axis.label}: ${material.scores[axis.key].why_not}.`));
+  return lines.length ? h("ul", { class: "quiet" }, lines.map((line) => h("li", {}, `${dash} ${line}`))) : null;
 }
 
 // Better or worse than uncoated is said by an arrow and only then by colour; within one standard deviation by neither.
