@@ -134,6 +134,7 @@ Station* Runner::station_of_run(const std::string& run) {
 void Runner::carry_out(http::Order order, Done done) {
   auto audited = [this, order, done = std::move(done)](Result<std::string> outcome) {
     audit(order, outcome);
+    board_.publish(now());  // who ordered it and looks at once must see it
     done(std::move(outcome));
   };
   if (order.who.empty())
@@ -299,8 +300,11 @@ Status Runner::now() const {
   shown.studies = studies_;
   shown.store = store_health(store_);
   shown.io = {lag_, open_descriptors()};
-  shown.ready = shown.store.up;
-  if (!shown.ready) shown.not_ready = "the store takes no rows: " + shown.store.trouble;
+  if (!shown.store.up) shown.not_ready = "the store takes no rows: " + shown.store.trouble;
+  for (const auto& s : stations_)
+    if (shown.not_ready.empty() && !s->met())
+      shown.not_ready = "the instruments of " + s->name() + " are being met";
+  shown.ready = shown.not_ready.empty();
   return shown;
 }
 

@@ -63,6 +63,11 @@ bool Station::busy() const {
          !std::holds_alternative<sequencer::phase::Aborted>(phase);
 }
 
+bool Station::met() const {
+  return (!instruments_.potentiostat || potentiostat_trouble_ != not_met) &&
+         (!instruments_.press || press_trouble_ != not_met);
+}
+
 // ---- runs -------------------------------------------------------------------------------------------------
 
 namespace {

@@ -69,6 +69,8 @@ class Station {
 
   [[nodiscard]] std::string run_id() const { return active_ ? active_->info.id : std::string(); }
   [[nodiscard]] std::string cell_id() const { return active_ ? active_->info.cell : std::string(); }
+  /// Each instrument has answered, or failed to, since the daemon came up.
+  [[nodiscard]] bool met() const;
   [[nodiscard]] bool busy() const;  ///< a run is on this station and not over
   [[nodiscard]] status::Station status(Instant now) const;
 
@@ -109,6 +111,8 @@ class Station {
   [[nodiscard]] Seconds test_time(Instant now) const;
   [[nodiscard]] status::Run run_status() const;
 
+  static constexpr auto not_met = "not met yet";
+
   boost::asio::any_io_executor executor_;
   std::string name_;
   config::Station config_;
@@ -127,7 +131,7 @@ class Station {
   std::uint64_t samples_ = 0, polls_missed_ = 0;  ///< since the daemon came up
 
   std::optional<Identity> potentiostat_identity_, press_identity_;
-  std::string potentiostat_trouble_ = "not met yet", press_trouble_ = "not met yet", watchdog_trouble_;
+  std::string potentiostat_trouble_ = not_met, press_trouble_ = not_met, watchdog_trouble_;
   std::optional<PressureSample> last_pressure_;
   std::optional<PressureSample> last_stored_pressure_;
 };

@@ -458,7 +458,9 @@ Result<OnBoard> Palmsens::Conversation::prepare(const PlannedStep& step) const {
   OnBoard on_board{.cutoff = true, .guards = true, .run_time = true, .opens_at_end = true, .sentences = {}};
   if (step.kind != Kind::open_circuit) {
     const Guards& g = step.guards;
-    on_board.guards = g.we_max && g.we_min && g.cell_max && g.cell_min;
+    const bool by_reference =
+        step.limit_on == LimitOn::we_vs_re;  // a two-electrode cell has no second potential
+    on_board.guards = g.cell_max && g.cell_min && (!by_reference || (g.we_max && g.we_min));
     on_board.cutoff = step.until_voltage || step.until_current || step.run_time_is_planned;
   }
   if (step.until_voltage)
