@@ -110,6 +110,7 @@ class Palmsens::Conversation : public std::enable_shared_from_this<Conversation>
   Later<void> send(std::string_view text);
   Later<std::string> line_within(Seconds time);
   Later<std::string> reply_to(std::string_view command, char echo);
+  asio::awaitable<void> recover_from_error_reply();
 
   // what comes
   void hear_line(std::string line);
@@ -242,6 +243,12 @@ Later<std::string> Palmsens::Conversation::line_within(Seconds time) {
   co_return line;
 }
 
+/// What is sent within about 50 ms of an error reply is lost.
+asio::awaitable<void> Palmsens::Conversation::recover_from_error_reply() {
+  asio::steady_timer timer(executor_, after_error);
+  co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+}
+
 /// The line that answers a one-line command: the instrument echoes the command's first character. Lines that belong
 /// to something else (an older program, noise) are passed over.
 Later<std::string> Palmsens::Conversation::reply_to(std::string_view command, char echo) {
@@ -253,8 +260,7 @@ Later<std::string> Palmsens::Conversation::reply_to(std::string_view command, ch
     if (!line) co_return fail(line.error().kind, fmt::format("\"{}\": {}", command, line.error().what));
     if (line->empty() || line->front() != echo) continue;
     if (const auto error = mscript::parse_error(*line)) {
-      asio::steady_timer timer(executor_, after_error);
-      co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+      co_await recover_from_error_reply();
       co_return fail(Fault::Kind::instrument, fmt::format("\"{}\": {}", command, mscript::describe(*error)));
     }
     co_return std::move(*line);
@@ -359,8 +365,7 @@ asio::awaitable<void> Palmsens::Conversation::make_safe_after_error(std::string 
   const auto alive = shared_from_this();
   const Marker marker = program_ ? program_->marker : Marker{};
   program_.reset();
-  asio::steady_timer timer(executor_, after_error);
-  co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+  co_await recover_from_error_reply();
   const auto opened = co_await open_cell();
   if (!opened) text += "; the cell could not be opened: " + opened.error().what;
   tell(heard::Ended{marker, EndReason::error, std::move(text)});
@@ -530,8 +535,7 @@ Later<Sample> Palmsens::Conversation::open_and_look() {
     if (!line) co_return fail(line.error().kind, "open circuit: " + line.error().what);
     if (*line == "e") acknowledged = true;
     if (const auto error = mscript::parse_error(*line); error && (acknowledged || line->front() == 'e')) {
-      asio::steady_timer timer(executor_, after_error);
-      co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+      co_await recover_from_error_reply();
       co_return fail(Fault::Kind::instrument, "open circuit: " + mscript::describe(*error));
     }
     if (!acknowledged) continue;  // the end of something older
@@ -562,6 +566,7 @@ Later<void> Palmsens::Conversation::stop_program() {
       replies_.pop_front();
       if (line.starts_with('Z') && mscript::parse_error(line)) {  // Z!0006: nothing ran
         program_.reset();
+        co_await recover_from_error_reply();
         co_return Result<void>{};
       }
       if (line.starts_with('Z')) acknowledged = true, ended = known;

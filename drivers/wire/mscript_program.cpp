@@ -3,7 +3,7 @@
 // The instrument measures every `sampling` and compares every limit there; a row is sent when `record_every` has
 // passed or a potential has moved by `record_delta`, always for the first measurement, and once more after the
 // cell is off, so that the last point of a step is never lost. A planned cutoff needs two measurements in a row
-// (one noisy sample must not end a ten-hour step), a guard fires on the first.
+// (one noisy sample must not end a ten-hour step) or one that is clearly beyond it; a guard fires on the first.
 //
 // Variables: s step, t time, p WE vs RE, c second output of the loop (set current in meas_loop_cp), m measured
 // current, f full cell; w "send a row", e measurements beyond the cutoff, x "the end was said",
@@ -21,6 +21,7 @@ namespace {
 using Kind = PlannedStep::Kind;
 
 constexpr int micro = -6, nano = -9;
+constexpr Volt clearly_beyond(0.010);  // well above the noise of a potential
 
 std::string volts(Volt v) { return literal(v.value(), micro); }
 std::string amperes(Ampere i) { return literal(i.value(), nano); }
@@ -134,9 +135,12 @@ void end_when(Script& s, char variable, std::string_view comparison, const std::
          says);
 }
 
-/// The planned end holds for two measurements in a row.
-void end_as_planned(Script& s, const std::string& condition, std::string_view says) {
+/// The planned end holds for two measurements in a row, or once and clearly: at the steep end of a discharge the
+/// second measurement may already lie beyond the guard.
+void end_as_planned(Script& s, const std::string& condition, const std::string& clearly,
+                    std::string_view says) {
   s.line("if {}\nadd_var e 1i\nelse\nstore_var e 0i jb\nendif", condition);
+  s.line("if {}\nadd_var e 1i\nendif", clearly);
   s.line("if e >= 2i\nsend_string \"END {}\"\nstore_var x 1i jb\nbreakloop\nendif", says);
 }
 
@@ -149,12 +153,15 @@ void compare_limits(Script& s, const PlannedStep& step) {
   const char limited = step.limit_on == LimitOn::we_vs_re ? 'p' : 'f';
   if (step.kind == Kind::constant_current && step.until_voltage) {
     const bool charges = step.current > Ampere(0);
-    end_as_planned(s, fmt::format("{} {} {}", limited, charges ? ">=" : "<=", volts(*step.until_voltage)),
-                   charges ? "upper" : "lower");
+    const std::string_view passes = charges ? ">=" : "<=";
+    const Volt end = *step.until_voltage, beyond = charges ? end + clearly_beyond : end - clearly_beyond;
+    end_as_planned(s, fmt::format("{} {} {}", limited, passes, volts(end)),
+                   fmt::format("{} {} {}", limited, passes, volts(beyond)), charges ? "upper" : "lower");
   }
   if (step.kind == Kind::constant_voltage && step.until_current) {
     s.line("copy_var m d\nif d < 0\nmul_var d -1\nendif");
-    end_as_planned(s, fmt::format("d <= {}", amperes(*step.until_current)), "current");
+    end_as_planned(s, fmt::format("d <= {}", amperes(*step.until_current)),
+                   fmt::format("d <= {}", amperes(0.9 * *step.until_current)), "current");
   }
 }
 
