@@ -207,10 +207,16 @@ struct UnderWay {
 Task<Response> carried_out(std::shared_ptr<Serving> serving, Order order) {
   const auto under_way = std::make_shared<UnderWay>(serving->io);
   under_way->timer.expires_after(serving->limits.order);
-  serving->api.carry_out(order, [serving, under_way](Result<std::string> result) {
-    asio::post(serving->io, [under_way, result = std::move(result)]() mutable {
-      under_way->result = std::move(result);
-      under_way->timer.cancel();
+  // Whoever keeps the callback for long must not keep the server or a timer with it.
+  serving->api.carry_out(order, [server = std::weak_ptr(serving),
+                                 waiting = std::weak_ptr(under_way)](Result<std::string> result) {
+    const auto alive = server.lock();
+    if (!alive) return;
+    asio::post(alive->io, [waiting, result = std::move(result)]() mutable {
+      const auto order_of = waiting.lock();
+      if (!order_of) return;  // it came too late
+      order_of->result = std::move(result);
+      order_of->timer.cancel();
     });
   });
   co_await under_way->timer.async_wait(as_result);
