@@ -113,12 +113,18 @@ struct Steps {
   const Row* last = nullptr;
 };
 
+/// Which way most of the charge went; of a single row that took no time, which way its current goes.
+bool charges(Step step) {
+  const double As = integrate(step).As;
+  return As > 0 || (As == 0 && step.back().current_A > 0);
+}
+
 void sort_in(Steps& steps, Step step) {
   steps.last = &step.back();
   const bool current =
       std::ranges::any_of(step, [](const Row& r) { return std::abs(r.current_A) > no_current_A; });
   if (current)
-    (integrate(step).As > 0 ? steps.charge : steps.discharge).push_back(step);
+    (charges(step) ? steps.charge : steps.discharge).push_back(step);
   else if (!steps.charge.empty() && steps.discharge.empty())
     steps.rest = step;
 }

@@ -13,14 +13,26 @@ namespace cambench::rate {
 
 namespace {
 
-enum class Column { test_time, step_time, current, voltage, we_potential, cycle, step, charged, discharged };
-constexpr std::size_t column_count = 9;
+enum class Column {
+  test_time,
+  step_time,
+  current,
+  voltage,
+  we_potential,
+  cycle,
+  step,
+  charged,  // counters that begin anew with every cycle
+  discharged,
+  charged_in_all,  // counters that never do
+  discharged_in_all
+};
+constexpr std::size_t column_count = 11;
 
 struct Spelling {
   std::string_view name;
   Column column;
 };
-// Each column's spellings; earlier ones are preferred where a file has two.
+// Each column's spellings, in any case; earlier ones are preferred where a file has two.
 constexpr std::array spellings{
     Spelling{"Test Time / s", Column::test_time},
     Spelling{"test_time_second", Column::test_time},
@@ -33,13 +45,16 @@ constexpr std::array spellings{
     Spelling{"step_time_second", Column::step_time},
     Spelling{"step_time", Column::step_time},
     Spelling{"Step_Time(s)", Column::step_time},
+    Spelling{"Step Time (s)", Column::step_time},
     Spelling{"Current / A", Column::current},
     Spelling{"current_ampere", Column::current},
+    Spelling{"current_a", Column::current},
     Spelling{"current", Column::current},
     Spelling{"Current(A)", Column::current},
     Spelling{"Current (A)", Column::current},
     Spelling{"Voltage / V", Column::voltage},
     Spelling{"voltage_volt", Column::voltage},
+    Spelling{"voltage_v", Column::voltage},
     Spelling{"voltage", Column::voltage},
     Spelling{"Voltage(V)", Column::voltage},
     Spelling{"Voltage (V)", Column::voltage},
@@ -48,31 +63,31 @@ constexpr std::array spellings{
     Spelling{"Cycle Count / 1", Column::cycle},
     Spelling{"cycle_count", Column::cycle},
     Spelling{"cycle_index", Column::cycle},
-    Spelling{"Cycle_Index", Column::cycle},
+    Spelling{"Cycle Index", Column::cycle},
     Spelling{"Step Count / 1", Column::step},
     Spelling{"step_count", Column::step},
     Spelling{"step_index", Column::step},
-    Spelling{"Step_Index", Column::step},
     Spelling{"Step Index", Column::step},
     Spelling{"Cycle Charging Capacity / Ah", Column::charged},
     Spelling{"cycle_charging_capacity_ah", Column::charged},
     Spelling{"charge_capacity", Column::charged},
     Spelling{"Charge_Capacity(Ah)", Column::charged},
+    Spelling{"Charge_Capacity (Ah)", Column::charged},
     Spelling{"Cycle Discharging Capacity / Ah", Column::discharged},
     Spelling{"cycle_discharging_capacity_ah", Column::discharged},
     Spelling{"discharge_capacity", Column::discharged},
     Spelling{"Discharge_Capacity(Ah)", Column::discharged},
+    Spelling{"Discharge_Capacity (Ah)", Column::discharged},
+    Spelling{"Charging Capacity / Ah", Column::charged_in_all},
+    Spelling{"charging_capacity_ah", Column::charged_in_all},
+    Spelling{"Discharging Capacity / Ah", Column::discharged_in_all},
+    Spelling{"discharging_capacity_ah", Column::discharged_in_all},
 };
 
-/// Where each column stands in a line.
-struct Layout {
-  std::array<std::optional<std::size_t>, column_count> place{};
-  std::size_t columns = 0;
-  char separator = ',';
-  [[nodiscard]] std::optional<std::size_t> operator[](Column c) const {
-    return place[static_cast<std::size_t>(c)];
-  }
-};
+bool same_word(std::string_view a, std::string_view b) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; };
+  return std::ranges::equal(a, b, {}, lower, lower);
+}
 
 std::string_view unquoted(std::string_view name) {
   name = text::trimmed(name);
@@ -80,57 +95,78 @@ std::string_view unquoted(std::string_view name) {
   return name;
 }
 
+/// Where each column stands in a line.
+struct Layout {
+  std::array<std::optional<std::size_t>, column_count> place{};
+  std::vector<std::optional<Column>> column_at;  // the other way round: what stands at a place
+  char separator = ',';
+  Column potential = Column::voltage;
+  [[nodiscard]] bool has(Column c) const { return place[static_cast<std::size_t>(c)].has_value(); }
+};
+
+void require(const Layout& layout, Column column, std::string_view what, std::string_view header,
+             std::string_view file) {
+  if (layout.has(column)) return;
+  constexpr std::size_t shown = 200;
+  throw BadInput(file, 1,
+                 "no column " + std::string(what) + " in the header \"" +
+                     std::string(header.substr(0, shown)) + (header.size() > shown ? "...\"" : "\""),
+                 "name the columns as Battery Data Format does, in seconds, ampere and volt: \"Test Time / "
+                 "s,Current / A,"
+                 "Voltage / V,Cycle Count / 1,Step Count / 1\"");
+}
+
 Layout layout_of(std::string_view header, std::string_view file, RateTest& test) {
   Layout layout;
   layout.separator = std::ranges::count(header, ';') > std::ranges::count(header, ',') ? ';' : ',';
   const auto names = text::split(header, layout.separator);
-  layout.columns = names.size();
-  std::vector<bool> used(names.size());
+  layout.column_at.resize(names.size());
   for (const Spelling& spelling : spellings) {
     auto& place = layout.place[static_cast<std::size_t>(spelling.column)];
-    const auto found = std::ranges::find(names, spelling.name, unquoted);
+    const auto found = std::ranges::find_if(
+        names, [&](std::string_view name) { return same_word(unquoted(name), spelling.name); });
     if (place || found == names.end()) continue;
     place = static_cast<std::size_t>(found - names.begin());
-    used[*place] = true;
+    layout.column_at[*place] = spelling.column;
   }
   for (std::size_t i = 0; i < names.size(); ++i)
-    if (!used[i]) test.ignored.emplace_back(unquoted(names[i]));
-  const auto require = [&](Column column, std::string_view what) {
-    if (!layout[column])
-      throw BadInput(
-          file, 1, "the header has no column " + std::string(what),
-          "the first line must name its columns, for example \"Test Time / s,Current / A,Voltage / V,"
-          "Cycle Count / 1,Step Count / 1\"");
-  };
-  require(Column::test_time, "of the test time");
-  require(Column::current, "of the current");
-  if (!layout[Column::we_potential]) require(Column::voltage, "of the voltage");
-  require(Column::step, "that counts steps");
-  require(Column::cycle, "that counts cycles");
-  const Column potential = layout[Column::we_potential] ? Column::we_potential : Column::voltage;
-  test.potential = unquoted(names[*layout[potential]]);
-  test.has_counters = layout[Column::charged] && layout[Column::discharged];
+    if (!layout.column_at[i]) test.ignored.emplace_back(unquoted(names[i]));
+  layout.potential = layout.has(Column::we_potential) ? Column::we_potential : Column::voltage;
+  require(layout, Column::test_time, "of the test time", header, file);
+  require(layout, Column::current, "of the current", header, file);
+  require(layout, layout.potential, "of the voltage", header, file);
+  require(layout, Column::step, "that counts steps", header, file);
+  require(layout, Column::cycle, "that counts cycles", header, file);
+  test.potential = unquoted(names[*layout.place[static_cast<std::size_t>(layout.potential)]]);
   return layout;
 }
 
-/// Reads the fields of one line.
+/// The fields of one line that are used.
 class Fields {
  public:
   Fields(std::string_view line, std::size_t number, const Layout& layout, std::string_view file)
-      : parts_(text::split(line, layout.separator)), number_(number), layout_(layout), file_(file) {
-    if (parts_.size() != layout.columns)
+      : number_(number), file_(file) {
+    std::size_t column = 0;
+    for (std::size_t begin = 0;; ++column) {
+      const std::size_t end = std::min(line.find(layout.separator, begin), line.size());
+      if (column < layout.column_at.size() && layout.column_at[column])
+        parts_[static_cast<std::size_t>(*layout.column_at[column])] = line.substr(begin, end - begin);
+      if (end == line.size()) break;
+      begin = end + 1;
+    }
+    if (column + 1 != layout.column_at.size())
       throw BadInput(file, number,
-                     "the line has " + std::to_string(parts_.size()) + " fields, the header " +
-                         std::to_string(layout.columns),
+                     "the line has " + std::to_string(column + 1) + " fields, the header " +
+                         std::to_string(layout.column_at.size()),
                      "the file may be truncated: export it again");
   }
 
   [[nodiscard]] std::optional<double> maybe(Column column) const {
-    const auto place = layout_[column];
-    if (!place || text::trimmed(parts_[*place]).empty()) return std::nullopt;
-    const auto value = text::number(parts_[*place]);
+    const auto part = unquoted(parts_[static_cast<std::size_t>(column)]);
+    if (part.empty()) return std::nullopt;
+    const auto value = text::number(part);
     if (!value || !std::isfinite(*value))
-      throw BadInput(file_, number_, "\"" + std::string(text::trimmed(parts_[*place])) + "\" is not a number",
+      throw BadInput(file_, number_, '"' + std::string(part.substr(0, 40)) + "\" is not a number",
                      "every row needs numbers in the columns that are used");
     return value;
   }
@@ -151,11 +187,40 @@ class Fields {
   }
 
  private:
-  std::vector<std::string_view> parts_;
+  std::array<std::string_view, column_count> parts_{};
   std::size_t number_;
-  const Layout& layout_;
   std::string_view file_;
 };
+
+Row row_of(const Fields& fields, const Layout& layout) {
+  const bool per_cycle = layout.has(Column::charged) && layout.has(Column::discharged);
+  return {.test_time_s = fields.number(Column::test_time),
+          .step_time_s = fields.maybe(Column::step_time).value_or(0),
+          .current_A = fields.number(Column::current),
+          .potential_V = fields.number(layout.potential),
+          .cycle = fields.count(Column::cycle),
+          .step = fields.count(Column::step),
+          .charged_Ah = fields.maybe(per_cycle ? Column::charged : Column::charged_in_all),
+          .discharged_Ah = fields.maybe(per_cycle ? Column::discharged : Column::discharged_in_all)};
+}
+
+/// Counters that run through the whole test begin anew with every cycle.
+void reset_counters(std::vector<Row>& rows) {
+  double charged_before = 0, discharged_before = 0;
+  std::optional<double> charged, discharged;  // of the row before, as read
+  std::uint32_t cycle = rows.front().cycle;
+  for (Row& row : rows) {
+    if (row.cycle != cycle) {
+      cycle = row.cycle;
+      charged_before = charged.value_or(charged_before);
+      discharged_before = discharged.value_or(discharged_before);
+    }
+    charged = row.charged_Ah;
+    discharged = row.discharged_Ah;
+    if (row.charged_Ah) *row.charged_Ah -= charged_before;
+    if (row.discharged_Ah) *row.discharged_Ah -= discharged_before;
+  }
+}
 
 /// Without a column of its own the step time runs from the step's first row.
 void fill_step_times(std::vector<Row>& rows) {
@@ -169,32 +234,29 @@ void fill_step_times(std::vector<Row>& rows) {
 }  // namespace
 
 RateTest read_rate_csv(std::string_view content, std::string_view name) {
+  constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+  if (content.starts_with(byte_order_mark)) content.remove_prefix(byte_order_mark.size());
   RateTest test;
   text::Lines lines(content);
   const auto header = lines.next();
   if (!header || text::trimmed(*header).empty())
     throw BadInput(name, 1, "the file is empty", "export it again");
   const Layout layout = layout_of(*header, name, test);
-  const Column potential = layout[Column::we_potential] ? Column::we_potential : Column::voltage;
   test.rows.reserve(content.size() / 80);
   while (const auto line = lines.next()) {
     if (text::trimmed(*line).empty()) continue;
-    const Fields fields(*line, lines.number(), layout, name);
-    Row row{.test_time_s = fields.number(Column::test_time),
-            .step_time_s = fields.maybe(Column::step_time).value_or(0),
-            .current_A = fields.number(Column::current),
-            .potential_V = fields.number(potential),
-            .cycle = fields.count(Column::cycle),
-            .step = fields.count(Column::step),
-            .charged_Ah = fields.maybe(Column::charged),
-            .discharged_Ah = fields.maybe(Column::discharged)};
+    const Row row = row_of(Fields(*line, lines.number(), layout, name), layout);
     if (!test.rows.empty() && row.test_time_s < test.rows.back().test_time_s)
       throw BadInput(name, lines.number(), "the test time runs backwards",
                      "sort the rows by time, or export again");
     test.rows.push_back(row);
   }
   if (test.rows.empty()) throw BadInput(name, 0, "there are no rows below the header", "export it again");
-  if (!layout[Column::step_time]) fill_step_times(test.rows);
+  if (!layout.has(Column::step_time)) fill_step_times(test.rows);
+  const bool per_cycle = layout.has(Column::charged) && layout.has(Column::discharged);
+  const bool in_all = layout.has(Column::charged_in_all) && layout.has(Column::discharged_in_all);
+  test.has_counters = per_cycle || in_all;
+  if (in_all && !per_cycle) reset_counters(test.rows);
   return test;
 }
 

@@ -1,4 +1,4 @@
-// A rate test as comma-separated text. Columns are found by their names, in the spellings of
+// A rate test as text with commas or semicolons. Columns are found by their names, in any case and in the spellings of
 //   Battery Data Format 1.3: "Test Time / s" or test_time_second, "Current / A", "Voltage / V", "Cycle Count / 1", ...
 //   Arbin-like exports and cellpy: test_time, step_time, cycle_index, step_index, current, voltage, charge_capacity, ...
 // Units are seconds, ampere, volt and ampere hour; + current charges.
@@ -14,8 +14,8 @@ namespace cambench::rate {
 
 struct RateTest {
   std::vector<Row> rows;
-  bool has_counters = false;         ///< charge and discharge counters, reset per cycle
-  std::string potential;             ///< name of the column that Row::potential_V was read from
+  bool has_counters = false;  ///< charge and discharge; those that run on are made to begin with each cycle
+  std::string potential;      ///< name of the column that Row::potential_V was read from
   std::vector<std::string> ignored;  ///< columns that are not used
 };
 

@@ -141,7 +141,10 @@ TEST_CASE("a file that cannot be used is refused with its place and its mend") {
   CHECK_THROWS_WITH_AS(read_rate_csv("", "a.csv"), doctest::Contains("a.csv, line 1: the file is empty"),
                        BadInput);
   CHECK_THROWS_WITH_AS(read_rate_csv("time,volt\n1,2\n", "a.csv"),
-                       doctest::Contains("no column of the test time"), BadInput);
+                       doctest::Contains("no column of the test time in the header \"time,volt\""), BadInput);
+  CHECK_THROWS_WITH_AS(
+      read_rate_csv("Test Time / s,Current / mA,Voltage / V,Cycle Count / 1,Step Count / 1\n", "a.csv"),
+      doctest::Contains("no column of the current"), BadInput);
   CHECK_THROWS_WITH_AS(read_rate_csv(header, "a.csv"), doctest::Contains("no rows"), BadInput);
   CHECK_THROWS_WITH_AS(read_rate_csv(header + "1,1,1,1,0.1\n", "a.csv"),
                        doctest::Contains("line 2: the line has 5"), BadInput);
@@ -151,6 +154,88 @@ TEST_CASE("a file that cannot be used is refused with its place and its mend") {
                        doctest::Contains("line 3: the test time runs backwards"), BadInput);
   CHECK_THROWS_WITH_AS(read_rate_csv(header + "1,1,1.5,1,0,3\n", "a.csv"), doctest::Contains("whole number"),
                        BadInput);
+}
+
+TEST_CASE("counters that run through the whole test begin anew with every cycle") {
+  const auto test = read_rate_csv(
+      "test_time_second,voltage_volt,current_ampere,cycle_count,step_count,charging_capacity_ah,"
+      "discharging_capacity_ah\n"
+      "0,3,0.001,1,1,0.5,0\n10,3,-0.001,1,2,0.5,0.25\n20,3,0.001,2,3,0.75,0.25\n30,3,-0.001,2,4,0.75,0.375\n",
+      "a.bdf.csv");
+  REQUIRE(test.has_counters);
+  CHECK(*test.rows[1].discharged_Ah == 0.25);
+  CHECK(*test.rows[2].charged_Ah == 0.25);
+  CHECK(*test.rows[3].discharged_Ah == 0.125);
+  const auto found = cycles(test.rows);
+  CHECK(*found[1].charge->counter_Ah == 0.25);
+}
+
+TEST_CASE("semicolons, decimal commas, quotes, a byte order mark and any case are read") {
+  const auto test = read_rate_csv(
+      "\xEF\xBB\xBFtest_time(s);STEP_TIME(S);cycle_index;Step_Index;\"Current(A)\";Voltage(V);Note\r\n"
+      "1,5;1,5;1;1;0,001;\"3,25\";a\r\n",
+      "a.csv");
+  REQUIRE(test.rows.size() == 1);
+  CHECK(test.rows[0].test_time_s == 1.5);
+  CHECK(test.rows[0].current_A == 0.001);
+  CHECK(test.rows[0].potential_V == 3.25);
+  CHECK(test.ignored == std::vector<std::string>{"Note"});
+}
+
+TEST_CASE("a half cycle of several steps has its half charge where half of all of it has moved") {
+  const auto with_second_step = [](double current_A) {
+    auto rows = one_cycle(10);
+    for (auto& row : rows)
+      if (row.step == 2) row.current_A = current_A, row.potential_V = 4.1;
+    return *cycles(rows)[0].charge;
+  };
+  const auto smaller = with_second_step(3e-3);  // half as much again: 1.5 mAh, half of it in the first step
+  CHECK(smaller.capacity_Ah == doctest::Approx(1.5e-3));
+  CHECK(smaller.at_half_charge_V == doctest::Approx(3.75));
+  CHECK(smaller.mean_potential_V == doctest::Approx((1.0 * 3.5 + 0.5 * 4.1) / 1.5).epsilon(2e-3));
+  const auto larger = with_second_step(12e-3);  // twice as much again: 3 mAh, half of it in the second step
+  CHECK(larger.at_half_charge_V == doctest::Approx(4.1));
+  CHECK(larger.end_A == 12e-3);
+}
+
+TEST_CASE("a step that was interrupted and taken up again loses nothing and counts no gap") {
+  auto rows = one_cycle(10);
+  const double whole = cycles(rows)[0].charge->capacity_Ah;
+  for (auto& row : rows)
+    if (row.test_time_s > 1800) row.test_time_s += 7200;  // two hours off; the step's clock stood still
+  CHECK(cycles(rows)[0].charge->capacity_Ah == doctest::Approx(whole).epsilon(1e-12));
+  for (auto& row : rows)  // or it was begun again as a step of its own
+    if (row.step == 1 && row.step_time_s > 1800) row.step_time_s -= 1800, row.step = 9;
+  CHECK(cycles(rows)[0].charge->capacity_Ah == doctest::Approx(whole).epsilon(1e-12));
+}
+
+TEST_CASE("the rest after a charge says when its first potential was taken") {
+  const auto fine = cycles(one_cycle(0.5))[0].relaxation;
+  REQUIRE(fine);
+  CHECK(fine->first_s == 1.0);
+  CHECK(fine->last_s == 600);
+  CHECK(cycles(one_cycle(30))[0].relaxation->first_s == 30);
+  CHECK(cycles(one_cycle(0.5), 10)[0].relaxation->first_s == 10);
+}
+
+TEST_CASE("the two conventions of the Coulombic efficiency are each other's reciprocal") {
+  const auto cycle = cycles(one_cycle(10))[0];
+  CHECK(*cycle.efficiency() == doctest::Approx(0.5));
+  CHECK(*cycle.efficiency(Efficiency::charge_by_discharge) == doctest::Approx(2.0));
+  CHECK(to_string(Efficiency::discharge_by_charge) == "discharge / charge");
+  auto open = cycle;
+  open.discharge.reset();
+  CHECK_FALSE(open.efficiency());
+}
+
+TEST_CASE("the published efficiency of the graphite half cell is charge by discharge") {
+  const auto file = tests::real_data("rate/cellpy_20231115_rate_cc.raw.csv");
+  if (!file) return;
+  const auto all = cycles(read_rate_csv(*file).rows);
+  // cycle 2 of the summary: 99.1065268 %, and the counters that it was made from
+  const double counted = *all[1].charge->counter_Ah / *all[1].discharge->counter_Ah * 100;
+  CHECK(counted == doctest::Approx(99.1065268).epsilon(1e-9));
+  CHECK(*all[1].efficiency(Efficiency::charge_by_discharge) * 100 == doctest::Approx(counted).epsilon(2e-4));
 }
 
 TEST_CASE("battery data format is read with labels and with machine names") {
