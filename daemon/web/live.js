@@ -5,7 +5,7 @@ import { h, show } from "/dom.js";
 import { clock, dash, fixed } from "/format.js";
 
 const every_ms = 5000;
-const kinds = { series, pressure, capacity, events, alarms };
+const kinds = { series, pressure, capacity, events, history };
 const living = new Map(); // element -> { next, busy, chart }
 
 /** Fills the places on the page that are due. */
@@ -136,7 +136,7 @@ async function events(element, life, run) {
     [row.step === null ? null : `step ${row.step + 1}`, row.reason, row.cause, row.text, row.who && `by ${row.who}`]]));
 }
 
-async function alarms(element, life) {
+async function history(element, life) {
   const rows = await document_at("/api/v1/alarms?limit=100");
   if (!rows?.length) return empty(element, life, "There never was one.");
   list(element, rows.map((row) => [row.time, `${row.severity} ${row.id}`,

@@ -153,7 +153,9 @@ function alarm_line(alarm, status) {
 }
 
 function alarms(status) {
-  const order = [...status.alarms].sort((a, b) => !!a.acknowledged - !!b.acknowledged || b.id - a.id);
+  const weight = { alarm: 0, warning: 1, info: 2 };
+  const order = [...status.alarms].sort((a, b) => !!a.acknowledged - !!b.acknowledged
+    || weight[a.severity] - weight[b.severity] || b.id - a.id);
   return [
     h("h1", {}, "Alarms"),
     order.length ? h("ul", { class: "alarms" }, order.map((each) => alarm_line(each, status)))
@@ -161,7 +163,7 @@ function alarms(status) {
     order.some((each) => !each.acknowledged)
       ? h("p", { class: "quiet" }, "To say that you have seen one, on the bench's computer: ",
         h("code", {}, "cambench ack NUMBER")) : null,
-    h("section", {}, h("h2", {}, "Earlier alarms"), kept("alarms", "")),
+    h("section", {}, h("h2", {}, "Earlier alarms"), kept("history", "all")),
   ];
 }
 
@@ -191,10 +193,12 @@ function station(status, name) {
     h("p", { class: "back" }, h("a", { href: "#/" }, "← Bench")),
     h("div", { class: "head" }, h("h1", {}, it.name), chip(run?.state ?? "idle"),
       run ? h("span", { class: "quiet" }, `${run.recipe} on ${run.cell || "no cell"} · ${run.id}`) : null),
-    run?.why ? h("p", { class: "why" }, run.why) : null,
-    troubles(it).map((text) => h("p", { class: "why" }, text)),
-    run ? [run.step ? h("p", {}, `${run.step.label} · ${step_place(run.step)}`) : null, progress(run)] : h("p", { class: "quiet" }, "No run."),
-    mend(it),
+    h("div", { class: `now ${run?.state ?? "idle"}` },
+      run?.why ? h("p", { class: "why" }, run.why) : null,
+      troubles(it).map((text) => h("p", { class: "why" }, text)),
+      mend(it),
+      run ? [run.step ? h("p", {}, `${run.step.label} · ${step_place(run.step)}`) : null, progress(run)]
+        : h("p", { class: "quiet" }, "No run.")),
     h("dl", { class: "readings wide" }, readings(it), against_lithium(it), cell_output(it)),
     run ? [
       figure("Potentials and current", kept("series", run.id),
