@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "schema/document.h"
+#include "schema/json.h"
 #include "schema/sha256.h"
 
 namespace cambench::jobs {
@@ -14,7 +15,9 @@ constexpr std::int64_t page = 10'000;  // rows: a reader must be done within mom
 /// What the run recorded of its cell when it began (daemon/records).
 struct RecordedCell {
   int electrodes = 2;
-  double cam_g = 0, q_1C_mAh_g = 0;
+  double cam_g = 0, q_1C_mAh_g = 0, area_cm2 = 0;
+  std::optional<double> reference_vs_li_V;
+  std::string reference_note;
 };
 
 RecordedCell cell_of(const store::StoredRun& run) {
@@ -26,7 +29,37 @@ RecordedCell cell_of(const store::StoredRun& run) {
   cell.electrodes = static_cast<int>(fields.whole("electrodes", 2, 3).value_or(2));
   cell.cam_g = 1e-3 * fields.number("composite_mg").value_or(0) * fields.number("cam_fraction").value_or(0);
   cell.q_1C_mAh_g = fields.number("q_1C_mAh_g").value_or(0);
+  cell.area_cm2 = fields.number("area_cm2").value_or(0);
+  cell.reference_vs_li_V = fields.number("reference_vs_li_V");
+  cell.reference_note = fields.text("reference_note").value_or("");
   return cell;
+}
+
+std::vector<Setting> facts_of(const store::StoredRun& run, const RecordedCell& cell) {
+  std::vector<Setting> facts{
+      {"recipe", run.recipe, "SHA-256 of its protocol: " + run.recipe_hash},
+      {"started", rfc3339(run.started), fmt::format("on station {} by {}", run.station, run.who)}};
+  if (!cell.reference_note.empty())
+    facts.push_back({"reference electrode", cell.reference_note, "as configured"});
+  return facts;
+}
+
+/// All of a test but its cycles.
+rate::CellTest test_of(const store::StoredRun& run, const RecordedCell& cell) {
+  rate::CellTest test;
+  test.cell = run.cell.value_or("");
+  test.material = run.material.value_or("");
+  // Limits and rates are in the recipe's hash, the basis of 1 C is the cell's.
+  test.protocol_hash = fmt::format("{}, 1 C = {} mAh/g", run.recipe_hash, cell.q_1C_mAh_g);
+  test.cam_g = cell.cam_g;
+  test.one_C_A = run.one_C_A;
+  test.area_cm2 = cell.area_cm2;
+  test.electrodes = cell.electrodes;
+  test.reference_vs_li_V = cell.reference_vs_li_V;
+  test.run = run.id;
+  test.simulated = run.time_scale != 1;  // only simulators run at another pace
+  test.facts = facts_of(run, cell);
+  return test;
 }
 
 std::optional<double> number(const std::optional<Volt>& volt) {
@@ -81,13 +114,8 @@ const RateTest& RateTests::read(store::Reader& reader, const store::StoredRun& r
     after = samples.back().seq;
   }
   read.sha256 = hash.hex();
-  read.test = {.cell = run.cell.value_or(""),
-               .material = run.material.value_or(""),
-               // Limits and rates are in the recipe's hash, the basis of 1 C is the cell's.
-               .protocol_hash = fmt::format("{}, 1 C = {} mAh/g", run.recipe_hash, cell.q_1C_mAh_g),
-               .cam_g = cell.cam_g,
-               .one_C_A = run.one_C_A,
-               .cycles = rate::cycles(rows)};
+  read.test = test_of(run, cell);
+  read.test.cycles = rate::cycles(rows);
   return by_run_.emplace(run.id, std::move(read)).first->second;
 }
 
