@@ -305,7 +305,8 @@ asio::awaitable<void> Station::open_cell(std::string why) {
 asio::awaitable<void> Station::set_pressure(MegaPascal target, std::uint64_t epoch) {
   if (epoch != epoch_) co_return;
   const auto set = co_await instruments_.press->set_target(target);
-  if (!set) happen(event::Faulted{Device::press, set.error()});
+  if (!set && set.error().kind != Fault::Kind::cancelled)  // ended by a hold or vent of ours: no fault
+    happen(event::Faulted{Device::press, set.error()});
 }
 
 asio::awaitable<void> Station::stop_press(bool vent) {

@@ -3,12 +3,10 @@
 
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
-#include <cstdlib>
 #include <map>
 #include <memory>
 
-#include "daemon/cli/verbs.h"
-#include "daemon/config.h"
+#include "daemon/cli/conversation.h"
 #include "schema/json.h"
 
 namespace cambench::cli {
@@ -17,74 +15,10 @@ namespace {
 using Align = TextTable::Align;
 
 struct Options {
-  std::string socket, config;
+  Daemon daemon;
   std::string station, recipe, cell, which, who, reason, study;
   double every_s = 1;
 };
-
-// --- the conversation ---------------------------------------------------------------------------------------
-
-std::string socket_of(const Options& options) {
-  if (!options.socket.empty()) return options.socket;
-  if (!options.config.empty()) return config::read(options.config).http.control.string();
-  const char* set = std::getenv("CAMBENCH_SOCKET");
-  return set ? set : "/run/cambench/control.sock";
-}
-
-/// A part of a JSON document; what is not there reads as nothing.
-class View {
- public:
-  explicit View(const boost::json::value* value = nullptr) : value_(value) {}
-
-  View operator[](std::string_view key) const {
-    const auto* object = value_ ? value_->if_object() : nullptr;
-    return View(object ? object->if_contains({key.data(), key.size()}) : nullptr);
-  }
-  [[nodiscard]] bool there() const { return value_ && !value_->is_null(); }
-  [[nodiscard]] std::string text() const {
-    const auto* text = value_ ? value_->if_string() : nullptr;
-    return text ? std::string(*text) : std::string();
-  }
-  [[nodiscard]] std::optional<double> number() const {
-    if (!value_ || !value_->is_number()) return std::nullopt;
-    return value_->to_number<double>();
-  }
-  [[nodiscard]] bool flag() const { return value_ && value_->is_bool() && value_->get_bool(); }
-  [[nodiscard]] std::vector<View> list() const {
-    std::vector<View> views;
-    if (const auto* array = value_ ? value_->if_array() : nullptr)
-      for (const auto& element : *array) views.emplace_back(&element);
-    return views;
-  }
-
- private:
-  const boost::json::value* value_;
-};
-
-std::string ask(Session& session, const Options& options, std::string_view method, std::string_view target,
-                std::string_view body = {}) {
-  const std::string at = socket_of(options);
-  const auto address = http::parse_address(at);
-  if (!address) throw Problem(usage, address.error().what);
-  const auto reply = session.world.ask(*address, method, target, body);
-  if (!reply)
-    throw Problem(unreachable,
-                  reply.error().what + "; is cambenchd running? --socket or --config names another one");
-  if (!reply->ok()) throw Problem(refused, http::complaint(*reply));
-  return reply->body;
-}
-
-boost::json::value parsed(const std::string& body) {
-  boost::json::error_code error;
-  auto value = boost::json::parse(body, error);
-  if (error)
-    throw Problem(unreachable, "what answers at the control socket is no cambenchd: it sent no JSON");
-  return value;
-}
-
-boost::json::value status_of(Session& session, const Options& options) {
-  return parsed(ask(session, options, "GET", "/api/v1/status"));
-}
 
 // --- words --------------------------------------------------------------------------------------------------
 
@@ -193,12 +127,12 @@ void print_bench(std::ostream& out, View bench) {
 // --- looking ------------------------------------------------------------------------------------------------
 
 void status(Session& session, const Options& options) {
-  const std::string body = ask(session, options, "GET", "/api/v1/status");
+  const std::string body = ask(session, options.daemon, "GET", "/api/v1/status");
   if (session.json) {
     session.out << body << '\n';
     return;
   }
-  const auto bench = parsed(body);
+  const auto bench = parse_reply(body);
   print_bench(session.out, View(&bench));
 }
 
@@ -288,7 +222,7 @@ void watch(Session& session, const Options& options) {
   int quiet =
       0;  // looks in a row that saw nothing move: a run that was started just now is not in the first one
   for (;;) {
-    const auto bench = status_of(session, options);
+    const auto bench = ask_json(session, options.daemon, "/api/v1/status");
     const View view(&bench);
     if (session.json)
       session.out << boost::json::serialize(bench) << std::endl;
@@ -317,13 +251,13 @@ std::string form(std::initializer_list<std::pair<std::string_view, std::string>>
 }
 
 void start(Session& session, const Options& options) {
-  const auto body = ask(session, options, "POST", "/api/v1/runs",
+  const auto body = ask(session, options.daemon, "POST", "/api/v1/runs",
                         form({{"station", options.station},
                               {"cell", options.cell},
                               {"recipe", options.recipe},
                               {"who", options.who},
                               {"reason", options.reason}}));
-  const auto answer = parsed(body);
+  const auto answer = parse_reply(body);
   if (session.json)
     session.out << body << '\n';
   else
@@ -332,7 +266,7 @@ void start(Session& session, const Options& options) {
 
 /// A run by its id, or the run of a station by the station's name.
 std::string run_of(Session& session, const Options& options) {
-  const auto bench = status_of(session, options);
+  const auto bench = ask_json(session, options.daemon, "/api/v1/status");
   for (const View station : View(&bench)["stations"].list()) {
     if (station["name"].text() != options.which) continue;
     if (!station["run"].there()) throw Problem(refused, fmt::format("station {} has no run", options.which));
@@ -350,7 +284,7 @@ bool is_plain(const std::string& id) {
 void order(Session& session, const Options& options, const std::string& what) {
   const std::string run = run_of(session, options);
   if (!is_plain(run)) throw Problem(usage, fmt::format("\"{}\" is neither a run nor a station", run));
-  const auto body = ask(session, options, "POST", fmt::format("/api/v1/runs/{}/{}", run, what),
+  const auto body = ask(session, options.daemon, "POST", fmt::format("/api/v1/runs/{}/{}", run, what),
                         form({{"who", options.who}, {"reason", options.reason}}));
   session.out << (session.json ? body : fmt::format("{}: {}", run, what)) << '\n';
 }
@@ -359,14 +293,14 @@ void acknowledge(Session& session, const Options& options) {
   std::vector<std::string> ids{options.which};
   if (options.which == "all") {
     ids.clear();
-    const auto bench = status_of(session, options);
+    const auto bench = ask_json(session, options.daemon, "/api/v1/status");
     for (const View alarm : View(&bench)["alarms"].list())
       if (!alarm["acknowledged"].there())
         ids.push_back(fmt::format("{:.0f}", alarm["id"].number().value_or(0)));
   }
   for (const auto& id : ids) {
     if (!is_plain(id)) throw Problem(usage, fmt::format("\"{}\" is no number of an alarm", id));
-    const auto body = ask(session, options, "POST", fmt::format("/api/v1/alarms/{}/acknowledge", id),
+    const auto body = ask(session, options.daemon, "POST", fmt::format("/api/v1/alarms/{}/acknowledge", id),
                           form({{"who", options.who}, {"reason", options.reason}}));
     session.out << (session.json ? body : fmt::format("alarm {}: acknowledged", id)) << '\n';
   }
@@ -380,8 +314,7 @@ void add_control_verbs(CLI::App& app, Session& session) {
   const auto verb = [&](const char* name, const char* about,
                         std::function<void(Session&, const Options&)> act) {
     auto* sub = app.add_subcommand(name, about);
-    sub->add_option("--socket", options->socket, "the daemon's control socket (also: CAMBENCH_SOCKET)");
-    sub->add_option("--config", options->config, "configuration of the bench: it names the socket");
+    add_options(*sub, options->daemon);
     sub->callback(
         [&session, options, act] { session.action = [&session, options, act] { act(session, *options); }; });
     return sub;
