@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <limits>
 
 namespace cambench::wire::mscript {
 
@@ -13,18 +14,12 @@ namespace {
 constexpr char xon = 0x11, xoff = 0x13;
 constexpr std::string_view prefixes = "afpnum kMGTPE";  // from 10^-18 in steps of 10^3
 constexpr std::int64_t zero_offset = 0x8000000;
+constexpr std::size_t longest_loop_line = 5;  // "M000A", "C0002"; the answer to CM begins with C too
 
 template <typename Integer>
 std::optional<Integer> hexadecimal(std::string_view digits) {
   Integer value{};
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
-  if (digits.empty() || error != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
-  return value;
-}
-
-std::optional<std::uint32_t> decimal(std::string_view digits) {
-  std::uint32_t value = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
   if (digits.empty() || error != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
   return value;
 }
@@ -67,7 +62,7 @@ struct NamedError {
   std::uint16_t code;
   std::string_view text;
 };
-// Names of comm_registry.py, said in our words.
+// Names of comm_registry.py, in our words.
 constexpr std::array named_errors{
     NamedError{0x0001, "an unspecified error"},
     NamedError{0x0003, "the command is unknown"},
@@ -86,7 +81,7 @@ constexpr std::array named_errors{
     NamedError{0x0021, "the potentiostat mode is not supported"},
     NamedError{0x0023, "not valid in this mode"},
     NamedError{0x0026, "the file cannot be used"},
-    NamedError{0x0027, "the file cannot be used"},
+    NamedError{0x0027, "the file exists already"},
     NamedError{0x002F, "the channel is not available"},
     NamedError{0x0032, "critical overload of the cell; the measurement was aborted"},
     NamedError{0x0052, "the instrument's input overran"},
@@ -117,6 +112,12 @@ constexpr std::array named_errors{
     NamedError{0x7FFF, "fatal; the instrument must be reset"},
 };
 
+std::string_view name_of(std::uint16_t code) {
+  if (code >= 0x4200 && code <= 0x4209) return "an argument has a wrong value or type";
+  const auto* const known = std::ranges::find(named_errors, code, &NamedError::code);
+  return known == named_errors.end() ? "an error we have no name for" : known->text;
+}
+
 constexpr std::array models{
     Model{"es4_hr", "EmStat4 HR", Volt(6), Ampere(0.2), true},
     Model{"es4_lr", "EmStat4 LR", Volt(3), Ampere(0.03), true},
@@ -134,9 +135,12 @@ constexpr std::array models{
 void Lines::feed(std::string_view bytes) {
   for (const char c : bytes) {
     if (c == '\n') {
-      lines_.push_back(std::move(partial_));
+      if (!too_long_) lines_.push_back(std::move(partial_));
       partial_.clear();
-    } else if (c != '\r' && c != xon && c != xoff && partial_.size() < longest_line) {
+      too_long_ = false;
+    } else if (partial_.size() == longest_line) {
+      too_long_ = true;
+    } else if (c != '\r' && c != xon && c != xoff) {
       partial_.push_back(c);
     }
   }
@@ -149,17 +153,14 @@ std::optional<std::string> Lines::next() {
   return line;
 }
 
-void Lines::clear() {
-  partial_.clear();
-  lines_.clear();
-}
+void Lines::clear() { *this = {}; }
 
 LineKind classify(std::string_view line) {
   if (line.empty()) return LineKind::end_of_script;
   switch (line.front()) {
     case 'M':
     case 'L':
-    case 'C': return LineKind::loop_began;
+    case 'C': return line.size() > longest_loop_line ? LineKind::other : LineKind::loop_began;
     case '*':
     case '+':
     case '-': return LineKind::loop_ended;
@@ -169,6 +170,16 @@ LineKind classify(std::string_view line) {
     case 'Z': return LineKind::abort_acknowledged;
     default: return LineKind::other;
   }
+}
+
+bool ends_reply(std::string_view command, std::string_view line) {
+  command = command.substr(0, command.find_first_of(" \n"));
+  if (parse_error(line)) return true;
+  if (command == "t") return line.ends_with('*');
+  if (command == "r" || command == "e" || command == "e_fs" || command == "fs_dir") return line.empty();
+  if (command == "fs_get") return line.ends_with('\x1c');
+  if (command == "fs_info") return line.ends_with("kB");
+  return true;
 }
 
 // ---- packets ----------------------------------------------------------------------------------------------
@@ -213,16 +224,25 @@ std::optional<ErrorCode> parse_error(std::string_view line) {
 }
 
 std::string describe(const ErrorCode& error) {
-  const auto known = std::ranges::find(named_errors, error.code, &NamedError::code);
-  const std::string_view text = known == named_errors.end() ? "an error we have no name for" : known->text;
-  return fmt::format("{:04X}: {}{}", error.code, text, error.where.empty() ? "" : " (" + error.where + ")");
+  return fmt::format("{:04X}: {}{}", error.code, name_of(error.code),
+                     error.where.empty() ? "" : " (" + error.where + ")");
 }
 
 std::optional<Firmware> parse_firmware(std::string_view line) {
-  if (line.size() < 7 || line.front() != 't') return std::nullopt;
+  if (line.size() < 7 || line.front() != 't' || parse_error(line)) return std::nullopt;
   std::string version(line.substr(7));
   std::ranges::replace(version, '#', ' ');
   return Firmware{std::string(line.substr(1, 6)), std::move(version)};
+}
+
+std::optional<std::string> parse_serial(std::string_view line) {
+  if (line.size() < 2 || line.front() != 'i' || parse_error(line)) return std::nullopt;
+  return std::string(line.substr(1));
+}
+
+std::optional<std::string> parse_version(std::string_view line) {
+  if (line.size() < 2 || line.front() != 'v' || parse_error(line)) return std::nullopt;
+  return std::string(line.substr(1));
 }
 
 std::optional<Model> model_of(std::string_view device) {
@@ -232,10 +252,12 @@ std::optional<Model> model_of(std::string_view device) {
 }
 
 std::optional<Capabilities> parse_capabilities(std::string_view line) {
-  if (line.size() != 65 || line.front() != 'C') return std::nullopt;
   Capabilities capabilities;
+  const std::size_t digits = 2 * capabilities.bytes.size();
+  if (!line.starts_with('C') || (line.size() != digits + 1 && line.size() != digits + 2)) return std::nullopt;
+  line.remove_prefix(line.size() - digits);
   for (std::size_t i = 0; i < capabilities.bytes.size(); ++i) {
-    const auto byte = hexadecimal<std::uint8_t>(line.substr(1 + 2 * i, 2));
+    const auto byte = hexadecimal<std::uint8_t>(line.substr(2 * i, 2));
     if (!byte) return std::nullopt;
     capabilities.bytes[capabilities.bytes.size() - 1 - i] = *byte;
   }
@@ -244,50 +266,19 @@ std::optional<Capabilities> parse_capabilities(std::string_view line) {
 
 bool Capabilities::has(unsigned bit) const { return bit < 256 && (bytes[bit / 8] >> (bit % 8) & 1) != 0; }
 
-// ---- rows of our programs ---------------------------------------------------------------------------------
+// ---- scripts ----------------------------------------------------------------------------------------------
 
-Result<ProgramRow> read_row(std::string_view line) {
-  auto packet = parse_packet(line);
-  if (!packet) return fail(packet.error());
-  const auto& v = *packet;
-  // A rest sends step, time, E(WE), E(cell); constant voltage the measured current before E(cell); constant current
-  // the set one before that.
-  if (v.size() < 4 || v.size() > 6)
-    return fail(Fault::Kind::protocol, fmt::format("a packet of {} values is not one of ours", v.size()));
-  if (!v[0].value || !v[1].value || *v[0].value < 0 || *v[0].value > 1e6)
-    return fail(Fault::Kind::protocol, "a packet without step and time is not one of ours");
-  ProgramRow row;
-  row.step = static_cast<std::uint32_t>(*v[0].value);
-  Sample& sample = row.sample;
-  sample.step = row.step;
-  sample.step_time = Seconds(*v[1].value);
-  for (const Variable& variable : v) sample.status |= variable.status;
-  if (v[2].value) sample.we_vs_re = Volt(*v[2].value);
-  if (v.back().value) sample.cell = Volt(*v.back().value);
-  if (v.size() == 6 && v[3].value) sample.current_set = Ampere(*v[3].value);
-  if (v.size() == 4)
-    sample.current = Ampere(0);  // the cell is off
-  else if (v[v.size() - 2].value)
-    sample.current = Ampere(*v[v.size() - 2].value);
-  return row;
-}
-
-std::optional<Marker> parse_marker(std::string_view line) {
-  constexpr std::string_view begin = "TRUN ";
-  if (!line.starts_with(begin)) return std::nullopt;
-  line.remove_prefix(begin.size());
-  const auto blank = line.find(' ');
-  if (blank == std::string_view::npos || blank == 0 || blank > 16) return std::nullopt;
-  const auto step = decimal(line.substr(blank + 1));
-  if (!step) return std::nullopt;
-  return Marker{std::string(line.substr(0, blank)), *step};
-}
-
-std::optional<EndReason> parse_end(std::string_view line) {
-  if (line.starts_with("TEND ")) return EndReason::planned;
-  if (line.starts_with("TGUARD ")) return EndReason::guard;
-  if (line == "TTIMEOUT") return EndReason::timeout;
-  return std::nullopt;
+std::string literal(double value, int finest) {
+  constexpr double most = std::numeric_limits<std::int32_t>::max();
+  int exponent = finest;
+  while (exponent < 18 && std::abs(value * std::pow(10.0, -exponent)) > most) exponent += 3;
+  auto counts = std::llround(value * std::pow(10.0, -exponent));
+  while (counts != 0 && counts % 1000 == 0 && exponent < 18) {
+    counts /= 1000;
+    exponent += 3;
+  }
+  const char prefix = counts == 0 ? ' ' : prefixes[static_cast<std::size_t>((exponent + 18) / 3)];
+  return prefix == ' ' ? fmt::format("{}", counts) : fmt::format("{}{}", counts, prefix);
 }
 
 }  // namespace cambench::wire::mscript
