@@ -1,18 +1,30 @@
 // One step as a MethodSCRIPT program.
 //
-// The instrument measures every `sampling` and compares every limit there; a row is sent when `record_every` has
-// passed or a potential has moved by `record_delta`, always for the first measurement, and once more after the
-// cell is off, so that the last point of a step is never lost. A planned cutoff needs two measurements in a row
-// (one noisy sample must not end a ten-hour step) or one that is clearly beyond it; a guard fires on the first.
+// The instrument measures every `sampling` and compares every limit there. A row is sent when `record_every` has
+// passed or a potential has moved by `record_delta`, always for the first measurement, and once more after the cell
+// is off, so that the last point of a step is never lost (the host drops it when it came already). Every row is
+// preceded by the program's announcement: a daemon that comes back knows at the first row whose program runs.
 //
-// Variables: s step, t time, p WE vs RE, c second output of the loop (set current in meas_loop_cp), m measured
-// current, f full cell; w "send a row", e measurements beyond the cutoff, x "the end was said",
-// n time of the next row, a/b potentials of the last row, d difference.
+// - A planned end needs two measurements in a row (one noisy sample must not end a ten-hour step), or one that is
+//   clearly beyond it; a guard fires on the first, and also on a potential that is no number. Measured values are compared before anything is computed
+//   with them: arithmetic on a NaN is a runtime error, and that leaves the cell on.
+// - Whatever ends a step, the current goes off first and the words come after: sending may have to wait for a host.
+// - Every setting stands after set_pgstat_mode, which forgets them.
+// - meas_loop_cp gives the measured potential and the *set* current, meas_loop_ca the *set* potential and the
+//   measured current (maker's header of MSLoopExample009, battery_cycling.mscr). What it does not measure comes by
+//   add_meas, so that p, f and m are always measured.
+//
+// Variables of a packet: s step, t time, p WE vs RE, f full cell, m measured current, c set current (set potential
+// while that is held). Others: g "all is within the guards", w "send a row", e measurements beyond the planned end,
+// x "the end was said", n time of the next row, a/b potentials of the last row, d their change.
+#include "drivers/wire/mscript_program.h"
+
 #include <fmt/core.h>
 
-#include <cmath>
-
-#include "drivers/wire/mscript.h"
+#include <algorithm>
+#include <charconv>
+#include <limits>
+#include <utility>
 
 namespace cambench::wire::mscript {
 
@@ -20,8 +32,9 @@ namespace {
 
 using Kind = PlannedStep::Kind;
 
-constexpr int micro = -6, nano = -9;
-constexpr Volt clearly_beyond(0.010);  // well above the noise of a potential
+constexpr int milli = -3, micro = -6, nano = -9;
+constexpr Volt clearly(0.010);     // well above the noise of a potential
+constexpr double any_volt = 1000;  // every number a potential can be lies within; a NaN does not
 
 std::string volts(Volt v) { return literal(v.value(), micro); }
 std::string amperes(Ampere i) { return literal(i.value(), nano); }
@@ -31,7 +44,7 @@ class Script {
  public:
   template <typename... Args>
   void line(fmt::format_string<Args...> text, Args&&... args) {
-    text_ += fmt::format(text, std::forward<Args>(args)...);
+    fmt::format_to(std::back_inserter(text_), text, std::forward<Args>(args)...);
     text_ += '\n';
   }
   std::string take() { return std::move(text_); }
@@ -40,72 +53,120 @@ class Script {
   std::string text_;
 };
 
-bool has_current(const PlannedStep& step) { return step.kind != Kind::open_circuit; }
+bool has_current(Kind kind) { return kind == Kind::constant_current || kind == Kind::constant_voltage; }
 
-void declare(Script& s, const PlannedStep& step) {
-  s.line("var s\nvar t\nvar p\nvar c\nvar m\nvar f\nvar w\nvar e\nvar x\nvar n\nvar a\nvar b\nvar d");
-  s.line("store_var s {}i ja", step.index);
-  s.line("store_var t 0 eb\nstore_var p 0 ab\nstore_var c 0 db\nstore_var m 0 ba\nstore_var f 0 ag");
-  s.line("store_var w 1i jb\nstore_var e 0i jb\nstore_var x 0i jb");
-  s.line("store_var n 0 eb\nstore_var a 0 ab\nstore_var b 0 ag\nstore_var d 0 ab");
+// ---- packets: the only place that knows the columns ---------------------------------------------------------
+
+/// Rests send the first four, constant voltage five, constant current all.
+struct Column {
+  char variable;
+  std::string_view type;
+};
+constexpr std::array columns{Column{'s', "ja"}, Column{'t', "eb"}, Column{'p', "ab"},
+                             Column{'f', "ag"}, Column{'m', "ba"}, Column{'c', "db"}};
+enum At : std::size_t { step_column, time_column, we_column, cell_column, current_column, set_column };
+constexpr std::size_t fewest_columns = current_column;
+
+std::size_t column_count(Kind kind) {
+  if (kind == Kind::constant_current) return columns.size();
+  return kind == Kind::constant_voltage ? set_column : fewest_columns;
 }
 
-/// The potentials the ranges must span: the guards, the planned end, and a little beyond.
+void send_row(Script& s, Kind kind) {
+  s.line("pck_start");
+  for (std::size_t i = 0; i < column_count(kind); ++i) s.line("pck_add {}", columns[i].variable);
+  s.line("pck_end");
+}
+
+/// The variables of a packet. The time is negative until something has been measured.
+void declare_row(Script& s, Kind kind, std::uint32_t step) {
+  for (std::size_t i = 0; i < columns.size(); ++i)
+    if (i < column_count(kind) || has_current(kind)) s.line("var {}", columns[i].variable);
+  s.line("store_var s {}i ja", step);
+  s.line("store_var t -1 eb");
+  for (std::size_t i = we_column; i < column_count(kind); ++i)
+    s.line("store_var {} 0 {}", columns[i].variable, columns[i].type);
+}
+
+// ---- the parts of a program, in their order -----------------------------------------------------------------
+
+Seconds longest_pause(const PlannedStep& step) { return std::max(step.record_every, step.sampling); }
+
+std::string announcement(const PlannedStep& step, const Marker& marker, const std::string& serial) {
+  return fmt::format("RUN {} {} {:.0f} {}", marker.run, marker.step, longest_pause(step).count() * 1e3,
+                     serial);
+}
+
+void declare(Script& s, const PlannedStep& step) {
+  declare_row(s, step.kind, step.index);
+  for (const char flag : {'g', 'w', 'e', 'x'}) s.line("var {}\nstore_var {} 0i jb", flag, flag);
+  s.line("var n\nstore_var n 0 eb");
+  s.line("var a\nstore_var a 0 ab\nvar b\nstore_var b 0 ag\nvar d\nstore_var d 0 ab");
+}
+
+/// The potentials that the ranges must span: the guards, the planned end, and a little beyond.
 std::pair<Volt, Volt> span(const PlannedStep& step, const Model& model) {
+  const Guards& g = step.guards;
   Volt low(0), high(0);
-  bool limited = false;
-  for (const auto& v : {step.guards.we_min, step.guards.we_max, step.guards.cell_min, step.guards.cell_max,
-                        step.until_voltage, step.voltage}) {
-    if (!v) continue;
-    limited = true;
-    low = std::min(low, *v);
-    high = std::max(high, *v);
+  for (const auto& v : {g.we_min, g.we_max, g.cell_min, g.cell_max, step.until_voltage, step.voltage}) {
+    low = std::min(low, v.value_or(low));
+    high = std::max(high, v.value_or(high));
   }
-  if (!limited) return {-model.max_potential, model.max_potential};  // a rest: whatever the cell has
+  if (low == high) return {-model.max_potential, model.max_potential};  // a rest: whatever the cell has
   const Volt margin(0.2);
   return {std::max(low - margin, -model.max_potential), std::min(high + margin, model.max_potential)};
 }
 
-/// Every setting is repeated after set_pgstat_mode, which forgets them.
+/// The largest current that a held potential may need: 2 C by the charge guard, which is a bit more than 1 h at 1 C.
+Ampere largest_current(const PlannedStep& step, const Model& model) {
+  if (!step.guards.charge_max) return model.max_current;
+  return std::min(model.max_current, Ampere(2 * step.guards.charge_max->value()));
+}
+
 void configure(Script& s, const PlannedStep& step, const Model& model) {
   const auto [low, high] = span(step, model);
   s.line("set_pgstat_chan 0");
   s.line("set_pgstat_mode {}", step.kind == Kind::constant_current ? 6 : 2);
-  s.line("set_max_bandwidth {}",
-         literal(5.850535 / step.sampling.count(), -3));  // the maker's battery template
+  // The bandwidth of the maker's battery template.
+  s.line("set_max_bandwidth {}", literal(std::max(0.01, 5.850535 / step.sampling.count()), milli));
   s.line("set_range_minmax ab {} {}", volts(low), volts(high));
   s.line("set_autoranging ab {} {}", volts(low), volts(high));
 }
 
-void begin_loop(Script& s, const PlannedStep& step) {
-  const std::string interval = seconds(step.sampling), run_time = seconds(step.run_time);
+void begin_loop(Script& s, const PlannedStep& step, const Model& model) {
+  const std::string timing = seconds(step.sampling) + " " + seconds(step.run_time);
   switch (step.kind) {
     case Kind::constant_current:
       s.line("set_range db {}", amperes(abs(step.current)));
-      s.line("set_i 0\ncell_on\ntimer_start");
-      s.line("meas_loop_cp p c {} {} {} add_meas(0 ba m) add_meas(0 ag f)", amperes(step.current), interval,
-             run_time);
+      s.line("set_i 0\ncell_on\ntimer_start");  // no current at the moment of switching on
+      s.line("meas_loop_cp p c {} {} add_meas(0 ba m) add_meas(0 ag f)", amperes(step.current), timing);
       return;
     case Kind::constant_voltage: {
-      const Volt at = step.voltage.value_or(Volt(0));
-      s.line("set_range da {}", volts(at));
-      s.line("set_e {}\ncell_on\ntimer_start", volts(at));
-      s.line("meas_loop_ca p m {} {} {} add_meas(0 ag f)", volts(at), interval, run_time);
+      const std::string at = volts(step.voltage.value_or(Volt(0)));
+      const Ampere most = largest_current(step, model);
+      const Ampere least = std::min(most, std::max(Ampere(1e-6), step.until_current.value_or(Ampere(0))));
+      s.line("set_range da {}", at);
+      s.line("set_range_minmax ba {} {}", amperes(least), amperes(most));
+      s.line("set_autoranging ba {} {}", amperes(least), amperes(most));
+      s.line("set_e {}\ncell_on\ntimer_start", at);
+      s.line("meas_loop_ca c m {} {} add_meas(0 ab p) add_meas(0 ag f)", at, timing);
       return;
     }
     case Kind::open_circuit:
     case Kind::press:
       s.line("cell_off\ntimer_start");
-      s.line("meas_loop_ocp p {} {} add_meas(0 ag f)", interval, run_time);
+      s.line("meas_loop_ocp p {} add_meas(0 ag f)", timing);
       return;
   }
 }
 
-void send_row(Script& s, const PlannedStep& step) {
-  s.line("pck_start\npck_add s\npck_add t\npck_add p");
-  if (step.kind == Kind::constant_current) s.line("pck_add c");
-  if (has_current(step)) s.line("pck_add m");
-  s.line("pck_add f\npck_end");
+/// g becomes 1 when both potentials are numbers within the guards; every comparison with a NaN is false.
+void judge(Script& s, const Guards& guards) {
+  const Volt low(-any_volt), high(any_volt);
+  s.line("store_var g 0i jb");
+  s.line("if p > {}\nif p < {}", volts(guards.we_min.value_or(low)), volts(guards.we_max.value_or(high)));
+  s.line("if f > {}\nif f < {}", volts(guards.cell_min.value_or(low)), volts(guards.cell_max.value_or(high)));
+  s.line("store_var g 1i jb\nendif\nendif\nendif\nendif");
 }
 
 void want_row_when_moved(Script& s, char now, char last, Volt delta) {
@@ -114,95 +175,180 @@ void want_row_when_moved(Script& s, char now, char last, Volt delta) {
          volts(-delta));
 }
 
-void record(Script& s, const PlannedStep& step, const Marker& marker) {
-  s.line("timer_get t");
+void record(Script& s, const PlannedStep& step, const std::string& says) {
   s.line("if t >= n\nstore_var w 1i jb\nendif");
+  s.line("if g == 0i\nstore_var w 1i jb");
   if (step.record_delta) {
+    s.line("else");
     want_row_when_moved(s, 'p', 'a', *step.record_delta);
     want_row_when_moved(s, 'f', 'b', *step.record_delta);
   }
-  s.line("if w == 1i");
-  send_row(s, step);
-  s.line("send_string \"RUN {} {}\"", marker.run, marker.step);
-  s.line("store_var w 0i jb\ncopy_var p a\ncopy_var f b\ncopy_var t n\nadd_var n {}",
-         seconds(step.record_every));
   s.line("endif");
+  s.line("if w == 1i\nsend_string \"{}\"", says);
+  send_row(s, step.kind);
+  s.line("store_var w 0i jb\ncopy_var t n\nadd_var n {}", seconds(step.record_every));
+  s.line("if g == 1i\ncopy_var p a\ncopy_var f b\nendif\nendif");
 }
 
-void end_when(Script& s, char variable, std::string_view comparison, const std::string& limit,
-              std::string_view says) {
-  s.line("if {} {} {}\nsend_string \"{}\"\nstore_var x 1i jb\nbreakloop\nendif", variable, comparison, limit,
-         says);
+void end_by_guard(Script& s, const Guards& guards) {
+  s.line("if g == 0i\ncell_off\nstore_var x 1i jb");
+  std::string_view when = "if";
+  const auto name_limit = [&](char variable, std::string_view beyond, const std::optional<Volt>& limit,
+                              std::string_view name) {
+    if (!limit) return;
+    s.line("{} {} {} {}\nsend_string \"GUARD {}\"", when, variable, beyond, volts(*limit), name);
+    when = "elseif";
+  };
+  name_limit('p', ">=", guards.we_max, "we_max");
+  name_limit('p', "<=", guards.we_min, "we_min");
+  name_limit('f', ">=", guards.cell_max, "cell_max");
+  name_limit('f', "<=", guards.cell_min, "cell_min");
+  const bool named = when == "elseif";
+  s.line("{}send_string \"GUARD no_reading\"{}", named ? "else\n" : "", named ? "\nendif" : "");
+  s.line("breakloop\nendif");
 }
 
-/// The planned end holds for two measurements in a row, or once and clearly: at the steep end of a discharge the
-/// second measurement may already lie beyond the guard.
-void end_as_planned(Script& s, const std::string& condition, const std::string& clearly,
-                    std::string_view says) {
-  s.line("if {}\nadd_var e 1i\nelse\nstore_var e 0i jb\nendif", condition);
-  s.line("if {}\nadd_var e 1i\nendif", clearly);
-  s.line("if e >= 2i\nsend_string \"END {}\"\nstore_var x 1i jb\nbreakloop\nendif", says);
-}
-
-void compare_limits(Script& s, const PlannedStep& step) {
-  const Guards& guards = step.guards;
-  if (guards.we_max) end_when(s, 'p', ">=", volts(*guards.we_max), "GUARD we_max");
-  if (guards.we_min) end_when(s, 'p', "<=", volts(*guards.we_min), "GUARD we_min");
-  if (guards.cell_max) end_when(s, 'f', ">=", volts(*guards.cell_max), "GUARD cell_max");
-  if (guards.cell_min) end_when(s, 'f', "<=", volts(*guards.cell_min), "GUARD cell_min");
+/// e counts measurements in a row that are beyond the planned end. One that is clearly beyond counts twice: at the
+/// steep end of a discharge the next may already lie beyond the guard.
+void count_beyond_potential(Script& s, const PlannedStep& step) {
+  const bool charges = step.current > Ampere(0);
   const char limited = step.limit_on == LimitOn::we_vs_re ? 'p' : 'f';
+  const std::string_view passes = charges ? ">=" : "<=";
+  const Volt end = *step.until_voltage;
+  s.line("if {} {} {}\nadd_var e 1i\nelse\nstore_var e 0i jb\nendif", limited, passes, volts(end));
+  s.line("if {} {} {}\nadd_var e 1i\nendif", limited, passes, volts(charges ? end + clearly : end - clearly));
+}
+
+/// The same for a current that has fallen, from either side; without arithmetic on a measured value.
+void count_below_current(Script& s, Ampere end) {
+  s.line("if m > {}\nstore_var e 0i jb\nelseif m < {}\nstore_var e 0i jb\nelse\nadd_var e 1i\nendif",
+         amperes(end), amperes(-end));
+}
+
+void end_as_planned(Script& s, const PlannedStep& step) {
+  std::string_view says = "current";
   if (step.kind == Kind::constant_current && step.until_voltage) {
-    const bool charges = step.current > Ampere(0);
-    const std::string_view passes = charges ? ">=" : "<=";
-    const Volt end = *step.until_voltage, beyond = charges ? end + clearly_beyond : end - clearly_beyond;
-    end_as_planned(s, fmt::format("{} {} {}", limited, passes, volts(end)),
-                   fmt::format("{} {} {}", limited, passes, volts(beyond)), charges ? "upper" : "lower");
+    count_beyond_potential(s, step);
+    says = step.current > Ampere(0) ? "upper" : "lower";
+  } else if (step.kind == Kind::constant_voltage && step.until_current) {
+    count_below_current(s, abs(*step.until_current));
+  } else {
+    return;
   }
-  if (step.kind == Kind::constant_voltage && step.until_current) {
-    s.line("copy_var m d\nif d < 0\nmul_var d -1\nendif");
-    end_as_planned(s, fmt::format("d <= {}", amperes(*step.until_current)),
-                   fmt::format("d <= {}", amperes(0.9 * *step.until_current)), "current");
-  }
+  s.line("if e >= 2i\ncell_off\nstore_var x 1i jb\nsend_string \"END {}\"\nbreakloop\nendif", says);
+}
+
+// ---- reading ------------------------------------------------------------------------------------------------
+
+std::optional<std::uint32_t> whole_number(std::string_view digits) {
+  std::uint32_t value = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (digits.empty() || error != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
+  return value;
+}
+
+/// Takes the next word off the front; empty at the end.
+std::string_view take_word(std::string_view& text) {
+  const std::string_view word = text.substr(0, text.find(' '));
+  text.remove_prefix(std::min(text.size(), word.size() + 1));
+  return word;
+}
+
+/// Potential where a potential must stand, and so on: the first letter of a type is its family.
+bool types_fit(const std::vector<Variable>& v) {
+  for (std::size_t i = 0; i < v.size(); ++i)
+    if (v[i].type[0] != columns[i].type[0] && !(i == set_column && v[i].is("ba"))) return false;
+  return true;
+}
+
+template <typename Q>
+std::optional<Q> quantity(const Variable& variable) {
+  return variable.value ? std::optional(Q(*variable.value)) : std::nullopt;
 }
 
 }  // namespace
 
-std::string literal(double value, int finest) {
-  static constexpr std::string_view names = "afpnum kMG";  // 10^-18 ... 10^9
-  std::int64_t counts = std::llround(value * std::pow(10.0, -finest));
-  int exponent = finest;
-  if (counts == 0) return "0";
-  while (counts % 1000 == 0 && exponent < 9) {
-    counts /= 1000;
-    exponent += 3;
-  }
-  const char prefix = names[static_cast<std::size_t>((exponent + 18) / 3)];
-  return prefix == ' ' ? fmt::format("{}", counts) : fmt::format("{}{}", counts, prefix);
-}
-
-std::string program(const PlannedStep& step, const Marker& marker, const Model& model) {
+std::string program(const PlannedStep& step, const Marker& marker, const Profile& profile) {
+  const bool current_flows = has_current(step.kind);
+  const std::string says = announcement(step, marker, profile.serial);
   Script s;
-  s.line("e");
   declare(s, step);
-  s.line("send_string \"RUN {} {}\"", marker.run, marker.step);
-  configure(s, step, model);
-  begin_loop(s, step);
-  record(s, step, marker);
-  if (has_current(step)) compare_limits(s, step);
-  s.line("endloop");
+  s.line("send_string \"{}\"", says);
+  configure(s, step, profile.model);
+  begin_loop(s, step, profile.model);
+  s.line("timer_get t");
+  judge(s, current_flows ? step.guards : Guards{});
+  record(s, step, says);
+  if (current_flows) end_by_guard(s, step.guards);
+  if (current_flows) end_as_planned(s, step);
+  s.line("endloop\ncell_off");
   s.line("if x == 0i\nsend_string \"{}\"\nendif", step.run_time_is_planned ? "END time" : "TIMEOUT");
-  s.line("on_finished:\ncell_off");
-  send_row(s, step);
-  s.line("");  // an empty line ends the upload
+  s.line("on_finished:\ncell_off\nif t >= 0\nsend_string \"{}\"", says);
+  send_row(s, step.kind);
+  s.line("endif");
   return s.take();
 }
 
-std::string open_and_look() {
-  return "e\nvar s\nvar t\nvar p\nvar f\nstore_var s 0i ja\nstore_var t 0 eb\n"
-         "set_pgstat_chan 0\ncell_off\nset_pgstat_mode 2\nset_max_bandwidth 58505m\ncell_off\ntimer_start\n"
-         "meas_loop_ocp p 100m 300m add_meas(0 ag f)\ntimer_get t\n"
-         "pck_start\npck_add s\npck_add t\npck_add p\npck_add f\npck_end\nendloop\n"
-         "on_finished:\ncell_off\n\n";
+std::string off_script() { return "set_pgstat_chan 0\ncell_off\n"; }
+
+std::string look_script(const Model& model) {
+  PlannedStep look;
+  look.sampling = Seconds(0.1);
+  look.run_time = Seconds(0.3);
+  Script s;
+  declare_row(s, look.kind, 0);
+  s.line("set_pgstat_chan 0\ncell_off");  // before the mode changes: whether that opens the cell is not known
+  configure(s, look, model);
+  begin_loop(s, look, model);
+  s.line("timer_get t");
+  send_row(s, look.kind);
+  s.line("endloop\non_finished:\ncell_off");
+  return s.take();
+}
+
+std::optional<Announcement> parse_announcement(std::string_view line) {
+  constexpr std::string_view begin = "TRUN ";
+  if (!line.starts_with(begin)) return std::nullopt;
+  line.remove_prefix(begin.size());
+  const std::string_view run = take_word(line);
+  const auto step = whole_number(take_word(line));
+  if (run.empty() || run.size() > 16 || !step) return std::nullopt;
+  Announcement announced{{std::string(run), *step}, std::nullopt, {}};
+  if (const auto pause_ms = whole_number(take_word(line)))
+    announced.longest_pause = std::chrono::milliseconds(*pause_ms);
+  announced.serial = take_word(line);
+  return announced;
+}
+
+std::optional<Ending> parse_ending(std::string_view line) {
+  if (line.starts_with("TEND ")) return Ending{EndReason::planned, std::string(line.substr(1))};
+  if (line.starts_with("TGUARD ")) return Ending{EndReason::guard, std::string(line.substr(1))};
+  if (line == "TTIMEOUT") return Ending{EndReason::timeout, "TIMEOUT"};
+  return std::nullopt;
+}
+
+Result<Sample> read_row(std::string_view line) {
+  const auto packet = parse_packet(line);
+  if (!packet) return fail(packet.error());
+  const auto& v = *packet;
+  const auto refuse = [&](std::string_view why) {
+    return fail(Fault::Kind::protocol, fmt::format("\"{}\" is no row of ours: {}", line, why));
+  };
+  if (v.size() < fewest_columns || v.size() > columns.size()) return refuse("another number of columns");
+  if (!types_fit(v)) return refuse("other variable types");
+  const auto step = v[step_column].value, time = v[time_column].value;
+  if (!step || !(*step >= 0)) return refuse("no step");
+  if (!time || !(*time >= 0)) return refuse("no time");
+  Sample sample;
+  sample.step = static_cast<std::uint32_t>(*step);
+  sample.step_time = Seconds(*time);
+  sample.we_vs_re = quantity<Volt>(v[we_column]);
+  sample.cell = quantity<Volt>(v[cell_column]);
+  sample.current = v.size() > current_column ? quantity<Ampere>(v[current_column]) : Ampere(0);
+  // A firmware that reports the measured current there says `ba`.
+  if (v.size() > set_column && v[set_column].is("db")) sample.current_set = quantity<Ampere>(v[set_column]);
+  for (const Variable& variable : v) sample.status |= variable.status;
+  return sample;
 }
 
 }  // namespace cambench::wire::mscript
