@@ -219,10 +219,10 @@ void count_beyond_potential(Script& s, const PlannedStep& step) {
   s.line("if {} {} {}\nadd_var e 1i\nendif", limited, passes, volts(charges ? end + clearly : end - clearly));
 }
 
-/// The same for a current that has fallen, from either side; without arithmetic on a measured value.
+/// The same for a current that has fallen, from either side: without arithmetic, and a NaN has not fallen.
 void count_below_current(Script& s, Ampere end) {
-  s.line("if m > {}\nstore_var e 0i jb\nelseif m < {}\nstore_var e 0i jb\nelse\nadd_var e 1i\nendif",
-         amperes(end), amperes(-end));
+  s.line("if m <= {}\nif m >= {}\nadd_var e 1i\nelse\nstore_var e 0i jb\nendif", amperes(end), amperes(-end));
+  s.line("else\nstore_var e 0i jb\nendif");
 }
 
 void end_as_planned(Script& s, const PlannedStep& step) {
