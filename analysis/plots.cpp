@@ -118,13 +118,15 @@ double panel_height(const BarPanel& panel) {
 
 Extent bar_extent(const BarPanel& panel) {
   Extent extent;
-  extent.add(panel.from);
+  if (std::ranges::none_of(panel.bars, [](const Bar& bar) { return bar.box.has_value(); }))
+    extent.add(panel.from);
   for (const auto& [value, name] : panel.marks) extent.add(value);
   for (const Bar& bar : panel.bars) {
     if (!bar.value) continue;
     extent.add(*bar.value + bar.sd.value_or(0));
     extent.add(*bar.value - bar.sd.value_or(0));
     for (const double point : bar.points) extent.add(point);
+    if (bar.box) extent.add(bar.box->min), extent.add(bar.box->max);
   }
   return extent.widened(0.04);
 }
@@ -140,8 +142,34 @@ std::string fitted(std::string_view text, double size, double width) {
   return cut + "…";
 }
 
-void draw_bar(Drawing& drawing, const Bar& bar, const Axis& x, double from, double middle, double right) {
+void draw_whiskers(Drawing& drawing, double low, double high, double middle, double width) {
+  drawing.line({low, middle}, {high, middle}, {.stroke = colour::ink, .width = width});
+  for (const double tip : {low, high})
+    drawing.line({tip, middle - 5}, {tip, middle + 5}, {.stroke = colour::ink, .width = width});
+}
+
+Look filling(const Bar& bar) {
   const SeriesLook look = series_look(bar.look);
+  return {.fill = bar.hollow ? colour::paper : look.colour,
+          .stroke = look.colour,
+          .width = 1.2,
+          .opacity = bar.hollow ? 1 : 0.75};
+}
+
+void draw_plain_bar(Drawing& drawing, const Bar& bar, const Axis& x, double from, double middle) {
+  const double begin = std::min(x(from), x(*bar.value)), end = std::max(x(from), x(*bar.value));
+  drawing.rectangle({begin, middle - 8}, std::max(end - begin, 2.0), 16, filling(bar));
+}
+
+void draw_box(Drawing& drawing, const Bar& bar, const Axis& x, double middle) {
+  draw_whiskers(drawing, x(bar.box->min), x(bar.box->max), middle, 1.1);
+  drawing.rectangle({x(bar.box->q1), middle - 8}, std::max(x(bar.box->q3) - x(bar.box->q1), 2.0), 16,
+                    filling(bar));
+  drawing.line({x(*bar.value), middle - 8}, {x(*bar.value), middle + 8},
+               {.stroke = colour::ink, .width = 2.2});
+}
+
+void draw_bar(Drawing& drawing, const Bar& bar, const Axis& x, double from, double middle, double right) {
   drawing.text({x.begin - 10, middle + 4}, fitted(bar.label, 12.5, x.begin - 24),
                {.size = 12.5, .anchor = Anchor::end});
   if (!bar.value) {
@@ -149,24 +177,18 @@ void draw_bar(Drawing& drawing, const Bar& bar, const Axis& x, double from, doub
                  {.size = 11, .colour = colour::soft});
     return;
   }
-  const double begin = std::min(x(from), x(*bar.value)), end = std::max(x(from), x(*bar.value));
-  drawing.rectangle({begin, middle - 8}, std::max(end - begin, 2.0), 16,
-                    {.fill = bar.hollow ? colour::paper : look.colour,
-                     .stroke = look.colour,
-                     .width = 1.2,
-                     .opacity = bar.hollow ? 1 : 0.75});
-  for (std::size_t i = 0; i < bar.points.size(); ++i) {
+  const bool box = bar.box.has_value();
+  if (box)
+    draw_box(drawing, bar, x, middle);
+  else
+    draw_plain_bar(drawing, bar, x, from, middle);
+  for (std::size_t i = 0; bar.points.size() > 1 && i < bar.points.size(); ++i) {
     const double aside =
         2.4 * (static_cast<double>(i * 2 % 5) - 2);  // so that equal points do not hide each other
     drawing.circle({x(bar.points[i]), middle + aside}, 2.3,
                    {.fill = colour::paper, .stroke = colour::ink, .width = 0.9});
   }
-  if (bar.sd) {
-    const double low = x(*bar.value - *bar.sd), high = x(*bar.value + *bar.sd);
-    drawing.line({low, middle}, {high, middle}, {.stroke = colour::ink, .width = 1.6});
-    for (const double tip : {low, high})
-      drawing.line({tip, middle - 5}, {tip, middle + 5}, {.stroke = colour::ink, .width = 1.6});
-  }
+  if (bar.sd && !box) draw_whiskers(drawing, x(*bar.value - *bar.sd), x(*bar.value + *bar.sd), middle, 1.6);
   drawing.text({right, middle + 4}, score_text(*bar.value, bar.sd), {.size = 12, .anchor = Anchor::end});
 }
 

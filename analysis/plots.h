@@ -26,13 +26,17 @@ struct SeriesLook {
 
 // ---- scores as bars
 
+struct Box {
+  double min = 0, q1 = 0, q3 = 0, max = 0;
+};
 struct Bar {
   std::string label;
   std::optional<double> value, sd;
   std::vector<double> points;  ///< spots or cells behind the value
   std::string why_not;         ///< printed in place of a bar without value
   std::size_t look = 0;
-  bool hollow = false;  ///< uncycled
+  bool hollow = false;     ///< uncycled
+  std::optional<Box> box;  ///< drawn in place of a bar, with a line at the value, which is the median
 };
 struct BarPanel {
   std::string title, axis;

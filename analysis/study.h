@@ -28,6 +28,8 @@ struct StudyInput {
   std::string id, title;
   std::vector<Material> materials;  ///< in the order to show them; exactly one is the reference
   std::optional<sims::DegradationResult> degradation;
+  std::optional<sims::SpotTable>
+      spots;                   ///< what it was made from; with it, statistics of every fragment are written
   std::string no_degradation;  ///< when there is none: why, as a sentence
   std::vector<rate::CellTest> cells;
   std::vector<Setting> settings;      ///< decisions made before: normalisation, mass intervals
@@ -74,13 +76,19 @@ struct Reading {
 
 /// One row a material, one column a score.
 [[nodiscard]] std::string scores_csv(const StudyResult& result);
+/// One row a cycle of a cell.
+[[nodiscard]] std::string capacities_csv(const StudyResult& result);
+/// One row a sample and fragment: the statistics that the paper lists, the uncycled reference compared with. Needs spots.
+[[nodiscard]] std::string fragments_csv(const StudyResult& result);
+/// One row a fragment of the principal component analysis. Needs degradation.
+[[nodiscard]] std::string loadings_csv(const StudyResult& result);
 /// All of it: scores with their spread, spots, cells, cycles, settings, inputs and caveats. One line, no dates.
 [[nodiscard]] std::string scores_json(const StudyResult& result, std::string_view program);
 /// One page with everything in it: pictures and styles included, nothing that runs, nothing that is fetched.
 [[nodiscard]] std::string report_html(const StudyResult& result, std::string_view program);
 
 struct OutputFile {
-  std::string name;  ///< report.html, scores.csv, scores.json, radar.svg, radar_<material>.svg, ...
+  std::string name;  ///< report.html, scores.json, scores.csv, ..., radar.svg, radar_<material>.svg, ...
   std::string bytes;
 };
 /// Every file of the study's results folder. `program` names the program and its version: "cambench 0.1.0".

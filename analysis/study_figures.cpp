@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "analysis/plots.h"
+#include "analysis/statistics.h"
 
 namespace cambench::study {
 
@@ -262,6 +263,74 @@ Figure loading_figure(const sims::DegradationResult& degradation) {
   return {"pca_loadings.svg", caption, plots::loadings(all, "Loadings on PC1")};
 }
 
+// ---- intensities
+
+/// The two fragments of each category that tell most of degradation, by their loading on PC1.
+std::vector<std::size_t> telling_fragments(const sims::DegradationResult& degradation) {
+  std::vector<std::size_t> chosen;
+  if (degradation.pca.explained.empty()) return chosen;
+  for (const std::string& category : degradation.options.categories) {
+    std::vector<std::size_t> of_category;
+    for (std::size_t f = 0; f < degradation.fragments.size(); ++f)
+      if (degradation.fragments[f].category == category) of_category.push_back(f);
+    std::ranges::stable_sort(of_category, std::ranges::greater{},
+                             [&](std::size_t f) { return std::abs(degradation.pca.loadings(0, f)); });
+    of_category.resize(std::min<std::size_t>(of_category.size(), 2));
+    chosen.insert(chosen.end(), of_category.begin(), of_category.end());
+  }
+  return chosen;
+}
+
+/// One fragment in every sample, as shares of its mean in the uncoated, cycled one.
+plots::BarPanel intensity_panel(const StudyResult& result, const std::string& fragment,
+                                std::string_view category) {
+  const sims::SpotTable& table = *result.input.spots;
+  const auto column = static_cast<std::size_t>(
+      std::ranges::find(table.fragments, fragment, &sims::Fragment::label) - table.fragments.begin());
+  const auto samples = sims::rows_by_sample(table);
+  const auto values_of = [&](const sims::Sample& sample) {
+    std::vector<double> values;
+    if (const auto rows = samples.find(sample); rows != samples.end())
+      for (const std::size_t row : rows->second) values.push_back(table.values(row, column));
+    return values;
+  };
+  const auto uncoated =
+      sims::statistics_of(values_of({result.options.cells.reference, sims::State::cycled})).mean;
+  plots::BarPanel panel{
+      .title = fmt::format("{} ({})", formula(fragment), symbol(fmt::format("DS_{}", category))),
+      .axis = "Normalised intensity over the mean of uncoated, cycled",
+      .marks = {{1, "uncoated, cycled"}},
+      .bars = {}};
+  for (const Material& material : result.input.materials)
+    for (const sims::State state : {sims::State::uncycled, sims::State::cycled}) {
+      std::vector<double> values = values_of({material.id, state});
+      if (values.empty() || uncoated <= 0) continue;
+      for (double& value : values) value /= uncoated;
+      const auto s = sims::statistics_of(values);
+      panel.bars.push_back({.label = material.name + (state == sims::State::uncycled ? ", uncycled" : ""),
+                            .value = s.median,
+                            .points = values,
+                            .look = look_of(result, material.id),
+                            .hollow = state == sims::State::uncycled,
+                            .box = plots::Box{s.min, s.q1, s.q3, s.max}});
+    }
+  return panel;
+}
+
+Figure intensity_figure(const StudyResult& result) {
+  const sims::DegradationResult& degradation = *result.input.degradation;
+  std::vector<plots::BarPanel> panels;
+  for (const std::size_t f : telling_fragments(degradation))
+    panels.push_back(
+        intensity_panel(result, degradation.fragments[f].label, degradation.fragments[f].category));
+  if (panels.empty()) return {};
+  const std::string caption =
+      "The two fragments of each category with the largest loadings on PC1. Boxes: quartiles (type 7) with "
+      "the median; "
+      "whiskers: smallest and largest spot; small circles: spots. The number is the median.";
+  return {"fragments.svg", caption, plots::bars(panels, "Intensities of telling fragments", caption)};
+}
+
 }  // namespace
 
 std::string symbol(std::string_view key) {
@@ -310,6 +379,7 @@ std::vector<Figure> figures(const StudyResult& result) {
                    plots::explained_variance(degradation.pca.explained, "Explained variance")});
     if (degradation.pca.explained.size() > 1) all.push_back(score_figure(result, degradation));
     all.push_back(loading_figure(degradation));
+    if (result.input.spots) all.push_back(intensity_figure(result));
   }
   std::erase_if(all, [](const Figure& figure) { return figure.svg.empty(); });
   return all;

@@ -103,6 +103,27 @@ TEST_CASE("bars of equal or no values are drawn all the same") {
   CHECK(on_its_page(bars({&huge, 1}, "huge", "")));
 }
 
+TEST_CASE("a box spans its quartiles, its whiskers all points, and its number is the median") {
+  const BarPanel panel{
+      "PO3-",
+      "relative",
+      0,
+      {{1, "uncoated"}},
+      {{.label = "a", .value = 1.1, .points = {0.8, 1.0, 1.1, 1.2, 1.6}, .box = Box{0.8, 1.0, 1.2, 1.6}}}};
+  const std::string text = bars({&panel, 1}, "Intensities", "");
+  CHECK(on_its_page(text));
+  CHECK(text.find(">1.10<") != std::string::npos);
+  const auto document = parsed(text);
+  const auto group = document.child("svg").child("g");
+  const auto box = group.child("rect");
+  std::vector<double> points;
+  for (const auto& circle : group.children("circle")) points.push_back(circle.attribute("cx").as_double());
+  REQUIRE(points.size() == 5);
+  CHECK(box.attribute("x").as_double() == doctest::Approx(points[1]));
+  CHECK(box.attribute("x").as_double() + box.attribute("width").as_double() ==
+        doctest::Approx(points[3]).epsilon(1e-3));
+}
+
 TEST_CASE("curves carry the names of their series at their ends, without collision") {
   CurvePlot plot{.title = "Rate tests", .description = "d", .x_axis = "Cycle", .y_axis = "Q"};
   plot.bands = {{0.5, 2.5, "0.1 C"}, {2.5, 4.5, "2 C"}};

@@ -90,15 +90,16 @@ TEST_CASE("the same input gives the same bytes in every file") {
   }
 }
 
-TEST_CASE("a study leaves a page, two tables, its figures, and a radar chart a material") {
+TEST_CASE("a study leaves a page, its tables, its figures, and a radar chart a material") {
   const auto names = names_of(study::outputs(study::score(tests::made_study()), program));
   for (const char* name :
-       {"report.html", "scores.csv", "scores.json", "radar.svg", "degradation.svg", "performance.svg",
-        "capacity.svg", "overpotential.svg", "pca_variance.svg", "pca_scores.svg", "pca_loadings.svg"})
+       {"report.html", "scores.csv", "scores.json", "capacities.csv", "loadings.csv", "fragments.csv",
+        "fragments.svg", "radar.svg", "degradation.svg", "performance.svg", "capacity.svg",
+        "overpotential.svg", "pca_variance.svg", "pca_scores.svg", "pca_loadings.svg"})
     CHECK(names.contains(name));
   for (const auto& material : study::score(tests::made_study()).materials)
     CHECK(names.contains(material.radar));
-  CHECK(names.size() == 11 + 6);
+  CHECK(names.size() == 15 + 6);
 }
 
 TEST_CASE("the hash of the inputs follows inputs, settings and caveats, not the program") {
@@ -222,12 +223,27 @@ TEST_CASE("the CSV has a row a material and a column a score") {
               "ncm-linbo3,\"NCM, \"\"LiNbO3\"\"\",LiNbO3,1,false,"));
 }
 
+TEST_CASE("the other tables have a row a cycle, a fragment of a sample, and a fragment of the analysis") {
+  const auto result = study::score(tests::made_study());
+  const std::string capacities = study::capacities_csv(result);
+  CHECK(std::ranges::count(capacities, '\n') == 1 + 6 * 8);
+  CHECK(holds(capacities, "\nR-uncoated,ncm-uncoated,2,0.1,0.1,"));
+  const std::string fragments = study::fragments_csv(result);
+  CHECK(std::ranges::count(fragments, '\n') == 1 + 7 * 25);
+  CHECK(holds(fragments, "\nncm-uncoated,uncycled,PO3-,8,"));
+  const auto at = fragments.find("\nncm-uncoated,uncycled,PO3-,");
+  CHECK(fragments.substr(0, fragments.find('\n', at + 1)).ends_with(",0"));  // no difference to itself
+  const std::string loadings = study::loadings_csv(result);
+  CHECK(loadings.starts_with("fragment,mz,category,maximum,mean,PC1,"));
+  CHECK(std::ranges::count(loadings, '\n') == 1 + 25);
+}
+
 TEST_CASE("the report is one well-formed page that fetches nothing and runs nothing") {
   const std::string html = study::report_html(study::score(tests::made_study()), program);
   pugi::xml_document page;
   REQUIRE(page.load_string(html.c_str()));
   CHECK(page.select_nodes("//section").size() == 9);
-  CHECK(page.select_nodes("//figure").size() == 8);
+  CHECK(page.select_nodes("//figure").size() == 9);
   for (const char* active : {"//script", "//img", "//link", "//iframe", "//@src", "//@onclick", "//@onload"})
     CHECK(page.select_nodes(active).empty());
   for (const auto& link : page.select_nodes("//@href")) CHECK(link.attribute().value()[0] == '#');

@@ -153,7 +153,8 @@ inline study::StudyInput made_study(std::size_t spots_per_sample = 8) {
   }
   sims::DegradationOptions options;
   options.reference = "ncm-uncoated";
-  input.degradation = sims::degradation_scores(made_spots(spots_per_sample), options);
+  input.spots = made_spots(spots_per_sample);
+  input.degradation = sims::degradation_scores(*input.spots, options);
   input.settings = sims::describe(sims::NormaliseOptions{});
   for (const auto& spot : input.degradation->pca_spots)
     for (const char* peak : {"PO_3-", "S_4-", "total"})

@@ -1,0 +1,93 @@
+// The tables of a study as CSV (RFC 4180, with line feeds): for spreadsheets and for one-line scripts.
+#include <fmt/format.h>
+
+#include "analysis/statistics.h"
+#include "analysis/study.h"
+
+namespace cambench::study {
+
+namespace {
+
+std::string field(std::string_view text) {
+  if (text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + '"';
+}
+
+std::string field(double value) { return fmt::format("{}", value); }
+
+std::string field(const std::optional<double>& value) { return value ? field(*value) : std::string(); }
+
+template <typename... Cells>
+void add_row(std::string& csv, const Cells&... cells) {
+  const char* comma = "";
+  ((csv += comma, csv += cells, comma = ","), ...);
+  csv += '\n';
+}
+
+}  // namespace
+
+std::string scores_csv(const StudyResult& result) {
+  std::string csv = "material,name,coating,amount_wt_percent,reference";
+  for (const status::Axis& axis : result.axes) csv += fmt::format(",{0},{0}_sd", field(axis.key));
+  csv += ",why_not\n";
+  for (const status::ScoredMaterial& material : result.materials) {
+    csv += fmt::format("{},{},{},{},{}", field(material.id), field(material.name), field(material.coating),
+                       material.amount_wt_percent, material.reference);
+    std::string why_not;
+    for (const status::Score& score : material.scores) {
+      csv += fmt::format(",{},{}", field(score.value), field(score.sd));
+      if (!score.value)
+        why_not += fmt::format("{}{}: {}", why_not.empty() ? "" : "; ", score.axis, score.why_not);
+    }
+    csv += ',' + field(why_not) + '\n';
+  }
+  return csv;
+}
+
+std::string capacities_csv(const StudyResult& result) {
+  std::string csv =
+      "cell,material,cycle,rate_C,measured_rate_C,charge_mAh_g,discharge_mAh_g,discharge_by_charge,counter_"
+      "deviation,"
+      "mean_charge_V,mean_discharge_V,overpotential_V,resistance_ohm_cm2\n";
+  for (const rate::CellValues& cell : result.cells.cells)
+    for (const rate::RatePoint& rate : cell.rates)
+      for (const rate::CycleValues& cycle : rate.cycles)
+        add_row(csv, field(cell.test.cell), field(cell.test.material), std::to_string(cycle.cycle),
+                field(rate.rate_C), field(cycle.rate_C), field(cycle.charge_mAh_g),
+                field(cycle.discharge_mAh_g), field(cycle.efficiency), field(cycle.counter_deviation),
+                field(cycle.mean_charge_V), field(cycle.mean_discharge_V), field(cycle.overpotential_V),
+                field(cycle.resistance_ohm_cm2));
+  return csv;
+}
+
+std::string fragments_csv(const StudyResult& result) {
+  std::string csv =
+      "material,state,fragment,n,mean,sd,sd_population,min,q1,median,q3,max,relative_difference_percent\n";
+  for (const auto& row : sims::fragment_statistics(*result.input.spots, result.options.cells.reference)) {
+    const sims::Statistics& s = row.of;
+    add_row(csv, field(row.material), to_string(row.state), field(row.fragment), std::to_string(s.n),
+            field(s.mean), field(s.sd), field(s.sd_population), field(s.min), field(s.q1), field(s.median),
+            field(s.q3), field(s.max), field(row.relative_difference_percent));
+  }
+  return csv;
+}
+
+std::string loadings_csv(const StudyResult& result) {
+  const sims::DegradationResult& degradation = *result.input.degradation;
+  std::string csv = "fragment,mz,category,maximum,mean";
+  for (std::size_t k = 0; k < degradation.pca.loadings.rows(); ++k) csv += fmt::format(",PC{}", k + 1);
+  csv += '\n';
+  for (std::size_t f = 0; f < degradation.fragments.size(); ++f) {
+    const sims::Fragment& fragment = degradation.fragments[f];
+    csv += fmt::format("{},{},{},{},{}", field(fragment.label), fragment.mz, field(fragment.category),
+                       degradation.pca.maximum[f], degradation.pca.mean[f]);
+    for (std::size_t k = 0; k < degradation.pca.loadings.rows(); ++k)
+      csv += fmt::format(",{}", degradation.pca.loadings(k, f));
+    csv += '\n';
+  }
+  return csv;
+}
+
+}  // namespace cambench::study
