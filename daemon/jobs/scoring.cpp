@@ -43,10 +43,13 @@ std::string sample_of(const StudySpot& spot) {
   return fmt::format("{} {}", spot.material, sims::to_string(spot.state));
 }
 
-sims::DegradationResult degradation_of(const StudyData& data, sims::DegradationOptions options,
+sims::SpotTable spots_of(const StudyData& data) {
+  return sims::tabulate(regions_of(data), sims::FragmentTable::built_in(),
+                        {.missing_peaks = sims::TableOptions::MissingPeaks::leave_out});
+}
+
+sims::DegradationResult degradation_of(const sims::SpotTable& table, sims::DegradationOptions options,
                                        const std::string& reference) {
-  const auto table = sims::tabulate(regions_of(data), sims::FragmentTable::built_in(),
-                                    {.missing_peaks = sims::TableOptions::MissingPeaks::leave_out});
   options.reference = reference;
   auto result = sims::degradation_scores(table, options);
   result.notes.insert(result.notes.begin(), table.notes.begin(), table.notes.end());
@@ -71,7 +74,8 @@ study::StudyInput input_of(const StudySpec& spec, const StudyData& data, std::sp
   input.id = spec.id;
   input.title = spec.title;
   input.materials = spec.materials;
-  input.degradation = degradation_of(data, options.degradation, reference_of(spec).id);
+  input.spots = spots_of(data);
+  input.degradation = degradation_of(*input.spots, options.degradation, reference_of(spec).id);
   for (const auto& test : tests) input.cells.push_back(test.test);
   input.settings = sims::describe(options.normalise);
   input.inputs = inputs_of(data, tests);
