@@ -183,7 +183,7 @@ void print_pca(Session& session, const Read& read, const sims::DegradationResult
   const auto& pca = result.pca;
   std::vector<std::string> shares;
   for (std::size_t k = 0; k < std::min<std::size_t>(4, pca.explained.size()); ++k)
-    shares.push_back(fmt::format("PC{} {:.2f} %", k + 1, pca.explained[k] * 100));
+    shares.push_back(fmt::format("PC{} {:.4f} %", k + 1, pca.explained[k] * 100));
   session.out << fmt::format("{} spots, {} fragments, normalised by {}\n", result.pca_spots.size(),
                              pca.used.size(), to_string(result.normalisation));
   session.out << fmt::format("variance explained: {}\n\n", fmt::join(shares, ", "));
@@ -191,8 +191,8 @@ void print_pca(Session& session, const Read& read, const sims::DegradationResult
       {{"sample", Align::left}, {"spot", Align::left}, {"PC1", Align::right}, {"PC2", Align::right}});
   for (std::size_t i = 0; i < result.pca_spots.size(); ++i) {
     const auto& spot = result.pca_spots[i];
-    spots.add({shown(read, spot.material, spot.state), spot.region, fmt::format("{:+.4f}", pca.scores(i, 0)),
-               pca.scores.columns() > 1 ? fmt::format("{:+.4f}", pca.scores(i, 1)) : "-"});
+    spots.add({shown(read, spot.material, spot.state), spot.region, fmt::format("{:+.6f}", pca.scores(i, 0)),
+               pca.scores.columns() > 1 ? fmt::format("{:+.6f}", pca.scores(i, 1)) : "-"});
   }
   spots.print(session.out);
   session.out << fmt::format("\nlargest loadings of PC1{}\n",
