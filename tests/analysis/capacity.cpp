@@ -238,6 +238,35 @@ TEST_CASE("the published efficiency of the graphite half cell is charge by disch
   CHECK(*all[1].efficiency(Efficiency::charge_by_discharge) * 100 == doctest::Approx(counted).epsilon(2e-4));
 }
 
+TEST_CASE("a damaged file is refused in a sentence with its name, or read as numbers") {
+  std::string whole =
+      "test_time,step_time,cycle_index,step_index,current,voltage,charge_capacity,discharge_capacity\n";
+  for (const Row& row : one_cycle(300))
+    whole += std::to_string(row.test_time_s) + ',' + std::to_string(row.step_time_s) + ",1," +
+             std::to_string(row.step) + ',' + std::to_string(row.current_A) + ',' +
+             std::to_string(row.potential_V) + ",0,0\n";
+  std::uint32_t random = 7;
+  const auto next = [&](std::size_t below) {
+    return (random = random * 1664525 + 1013904223) / 65536 % below;
+  };
+  int read = 0, refused = 0;
+  for (int round = 0; round < 4000; ++round) {
+    std::string damaged = whole.substr(0, next(8) ? whole.size() : next(whole.size()));
+    for (std::size_t blows = next(4); blows > 0 && !damaged.empty(); --blows)
+      damaged[next(damaged.size())] = static_cast<char>(next(3) ? ",;.-e0189\n\""[next(11)] : next(256));
+    try {
+      for (const Cycle& cycle : cycles(read_rate_csv(damaged, "a.csv").rows))
+        if (cycle.charge) CHECK(cycle.charge->capacity_Ah >= 0);
+      ++read;
+    } catch (const BadInput& refusal) {
+      CHECK(std::string(refusal.what()).starts_with("a.csv"));
+      ++refused;
+    }
+  }
+  CHECK(read > 100);
+  CHECK(refused > 100);
+}
+
 TEST_CASE("battery data format is read with labels and with machine names") {
   const auto labels = read_rate_csv(
       "Test Time / s,Voltage / V,Current / A,Cycle Count / 1,Step Count / 1,Working Electrode Potential / V\n"

@@ -101,6 +101,9 @@ TEST_CASE("bars of equal or no values are drawn all the same") {
   CHECK(on_its_page(bars({&equal, 1}, "equal", "")));
   const BarPanel huge{"t", "a", 0, {}, {{"a", 1e9, 1.0, {}, "", 0}, {"b", -1e-9, {}, {}, "", 1}}};
   CHECK(on_its_page(bars({&huge, 1}, "huge", "")));
+  // steps of 10 between numbers that a double tells apart by 16
+  const BarPanel far{"t", "a", 1e17, {}, {{"a", 1e17, {}, {}, "", 0}, {"b", 1e17 + 64, {}, {}, "", 1}}};
+  CHECK(bars({&far, 1}, "far", "").size() < 20'000);
 }
 
 TEST_CASE("a box spans its quartiles, its whiskers all points, and its number is the median") {
