@@ -43,9 +43,15 @@ asio::awaitable<void> until_told(asio::io_context& io, Journal& journal) {
 int serve(const config::Bench& bench) {
   Journal journal(open_log(bench.log));
   journal.info("", "", "cambenchd " CAMBENCH_VERSION " starts with " + bench.file.string());
-  store::Store store(bench.store);
   asio::io_context io(1);
+  Runner* told = nullptr;  // the store comes before the runner, and its trouble is the runner's to hear
+  store::Store store(bench.store, {}, [&](const Fault& fault) {
+    asio::post(io, [&told, fault] {
+      if (told) told->store_failed(fault);
+    });
+  });
   Runner runner(io, bench, store, journal);
+  told = &runner;
   {
     store::Reader reader(bench.store);
     runner.recover(reader);

@@ -230,6 +230,11 @@ void Runner::audit(const http::Order& order, const Result<std::string>& outcome)
     journal_.warning("", "", fmt::format("{}: {} refused: {}", order.who, row.act, outcome.error().what));
 }
 
+void Runner::store_failed(const Fault& fault) {
+  journal_.alarm("", "", "the store keeps no samples any more: " + fault.what);
+  for (const auto& s : stations_) s->store_failed(fault);
+}
+
 // ---- the status -------------------------------------------------------------------------------------------
 
 void Runner::show(std::vector<status::Study> studies, std::vector<status::Job> jobs) {
@@ -253,12 +258,6 @@ asio::awaitable<void> Runner::publish() {
 
 namespace {
 
-std::uint64_t size_of(const std::filesystem::path& file) {
-  std::error_code missing;
-  const auto size = std::filesystem::file_size(file, missing);
-  return missing ? 0 : size;
-}
-
 status::StoreHealth store_health(const store::Store& store) {
   const auto health = store.health();
   status::StoreHealth shown;
@@ -267,12 +266,10 @@ status::StoreHealth store_health(const store::Store& store) {
   shown.queued = health.queued;
   shown.queue_capacity = store::Settings{}.queue;
   shown.rows = static_cast<std::uint64_t>(health.rows);
-  shown.commit_age = Seconds(health.oldest_queued_s);
-  shown.file_bytes = size_of(store.file());
-  shown.wal_bytes = size_of(store.file().string() + "-wal");
-  std::error_code unknown;
-  const auto space = std::filesystem::space(store.file(), unknown);
-  shown.disk_free_bytes = unknown ? 0 : space.available;
+  shown.commit_age = Seconds(health.last_commit_age_s);
+  shown.file_bytes = health.file_bytes;
+  shown.wal_bytes = health.wal_bytes;
+  shown.disk_free_bytes = health.disk_free_bytes;
   return shown;
 }
 

@@ -33,6 +33,9 @@ class Runner final : public http::Api {
   [[nodiscard]] const http::Board& board() const override { return board_; }
   void carry_out(http::Order order, std::function<void(Result<std::string>)> done) override;
 
+  /// Samples are not kept any more: every run is made safe.
+  void store_failed(const Fault& fault);
+
   /// What the jobs say of themselves, for the status.
   void show(std::vector<status::Study> studies, std::vector<status::Job> jobs);
 

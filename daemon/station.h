@@ -61,6 +61,9 @@ class Station {
   void recover(RunInfo info, const std::vector<sequencer::Transition>& transitions, std::int64_t last_seq,
                Seconds last_test_time);
 
+  /// What is measured cannot be kept any more: the run trips.
+  void store_failed(const Fault& fault) { happen(event::Faulted{Device::potentiostat, fault}); }
+
   /// An operator's order; the refusal of the sequencer comes back.
   Result<void> order(const event::Ordered& order);
 

@@ -55,7 +55,13 @@ export function notice(status, connection) {
 
 function bench(status) {
   const standing = status.alarms.filter((alarm) => !alarm.acknowledged);
-  const jobs = status.jobs.filter((job) => job.state !== "done" || !job.finished || recent(job, status));
+  const told = new Set();  // of the jobs that are done, the newest of each study
+  const jobs = status.jobs.filter((job) => {
+    if (job.state !== "done" || !job.finished) return true;
+    const first = !told.has(job.study);
+    told.add(job.study);
+    return first && recent(job, status);
+  });
   return [
     h("h1", { class: "hidden" }, "The bench"),
     standing.length ? h("ul", { class: "alarms", "aria-label": "Alarms" }, standing.map((a) => alarm_line(a, status)))
