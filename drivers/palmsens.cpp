@@ -25,9 +25,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr auto after_error = 150ms;  // input is lost for 50 to 100 ms after an error reply
 constexpr auto silence_look = 500ms;
-constexpr Seconds silence_margin{3};  // with the reply time of the question that follows: 5 s
 constexpr Clock::duration first_reconnect = 200ms, last_reconnect = 5s;
 constexpr std::size_t most_replies = 1000, most_unclaimed = 1000;
 
@@ -379,10 +377,10 @@ asio::awaitable<void> Palmsens::Conversation::read_for_ever(std::uint64_t genera
 asio::awaitable<void> Palmsens::Conversation::watch_over_silence(std::uint64_t generation) {
   const auto alive = shared_from_this();
   while (!ended_ && generation == generation_) {
-    co_await pause(silence_look);
+    co_await pause(std::min<Clock::duration>(silence_look, ticks(settings_.silence)));
     if (ended_ || generation != generation_) co_return;
     if (!program_ || busy_ != Busy::no || openers_ > 0) continue;
-    if (Clock::now() - last_line_ < ticks(3 * wire(program_->pause) + silence_margin)) continue;
+    if (Clock::now() - last_line_ < ticks(3 * wire(program_->pause) + settings_.silence)) continue;
     const Turn turn(alive, Busy::with_request);
     const auto answer = co_await ask("t");  // no answer: the link is lost
     if (!answer) continue;
@@ -461,7 +459,7 @@ Later<std::string> Palmsens::Conversation::ask(std::string command) {
     if (answer.empty()) answer = *line;
     ends = command == "r" || mscript::ends_reply(command, *line);
   }
-  if (mscript::parse_error(answer)) co_await pause(after_error);
+  if (mscript::parse_error(answer)) co_await pause(ticks(settings_.deaf_after_error));
   co_return answer;
 }
 
@@ -495,7 +493,7 @@ Later<std::vector<std::string>> Palmsens::Conversation::run_short(std::string sc
     if (!line) co_return fail(line.error());
     const auto error = mscript::parse_error(*line);
     if (error && (acknowledged || line->starts_with('e'))) {
-      co_await pause(after_error);
+      co_await pause(ticks(settings_.deaf_after_error));
       co_return fail(Fault::Kind::instrument, mscript::describe(*error));
     }
     if (acknowledged && line->empty()) co_return lines;
@@ -594,7 +592,7 @@ Later<void> Palmsens::Conversation::stop_program() {
       if (!line.starts_with('Z')) continue;
       if (mscript::parse_error(line)) {  // nothing runs
         program_.reset();
-        co_await pause(after_error);
+        co_await pause(ticks(settings_.deaf_after_error));
         co_return Result<void>{};
       }
       acknowledged = true;
@@ -648,7 +646,7 @@ Later<void> Palmsens::Conversation::connect_to_open() {
 /// A runtime error leaves the cell as it was: it is opened from here, at once, and only then is the end told.
 asio::awaitable<void> Palmsens::Conversation::make_safe_after_error(Marker marker, std::string text) {
   const auto alive = shared_from_this();
-  co_await pause(after_error);
+  co_await pause(ticks(settings_.deaf_after_error));
   const auto opened = co_await open_cell();
   if (!opened) text += "; the cell could not be opened: " + opened.error().what;
   tell(heard::Ended{std::move(marker), EndReason::error, std::move(text)});

@@ -26,9 +26,11 @@ struct PalmsensSettings {
   std::string serial;  ///< the instrument must answer `i` with this one
   double time_scale =
       1.0;  ///< how much faster the (simulated) instrument's clock runs; stretches no wire time
-  Seconds reply_time{2.0};       ///< an answer to a command
-  Seconds abort_time{5.0};       ///< from Z to the end of the program, beyond one pause between rows
-  Seconds longest_record{60.0};  ///< instrument time between two rows of a program that has not said it yet
+  Seconds reply_time{2.0};         ///< an answer to a command
+  Seconds deaf_after_error{0.15};  ///< what is sent so soon after an error reply is lost (50 to 100 ms)
+  Seconds silence{3.0};            ///< a program may say nothing for three rows and this; then it is asked
+  Seconds abort_time{5.0};         ///< from Z to the end of the program, beyond one pause between rows
+  Seconds longest_record{60.0};    ///< instrument time between two rows of a program that has not said it yet
   std::size_t longest_queue =
       100'000;  ///< rows that wait for next(); later ones are dropped and next() says so
 };
