@@ -186,7 +186,9 @@ void record(Script& s, const PlannedStep& step, const std::string& says) {
   s.line("endif");
   s.line("if w == 1i\nsend_string \"{}\"", says);
   send_row(s, step.kind);
-  s.line("store_var w 0i jb\ncopy_var t n\nadd_var n {}", seconds(step.record_every));
+  // Half a measurement early: a measurement that comes a few microseconds early must not be passed over.
+  const Seconds until_next = std::max(Seconds{0}, step.record_every - 0.5 * step.sampling);
+  s.line("store_var w 0i jb\ncopy_var t n\nadd_var n {}", seconds(until_next));
   s.line("if g == 1i\ncopy_var p a\ncopy_var f b\nendif\nendif");
 }
 

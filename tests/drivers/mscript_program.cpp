@@ -204,7 +204,7 @@ pck_add c
 pck_end
 store_var w 0i jb
 copy_var t n
-add_var n 30
+add_var n 29500m
 if g == 1i
 copy_var p a
 copy_var f b
