@@ -32,7 +32,6 @@ struct Radar {
   std::vector<RadarAxis> axes;     ///< first at 12 o'clock, then clockwise
   std::vector<RadarValue> values;  ///< one an axis; one without value is left out
   std::size_t look = 0;
-  bool reference = false;  ///< this is the uncoated sample itself
 };
 [[nodiscard]] std::string radar(const Radar& chart);
 /// All of them on one page, lettered (a), (b), ... in the order given.

@@ -149,11 +149,8 @@ std::string score_table(const StudyResult& result) {
   table.end_head();
   std::vector<std::string> reasons;
   for (const status::ScoredMaterial& material : result.materials) {
-    const std::string what = material.reference
-                                 ? std::string("uncoated reference")
-                                 : fmt::format("{}, {} wt%", material.coating, material.amount_wt_percent);
     table.row(fmt::format("<span class=\"name\">{}</span><br/><span class=\"sd\">{}</span>",
-                          escaped(material.name), escaped(what)));
+                          escaped(material.name), escaped(coating_of(material))));
     for (std::size_t i = 0; i < result.axes.size(); ++i)
       score_cell(table, material.scores[i], result.axes[i].higher_is_better, material.reference, reasons);
   }

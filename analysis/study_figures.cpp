@@ -35,15 +35,10 @@ const status::Score& score_at(const status::ScoredMaterial& material, std::strin
 
 plots::Radar radar_of(const StudyResult& result, const status::ScoredMaterial& material) {
   plots::Radar radar{.title = material.name,
-                     .subtitle = {},
+                     .subtitle = coating_of(material),
                      .axes = radar_axes(result),
                      .values = {},
-                     .look = look_of(result, material.id),
-                     .reference = material.reference};
-  if (material.reference)
-    radar.subtitle = "uncoated: the reference of every score";
-  else
-    radar.subtitle = fmt::format("coating: {}, {} wt%", material.coating, material.amount_wt_percent);
+                     .look = look_of(result, material.id)};
   for (const AxisOption& axis : result.options.radar) {
     const status::Score& score = score_at(material, axis.key);
     radar.values.push_back({score.value, score.sd});
@@ -332,6 +327,12 @@ Figure intensity_figure(const StudyResult& result) {
 }
 
 }  // namespace
+
+std::string coating_of(const status::ScoredMaterial& material) {
+  if (material.reference) return "uncoated reference";
+  if (material.coating.empty() || material.amount_wt_percent <= 0) return material.coating;
+  return fmt::format("{}, {} wt%", material.coating, material.amount_wt_percent);
+}
 
 std::string symbol(std::string_view key) {
   if (key == "QS_0") return "QS_{0}";

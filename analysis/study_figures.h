@@ -22,6 +22,8 @@ struct Figure {
 
 /// The axes of the radar charts as drawn, labels with lowered letters.
 [[nodiscard]] std::vector<plots::RadarAxis> radar_axes(const StudyResult& result);
+/// "LiNbO3, 1 wt%", as far as it is known; "uncoated reference".
+[[nodiscard]] std::string coating_of(const status::ScoredMaterial& material);
 /// "QS_{0}", "SO_{x}": a score's name with lowered letters.
 [[nodiscard]] std::string symbol(std::string_view key);
 

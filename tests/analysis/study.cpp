@@ -272,6 +272,17 @@ TEST_CASE("the report shows every setting, caveat, input, problem and reading of
   CHECK(page.select_node("//p[@class='mark']"));  // simulated
 }
 
+TEST_CASE("a coating is named as far as it is known") {
+  auto input = tests::made_study();
+  input.materials[1].coating = "";
+  input.materials[2].amount_wt_percent = 0;
+  const auto result = study::score(std::move(input));
+  CHECK_FALSE(holds(file(result, "radar_ncm-linbo3.svg"), "wt%"));
+  CHECK(holds(file(result, "radar_ncm-zro2-thin.svg"), ">ZrO2<"));
+  CHECK(holds(file(result, "radar_ncm-x-thick.svg"), ">X, 5 wt%<"));
+  CHECK(holds(file(result, "radar_ncm-uncoated.svg"), ">uncoated reference<"));
+}
+
 TEST_CASE("names that look like markup stay text") {
   auto input = tests::made_study();
   input.title = "<script>alert('x')</script> & more";
