@@ -209,6 +209,7 @@ StudySpec study_in(const fs::path& path, const FolderOptions& options) {
     material.reference = name == uncoated;
     study.materials.push_back(std::move(material));
   }
+  std::ranges::stable_partition(study.materials, &Material::reference);  // shown first, as in the paper
   return study;
 }
 
