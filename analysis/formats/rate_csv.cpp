@@ -107,10 +107,7 @@ struct Layout {
 void require(const Layout& layout, Column column, std::string_view what, std::string_view header,
              std::string_view file) {
   if (layout.has(column)) return;
-  constexpr std::size_t shown = 200;
-  throw BadInput(file, 1,
-                 "no column " + std::string(what) + " in the header \"" +
-                     std::string(header.substr(0, shown)) + (header.size() > shown ? "...\"" : "\""),
+  throw BadInput(file, 1, "no column " + std::string(what) + " in the header " + text::quoted(header),
                  "name the columns as Battery Data Format does, in seconds, ampere and volt: \"Test Time / "
                  "s,Current / A,"
                  "Voltage / V,Cycle Count / 1,Step Count / 1\"");

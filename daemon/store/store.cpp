@@ -87,9 +87,17 @@ class Ballast {
 
 Database open_for_writing(const std::filesystem::path& file, bool closed_in_order) {
   Database database(file, Database::Mode::read_write);
-  database.run(
-      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; "
-      "PRAGMA journal_size_limit = 67108864; PRAGMA wal_autocheckpoint = 2000");
+  try {
+    database.run(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; "
+        "PRAGMA journal_size_limit = 67108864; PRAGMA wal_autocheckpoint = 2000");
+  } catch (const StoreError& error) {
+    if (error.code != SQLITE_NOTADB) throw;
+    throw StoreError(
+        fmt::format("{}: this file is no database; move it away or choose another path in [store]",
+                    file.string()),
+        error.code);
+  }
   migrate(database);
   if (closed_in_order) return database;
   if (const std::string check = database.text("PRAGMA quick_check(1)"); check != "ok")

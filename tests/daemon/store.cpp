@@ -138,7 +138,7 @@ TEST_CASE("a newer database, another program's and a damaged one are refused wit
   }
   SUBCASE("no database at all") {
     std::ofstream(folder.file()) << std::string(4096, 'x');
-    CHECK_THROWS_AS(Store(folder.file()), StoreError);
+    CHECK_THROWS_WITH_AS(Store(folder.file()), doctest::Contains("no database; move it away"), StoreError);
   }
 }
 
