@@ -273,6 +273,10 @@ class Reader {
     press.port = port(fields);
     press.unit = static_cast<int>(fields.whole("unit", 0, 247).value_or(1));
     read_map(fields, press);
+    press.area_mm2 = fields.number("area_mm2", {0.1, 100'000}, "mm2");
+    press.serial = fields.text("serial").value_or("");
+    if (!press.serial.empty())
+      occupy(fields, "serial", "serial number " + press.serial, "the press of station " + station);
     press.simulated = fields.flag("simulated").value_or(false);
     if (press.port.device.empty() && (fields.has("baud") || fields.has("parity") || fields.has("stop_bits")))
       fields.wrong("baud, parity and stop_bits belong to a serial port, and this one is " + press.port.text);

@@ -36,8 +36,10 @@ struct Press {
   std::string driver;  ///< "modbus"
   Port port;
   int unit = 1;
-  std::string map;  ///< the name of a built-in map, or the path of a map file
-  int baud = 9600;  ///< serial ports only, as parity and stop bits
+  std::string map;                 ///< the name of a built-in map, or the path of a map file
+  std::optional<double> area_mm2;  ///< of the pellet, for a press that knows forces; empty takes the map's
+  std::string serial;              ///< the press must answer with this one; empty takes any
+  int baud = 9600;                 ///< serial ports only, as parity and stop bits
   char parity = 'N';
   int stop_bits = 1;
   bool simulated = false;

@@ -36,7 +36,7 @@ Station::Instruments make_instruments(const asio::any_io_executor& executor, con
   }
   if (const auto& p = station.press) {
     auto driver = make_press(executor, {p->driver, station.name, p->port.text, p->baud, p->parity,
-                                        p->stop_bits, p->unit, p->map, time_scale});
+                                        p->stop_bits, p->unit, p->map, p->area_mm2, p->serial, time_scale});
     if (!driver) throw std::runtime_error(fmt::format("station {}: {}", station.name, driver.error().what));
     made.press = std::move(*driver);
   }

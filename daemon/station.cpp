@@ -418,12 +418,16 @@ void Station::measured(const Sample& sample) {
 namespace {
 
 status::Instrument instrument_of(std::string driver, bool simulated, const std::optional<Identity>& known,
-                                 const std::string& trouble) {
+                                 const std::string& trouble, const IoHealth& health) {
   status::Instrument shown;
   shown.driver = std::move(driver);
   shown.simulated = simulated;
   shown.up = known && trouble.empty();
   shown.trouble = trouble;
+  shown.ok = health.ok;
+  shown.errors = health.errors;
+  shown.last_io = health.last;
+  shown.longest_io = health.longest;
   if (!known) return shown;
   shown.maker = known->maker;
   shown.model = known->model;
@@ -513,11 +517,12 @@ status::Station Station::status(Instant now) const {
   status::Station shown;
   shown.name = name_;
   if (config_.potentiostat)
-    shown.potentiostat = instrument_of(config_.potentiostat->driver, config_.potentiostat->simulated,
-                                       potentiostat_identity_, potentiostat_trouble_);
+    shown.potentiostat =
+        instrument_of(config_.potentiostat->driver, config_.potentiostat->simulated, potentiostat_identity_,
+                      potentiostat_trouble_, instruments_.potentiostat->health());
   if (config_.press)
-    shown.press =
-        instrument_of(config_.press->driver, config_.press->simulated, press_identity_, press_trouble_);
+    shown.press = instrument_of(config_.press->driver, config_.press->simulated, press_identity_,
+                                press_trouble_, instruments_.press->health());
   shown.samples = samples_;
   shown.polls_missed = polls_missed_;
   if (last_pressure_) {

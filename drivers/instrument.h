@@ -4,7 +4,9 @@
 // Threading: every call is made on the thread of the io_context that the driver was built with, and every
 // awaited result comes back there. A driver whose library blocks keeps a thread of its own.
 #pragma once
+#include <algorithm>
 #include <boost/asio/awaitable.hpp>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <variant>
@@ -19,6 +21,19 @@ namespace cambench {
 
 template <typename T>
 using Later = boost::asio::awaitable<Result<T>>;
+
+/// How the conversations with an instrument went since the driver was made: one request and its answer each, with
+/// the time that was spent waiting for the bus. What we gave up ourselves counts as neither.
+struct IoHealth {
+  std::uint64_t ok = 0, errors = 0;
+  Seconds last{0}, longest{0};
+
+  void count(bool answered, Seconds took) {
+    ++(answered ? ok : errors);
+    last = took;
+    longest = std::max(longest, took);
+  }
+};
 
 /// Who answered, and what it can do.
 struct Identity {
@@ -89,6 +104,8 @@ class Potentiostat {
   /// Ends whatever runs and opens the cell; returns once that is confirmed by the instrument. Idempotent, may be
   /// called in every state and while next() or start() waits.
   virtual Later<void> open_cell() = 0;
+
+  [[nodiscard]] virtual IoHealth health() const { return {}; }
 };
 
 /// What a press can do.
@@ -120,6 +137,8 @@ class Press {
   /// Feeds the device's watchdog, where the map has one (arms it at the first call). Called only after the
   /// interlocks have been evaluated on fresh data.
   virtual Later<void> feed_watchdog() = 0;
+
+  [[nodiscard]] virtual IoHealth health() const { return {}; }
 };
 
 }  // namespace cambench

@@ -63,9 +63,11 @@ class ModbusPress final : public Press {
   Later<void> hold() override;
   Later<void> vent() override;
   Later<void> feed_watchdog() override;
+  [[nodiscard]] IoHealth health() const override { return health_; }
 
  private:
   // Conversations.
+  Later<Words> ask(BusRequest request);
   Later<void> check_identity();
   Later<std::string> read_text(std::optional<ItemIndex> item);
   Later<Words> fetch(ItemIndex item, Turn turn);
@@ -103,6 +105,7 @@ class ModbusPress final : public Press {
   const std::shared_ptr<ModbusBus> bus_;
   asio::steady_timer ramp_timer_;
   const asio::any_io_executor executor_;
+  IoHealth health_;
 
   std::uint64_t order_ = 0;               // counts set_target, hold and vent: a later one ends a ramp
   std::optional<MegaPascal> intended_;    // what we wrote last and read back; empty before and after a vent
@@ -147,11 +150,19 @@ Result<double> ModbusPress::value(ItemIndex item, const Words& words) const {
   return value_of(map_, item, block_around(item), words);
 }
 
+Later<Words> ModbusPress::ask(BusRequest request) {
+  const Instant began = std::chrono::steady_clock::now();
+  auto answer = co_await bus_->ask(std::move(request));
+  if (answer || answer.error().kind != Fault::Kind::cancelled)
+    health_.count(answer.has_value(), since(began));
+  co_return answer;
+}
+
 Later<Words> ModbusPress::fetch(ItemIndex item, Turn turn) {
   const Block block = block_around(item);
   BusRequest asked = request("reading " + block.name, turn);
   asked.what = BusRead{block.table, block.address, block.count};
-  co_return co_await bus_->ask(std::move(asked));
+  co_return co_await ask(std::move(asked));
 }
 
 // ---- Identity ----------------------------------------------------------------------------------------------
@@ -349,7 +360,7 @@ Later<void> ModbusPress::write_step(WriteStep step, Turn turn) {
   if (overtaken(turn)) co_return fail(fault(Fault::Kind::cancelled, "the order was ended by a later one"));
   BusRequest asked = request("writing " + map_.items[first].name, turn);
   asked.what = std::move(*telegram);
-  const auto done = co_await bus_->ask(std::move(asked));
+  const auto done = co_await ask(std::move(asked));
   if (!done) co_return fail(done.error());
   written_[first] = std::chrono::steady_clock::now();
   co_return Result<void>{};
@@ -385,7 +396,7 @@ Later<bool> ModbusPress::has_already(ItemIndex item, Words words, Turn turn) {
   const Item& back = map_.items[map_.items[item].write->readback.value_or(item)];
   BusRequest asked = request("reading " + back.name, turn);
   asked.what = BusRead{back.table, back.address, back.count};
-  const auto there = co_await bus_->ask(std::move(asked));
+  const auto there = co_await ask(std::move(asked));
   if (!there) co_return fail(there.error());
   co_return *there == words;
 }

@@ -85,6 +85,7 @@ class Palmsens::Conversation : public std::enable_shared_from_this<Conversation>
   Later<Heard> next();
   Later<Sample> measure_rest();
   Later<void> open_cell();
+  [[nodiscard]] IoHealth health() const { return health_; }
 
  private:
   /// A program that runs in the instrument, as far as it is known.
@@ -133,6 +134,7 @@ class Palmsens::Conversation : public std::enable_shared_from_this<Conversation>
   Later<void> send(std::string text);
   Later<std::string> line_until(Clock::time_point deadline);
   Later<std::string> ask(std::string command);
+  Later<std::string> converse(std::string command);
   Later<std::string> ask_unrefused(std::string command);
   Later<std::vector<std::string>> run_short(std::string script);
   Later<Identity> ask_who();
@@ -162,6 +164,7 @@ class Palmsens::Conversation : public std::enable_shared_from_this<Conversation>
   asio::any_io_executor executor_;
   std::unique_ptr<link::ByteLink> link_;
   PalmsensSettings settings_;
+  IoHealth health_;
   mscript::Lines lines_;
   std::deque<std::string> replies_;
   Signal replied_, heard_, freed_;
@@ -439,9 +442,17 @@ Later<std::string> Palmsens::Conversation::line_until(Clock::time_point deadline
   co_return line;
 }
 
+Later<std::string> Palmsens::Conversation::ask(std::string command) {
+  const auto began = Clock::now();
+  auto answer = co_await converse(std::move(command));
+  if (answer || answer.error().kind != Fault::Kind::cancelled)
+    health_.count(answer.has_value(), Clock::now() - began);
+  co_return answer;
+}
+
 /// The first line that answers a command: it begins with the command's first character. Lines that belong to
 /// something else (an older program, noise) are passed over. No answer is a lost link.
-Later<std::string> Palmsens::Conversation::ask(std::string command) {
+Later<std::string> Palmsens::Conversation::converse(std::string command) {
   replies_.clear();
   const auto sent = co_await send(command + "\n");
   if (!sent) co_return fail(sent.error());
@@ -886,5 +897,6 @@ Later<void> Palmsens::start(const PlannedStep& step, const Marker& marker) {
 Later<Heard> Palmsens::next() { return talk_->next(); }
 Later<Sample> Palmsens::measure_rest() { return talk_->measure_rest(); }
 Later<void> Palmsens::open_cell() { return talk_->open_cell(); }
+IoHealth Palmsens::health() const { return talk_->health(); }
 
 }  // namespace cambench

@@ -52,6 +52,7 @@ class Palmsens final : public Potentiostat {
   Later<Heard> next() override;
   Later<Sample> measure_rest() override;
   Later<void> open_cell() override;
+  [[nodiscard]] IoHealth health() const override;
 
  private:
   class Conversation;

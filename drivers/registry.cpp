@@ -35,6 +35,8 @@ Result<std::unique_ptr<Press>> make_modbus(const Executor& executor, const Press
   modbus.stop_bits = options.stop_bits;
   modbus.unit = options.unit;
   modbus.map = options.map;
+  modbus.area_mm2 = options.area_mm2;
+  modbus.serial = options.serial;
   modbus.time_scale = options.time_scale;
   return make_modbus_press(executor, modbus);
 }

@@ -2,6 +2,7 @@
 #pragma once
 #include <boost/asio/any_io_executor.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,9 @@ struct PressOptions {
   char parity = 'N';
   int stop_bits = 1;
   int unit = 1;
-  std::string map;  ///< a built-in register map or the path of one
+  std::string map;                 ///< a built-in register map or the path of one
+  std::optional<double> area_mm2;  ///< of the pellet, in place of the map's
+  std::string serial;              ///< the press must answer with this one; empty takes any
   double time_scale = 1;
 };
 

@@ -56,7 +56,8 @@ void write(JsonWriter& json, const Instrument& instrument) {
   json.field("driver", instrument.driver).field("maker", instrument.maker).field("model", instrument.model);
   json.field("serial", instrument.serial).field("firmware", instrument.firmware);
   json.field("simulated", instrument.simulated).field("up", instrument.up);
-  json.field("trouble", instrument.trouble).field("errors", instrument.errors);
+  json.field("trouble", instrument.trouble).field("errors", instrument.errors).field("ok", instrument.ok);
+  json.field("last_io_s", instrument.last_io).field("longest_io_s", instrument.longest_io);
   json.end_object();
 }
 

@@ -53,9 +53,11 @@ struct Instrument {
   std::string driver;                          ///< "methodscript", "modbus"
   std::string maker, model, serial, firmware;  ///< as it answered; empty until it did
   bool simulated = false;
-  bool up = false;           ///< the link stands and the right instrument answers
-  std::string trouble;       ///< when not: why, in words
-  std::uint64_t errors = 0;  ///< failed conversations since the daemon came up
+  bool up = false;                    ///< the link stands and the right instrument answers
+  std::string trouble;                ///< when not: why, in words
+  std::uint64_t errors = 0;           ///< failed conversations since the daemon came up
+  std::uint64_t ok = 0;               ///< answered ones
+  Seconds last_io{0}, longest_io{0};  ///< one question and its answer, wire time
 };
 
 struct Step {

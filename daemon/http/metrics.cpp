@@ -84,6 +84,13 @@ void devices(Exposition& out, const Status& bench) {
   each([](const status::Instrument& it) { return it.up ? 1.0 : 0.0; });
   out.family("device_errors_total", "counter", "Failed conversations with the instrument.");
   each([](const status::Instrument& it) { return static_cast<double>(it.errors); });
+  out.family("device_answers_total", "counter", "Questions that the instrument answered.");
+  each([](const status::Instrument& it) { return static_cast<double>(it.ok); });
+  out.family("device_last_io_seconds", "gauge",
+             "The last question and its answer, with the wait for the bus.");
+  each([](const status::Instrument& it) { return it.last_io.count(); });
+  out.family("device_longest_io_seconds", "gauge", "The longest of them since the daemon came up.");
+  each([](const status::Instrument& it) { return it.longest_io.count(); });
 }
 
 void runs(Exposition& out, const Status& bench) {

@@ -216,7 +216,7 @@ function station(status, name) {
     ] : null,
     h("section", {}, h("h2", {}, "Instruments"),
       h("div", { class: "scroll" }, h("table", { class: "texts" },
-        h("thead", {}, h("tr", {}, ["", "Model", "Serial", "Firmware", "Driver", "Link", "Errors"].map((t) => h("th", {}, t)))),
+        h("thead", {}, h("tr", {}, ["", "Model", "Serial", "Firmware", "Driver", "Link", "Failed questions"].map((t) => h("th", {}, t)))),
         h("tbody", {}, instrument("Potentiostat", it.potentiostat), instrument("Press", it.press))))),
   ];
 }
@@ -253,7 +253,8 @@ function instrument(name, device) {
   if (!device) return null;
   return h("tr", {}, h("th", { scope: "row" }, name),
     [`${device.maker} ${device.model}`.trim() || dash, device.serial || dash, device.firmware || dash,
-      device.driver + (device.simulated ? ", simulated" : ""), device.up ? "up" : "down", device.errors]
+      device.driver + (device.simulated ? ", simulated" : ""), device.up ? "up" : "down",
+      `${device.errors} of ${device.ok + device.errors}`]
       .map((text) => h("td", {}, String(text))));
 }
 

@@ -209,6 +209,22 @@ TEST_CASE("no two instruments share a port or a serial number, but presses may s
   CHECK(parse(good + press(2)).stations.size() == 2);
 }
 
+TEST_CASE("a press may name its pellet's area and its serial number, each in its bounds and only once") {
+  const auto press = [](std::string_view more) {
+    return good + fmt::format(
+                      "[[station]]\nname = \"A2\"\n[station.press]\ndriver = \"modbus\"\n"
+                      "port = \"tcp://127.0.0.1:1502\"\nunit = 2\nmap = \"generic-press\"\n"
+                      "simulated = true\n{}\n",
+                      more);
+  };
+  const auto named = parse(press("area_mm2 = 78.54\nserial = \"HP-0107\"")).stations[1].press;
+  CHECK(named->area_mm2 == 78.54);
+  CHECK(named->serial == "HP-0107");
+  CHECK_FALSE(parse(press("")).stations[1].press->area_mm2);
+  CHECK(has(refusal(press("area_mm2 = 0")), "station[2].press.area_mm2"));
+  CHECK(has(refusal(press("serial = \"ES4HR20B0001\"")), "has this one already: serial number ES4HR20B0001"));
+}
+
 TEST_CASE("one serial device under two names is one device") {
   const Folder folder;
   std::ofstream(folder.path / "tty").put('\n');

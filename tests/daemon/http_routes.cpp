@@ -397,6 +397,21 @@ TEST_CASE("in metrics a stale number has no line, its device is down, and pressu
   CHECK(text.find("cambench_station_state{station=\"A2\",state=\"running\"} 0\n") != text.npos);
 }
 
+TEST_CASE("metrics tell how every instrument's conversations went") {
+  auto bench = fixture::bench();
+  auto& press = *bench.stations[0].press;
+  press.ok = 4711;
+  press.errors = 3;
+  press.last_io = Seconds(0.002);
+  press.longest_io = Seconds(0.5);
+  const auto text = to_metrics(bench);
+  const std::string labels = "{station=\"A1\",device=\"press\"} ";
+  CHECK(text.find("cambench_device_answers_total" + labels + "4711\n") != text.npos);
+  CHECK(text.find("cambench_device_errors_total" + labels + "3\n") != text.npos);
+  CHECK(text.find("cambench_device_last_io_seconds" + labels + "0.002\n") != text.npos);
+  CHECK(text.find("cambench_device_longest_io_seconds" + labels + "0.5\n") != text.npos);
+}
+
 TEST_CASE("a label's value is escaped") {
   auto bench = fixture::bench();
   bench.bench = "a\\b\"c\nd";

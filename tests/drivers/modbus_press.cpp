@@ -263,9 +263,15 @@ TEST_CASE("a press that does not answer is a fault within its time-out, and is b
   Bench bench;
   bench.order(MegaPascal(50));
   REQUIRE(bench.machine.inject("stall"));
+  const auto before = bench.press->health();
+  CHECK(before.ok > 3);
+  CHECK(before.errors == 0);
   const auto silent = tests::finish(bench.io, bench.press->read());
   REQUIRE_FALSE(silent);
   CHECK(silent.error().kind == Fault::Kind::timeout);
+  CHECK(bench.press->health().errors == 1);
+  CHECK(bench.press->health().ok == before.ok);
+  CHECK(bench.press->health().longest >= Seconds(0.3));  // the map waits so long
   bench.machine.clear_all();
   CHECK(bench.read().target == MegaPascal(50));
 }

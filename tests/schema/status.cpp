@@ -94,6 +94,8 @@ TEST_CASE("the document reads back as it was filled") {
   CHECK(shown.at("name") == "A \"1\"\n");
   CHECK(shown.at("press").at("trouble") == "no answer \\ in 0.5 s");
   CHECK(shown.at("press").at("errors") == 7);
+  CHECK(shown.at("press").at("ok") == 0);
+  CHECK(shown.at("press").at("longest_io_s") == 0);
   CHECK(shown.at("potentiostat").is_null());
   CHECK(shown.at("run").at("one_C_A").as_double() == 0.001608);
   CHECK(shown.at("run").at("step").at("label") == "charge 0.1 C");
