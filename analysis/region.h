@@ -72,13 +72,14 @@ struct Region {
 /// The files of one spot, not yet read.
 struct RegionFiles {
   enum class Format {
-    images_ascii,   ///< SurfaceLab "Ascii (X, Y, I)": one file per peak, `total` among them
-    spectrum_ascii  ///< SurfaceLab spectrum: one file, peaks by an interval list or nominal mass
+    images_ascii,    ///< SurfaceLab "Ascii (X, Y, I)": one file per peak, `total` among them
+    spectrum_ascii,  ///< SurfaceLab spectrum: one file, peaks by an interval list or nominal mass
+    imzml            ///< .imzML and .ibd: a spectrum for each pixel, peaks in the same way
   };
   std::string name;
   Format format = Format::images_ascii;
   std::vector<std::filesystem::path> files;            ///< sorted
-  std::optional<std::filesystem::path> interval_list;  ///< for a spectrum; none: nominal masses 1 to 300
+  std::optional<std::filesystem::path> interval_list;  ///< for spectra; none: nominal masses 1 to 300
 };
 
 /// What a folder holds.
@@ -97,7 +98,8 @@ struct FoundRegions {
 [[nodiscard]] FoundRegions find_regions(std::vector<std::filesystem::path> files,
                                         const std::optional<std::filesystem::path>& interval_list = {});
 
-/// Reads and normalises one region. Throws BadInput. Memory: two images (total, reference) and one file.
+/// Reads and normalises one region. Throws BadInput. Memory: two images (total, reference) and one file of text, or a
+/// small part of a binary file (the heads of formats/*.h say how much).
 [[nodiscard]] Region read_region(const RegionFiles& found, const NormaliseOptions& options = {});
 
 }  // namespace cambench::sims

@@ -1,0 +1,67 @@
+#include "analysis/formats/binary_file.h"
+
+#include <fmt/format.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <fstream>
+#include <spanstream>
+
+#include "analysis/bad_input.h"
+
+namespace cambench {
+
+BinaryFile::BinaryFile(const std::filesystem::path& file) : name_(file.filename().string()) {
+  auto in = std::make_unique<std::ifstream>();
+  in->rdbuf()->pubsetbuf(nullptr, 0);  // straight into the reader's memory
+  in->open(file, std::ios::binary);
+  std::error_code error;
+  size_ = std::filesystem::file_size(file, error);
+  if (!*in || error) throw BadInput(name_, 0, "cannot be opened", "check that it exists and may be read");
+  in_ = std::move(in);
+}
+
+BinaryFile::BinaryFile(std::string name, std::string_view bytes)
+    : name_(std::move(name)),
+      size_(bytes.size()),
+      in_(std::make_unique<std::ispanstream>(std::span<const char>(bytes))) {}
+
+void BinaryFile::read(std::uint64_t offset, std::span<char> into, std::string_view what) {
+  if (!holds(offset, into.size()))
+    throw BadInput(name_, 0,
+                   fmt::format("ends at byte {}, but {} should stand at byte {} and take {}", size_, what,
+                               offset, into.size()),
+                   "the file is cut short or damaged: copy or export it again");
+  if (into.empty()) return;
+  in_->clear();
+  in_->seekg(static_cast<std::streamoff>(offset));
+  in_->read(into.data(), static_cast<std::streamsize>(into.size()));
+  if (static_cast<std::size_t>(in_->gcount()) != into.size())
+    throw BadInput(name_, 0, "changed while it was read", "wait until the copy is complete");
+}
+
+void BinaryFile::each_piece(const std::function<void(std::string_view)>& sink, std::size_t unit) {
+  constexpr std::size_t largest_piece = 256 * 1024;
+  std::string piece(std::max(largest_piece / unit, std::size_t{1}) * unit, '\0');
+  for (std::uint64_t at = 0; at < size_; at += piece.size()) {
+    piece.resize(std::min<std::uint64_t>(piece.size(), size_ - at));
+    read(at, piece, "the rest");
+    sink(piece);
+  }
+}
+
+bool inflate_exactly(std::string_view packed, std::span<char> into) {
+  z_stream stream{};
+  if (packed.size() > UINT32_MAX || into.size() > UINT32_MAX || inflateInit(&stream) != Z_OK) return false;
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(packed.data()));  // zlib does not write there
+  stream.avail_in = static_cast<uInt>(packed.size());
+  char none = 0;  // an empty span has no address, which zlib refuses
+  stream.next_out = reinterpret_cast<Bytef*>(into.empty() ? &none : into.data());
+  stream.avail_out = static_cast<uInt>(into.size());
+  const int end = inflate(&stream, Z_FINISH);
+  const bool whole = end == Z_STREAM_END && stream.total_out == into.size();
+  inflateEnd(&stream);
+  return whole;
+}
+
+}  // namespace cambench

@@ -1,0 +1,62 @@
+// A binary file that is read in pieces. Every place is checked against the file's size before it is read, so a lying
+// offset or length is a sentence and takes no memory. Numbers are little-endian, as all instruments here write them.
+#pragma once
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <functional>
+#include <istream>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace cambench {
+
+static_assert(std::endian::native == std::endian::little);
+
+class BinaryFile {
+ public:
+  /// Throws BadInput when it cannot be opened.
+  explicit BinaryFile(const std::filesystem::path& file);
+  /// Bytes in memory, which must outlive the object.
+  BinaryFile(std::string name, std::string_view bytes);
+
+  [[nodiscard]] const std::string& name() const { return name_; }  ///< without folder
+  [[nodiscard]] std::uint64_t size() const { return size_; }
+  /// Whether `bytes` bytes from `offset` lie inside the file.
+  [[nodiscard]] bool holds(std::uint64_t offset, std::uint64_t bytes) const {
+    return offset <= size_ && bytes <= size_ - offset;
+  }
+
+  /// Fills `into` from `offset`. Throws BadInput; `what` is what should be there ("the pixel's spectrum").
+  void read(std::uint64_t offset, std::span<char> into, std::string_view what);
+  template <typename T>
+  [[nodiscard]] T read(std::uint64_t offset, std::string_view what) {
+    char bytes[sizeof(T)];
+    read(offset, bytes, what);
+    return std::bit_cast<T>(bytes);
+  }
+
+  /// The whole file from start to end, in pieces of at most 256 KiB, each a multiple of `unit` bytes but the last.
+  void each_piece(const std::function<void(std::string_view)>& sink, std::size_t unit = 1);
+
+ private:
+  std::string name_;
+  std::uint64_t size_ = 0;
+  std::unique_ptr<std::istream> in_;
+};
+
+/// The number whose bytes stand at `at`.
+template <typename T>
+[[nodiscard]] T load(const char* at) {
+  T value;
+  std::memcpy(&value, at, sizeof value);
+  return value;
+}
+
+/// Inflates a zlib stream into `into`. False when it is damaged or does not fill it exactly.
+[[nodiscard]] bool inflate_exactly(std::string_view packed, std::span<char> into);
+
+}  // namespace cambench
