@@ -8,14 +8,6 @@
 namespace cambench::sims {
 namespace {
 
-// Type 7 of Hyndman and Fan (1996), the usual one of numpy, pandas and R.
-double quantile(const std::vector<double>& sorted, double p) {
-  const double position = static_cast<double>(sorted.size() - 1) * p;
-  const auto below = static_cast<std::size_t>(position);
-  const auto above = std::min(below + 1, sorted.size() - 1);
-  return std::lerp(sorted[below], sorted[above], position - static_cast<double>(below));
-}
-
 Statistics of_column(const SpotTable& table, const std::vector<std::size_t>& rows, std::size_t column) {
   std::vector<double> values;
   for (const auto row : rows) values.push_back(table.values(row, column));
@@ -23,6 +15,14 @@ Statistics of_column(const SpotTable& table, const std::vector<std::size_t>& row
 }
 
 }  // namespace
+
+double quantile(std::span<const double> sorted, double p) {
+  assert(!sorted.empty());
+  const double position = static_cast<double>(sorted.size() - 1) * p;
+  const auto below = static_cast<std::size_t>(position);
+  const auto above = std::min(below + 1, sorted.size() - 1);
+  return std::lerp(sorted[below], sorted[above], position - static_cast<double>(below));
+}
 
 Statistics statistics_of(std::span<const double> values) {
   assert(!values.empty());

@@ -17,6 +17,9 @@ struct Statistics {
   std::optional<double> sd;  ///< sample standard deviation (n - 1); none for one value
   double sd_population = 0;  ///< (n), as the published scripts give it
 };
+/// Of at least one value, sorted: type 7 of Hyndman and Fan (1996), the usual one of numpy, pandas and R.
+[[nodiscard]] double quantile(std::span<const double> sorted, double p);
+
 /// Of at least one finite value.
 [[nodiscard]] Statistics statistics_of(std::span<const double> values);
 
