@@ -37,6 +37,7 @@ struct Bar {
   std::size_t look = 0;
   bool hollow = false;     ///< uncycled
   std::optional<Box> box;  ///< drawn in place of a bar, with a line at the value, which is the median
+  std::optional<std::pair<double, double>> interval;  ///< of confidence, a thick line
 };
 struct BarPanel {
   std::string title, axis;

@@ -31,6 +31,7 @@ Extent bar_extent(const BarPanel& panel) {
     extent.add(*bar.value + bar.sd.value_or(0));
     extent.add(*bar.value - bar.sd.value_or(0));
     for (const double point : bar.points) extent.add(point);
+    if (bar.interval) extent.add(bar.interval->first), extent.add(bar.interval->second);
     if (bar.box) extent.add(bar.box->min), extent.add(bar.box->max);
   }
   return extent.widened(0.04);
@@ -82,6 +83,9 @@ void draw_bar(Drawing& drawing, const Bar& bar, const Axis& x, double from, doub
     drawing.circle({x(bar.points[i]), middle + aside}, 2.3,
                    {.fill = colour::paper, .stroke = colour::ink, .width = 0.9});
   }
+  if (bar.interval)
+    drawing.line({x(bar.interval->first), middle}, {x(bar.interval->second), middle},
+                 {.stroke = colour::ink, .width = 5});
   if (bar.sd && !box) draw_whiskers(drawing, x(*bar.value - *bar.sd), x(*bar.value + *bar.sd), middle, 1.6);
   drawing.text({right, middle + 4}, score_text(*bar.value, bar.sd), {.size = 12, .anchor = Anchor::end});
 }

@@ -111,9 +111,16 @@ std::string paragraph(std::string_view text) { return fmt::format("<p>{}</p>\n",
 
 // ---- scores
 
+std::string interval_text(const sims::Interval& interval, int decimals) {
+  const auto number = [&](double value) {
+    return fmt::format("{}{:.{}f}", value < 0 ? "−" : "", std::abs(value), decimals);
+  };
+  return fmt::format("<span class=\"sd\">[{}, {}]</span>", number(interval.low), number(interval.high));
+}
+
 /// A score with its spread, and whether it is better or worse than uncoated, in a sign as well as in colour.
-void score_cell(Table& table, const status::Score& score, bool higher_is_better, bool reference,
-                std::vector<std::string>& reasons) {
+void score_cell(Table& table, const status::Score& score, const std::optional<sims::Interval>& interval,
+                bool higher_is_better, bool reference, std::vector<std::string>& reasons) {
   if (!score.value) {
     auto known = std::ranges::find(reasons, score.why_not);
     if (known == reasons.end()) known = reasons.insert(reasons.end(), score.why_not);
@@ -123,6 +130,7 @@ void score_cell(Table& table, const status::Score& score, bool higher_is_better,
   const int decimals = plots::score_decimals(score.sd);
   std::string text = fmt::format("{:.{}f}", *score.value, decimals);
   if (score.sd) text += fmt::format(" <span class=\"sd\">± {:.{}f}</span>", *score.sd, decimals);
+  if (interval) text += " " + interval_text(*interval, decimals);
   const double difference = *score.value - 1;
   const auto sign = [&](std::string_view kind, std::string_view meaning, std::string_view glyph) {
     table.number(fmt::format("{} <span role=\"img\" aria-label=\"{}\">{}</span>", text, meaning, glyph),
@@ -152,7 +160,8 @@ std::string score_table(const StudyResult& result) {
     table.row(fmt::format("<span class=\"name\">{}</span><br/><span class=\"sd\">{}</span>",
                           escaped(material.name), escaped(coating_of(material))));
     for (std::size_t i = 0; i < result.axes.size(); ++i)
-      score_cell(table, material.scores[i], result.axes[i].higher_is_better, material.reference, reasons);
+      score_cell(table, material.scores[i], interval_of(result, material.id, result.axes[i].key),
+                 result.axes[i].higher_is_better, material.reference, reasons);
   }
   std::string html = table.take();
   for (std::size_t i = 0; i < reasons.size(); ++i)
@@ -162,7 +171,11 @@ std::string score_table(const StudyResult& result) {
       "within one "
       "standard deviation of it. The uncycled sample has degradation score 0. ± is one standard deviation: "
       "of the spots "
-      "for degradation scores, from the replicate cells for the others.</p>\n";
+      "for degradation scores, from the replicate cells for the others." +
+      (result.bootstrap ? fmt::format(" In brackets: the {:g} % confidence interval of the score.",
+                                      100 * result.bootstrap->options.confidence)
+                        : std::string()) +
+      "</p>\n";
   return html;
 }
 
@@ -182,6 +195,98 @@ std::string in_brief(const StudyResult& result, std::string_view program) {
       counted(spots, "measurement spot"), counted(result.cells.cells.size(), "rate-test cell"),
       counted(result.input.inputs.size(), "input"), counted(result.caveats.size(), "caveat"),
       counted(result.input.problems.size(), "file"), escaped(program));
+}
+
+// ---- ranking
+
+/// Resamples cannot show a probability beyond their number.
+std::string probability_text(double share) {
+  if (share > 0.999) return "> 0.999";
+  if (share < 0.001) return "< 0.001";
+  return fmt::format("{:.{}f}", share, share > 0.99 || share < 0.01 ? 3 : 2);
+}
+
+std::string name_of(const StudyResult& result, const std::string& material) {
+  const auto found = std::ranges::find(result.input.materials, material, &Material::id);
+  return found == result.input.materials.end() ? material : found->name;
+}
+
+std::string rank_table(const StudyResult& result, const sims::BootstrapSet& set) {
+  const sims::Ranking& ranking = set.ranking;
+  const auto uncoated = static_cast<std::size_t>(
+      std::ranges::find(ranking.materials, result.options.cells.reference) - ranking.materials.begin());
+  const std::string key = "DS_" + set.category;
+  Table table;
+  table.begin_head();
+  table.head_cell("Rank", true);
+  table.head_cell("Material");
+  table.head_cell("Score", true);
+  table.head_cell(fmt::format("{:g} % interval", 100 * result.bootstrap->options.confidence), true);
+  table.head_cell("Beats uncoated<br/>with probability", true);
+  table.head_cell("Beats the next one");
+  table.end_head();
+  for (std::size_t i = 0; i < ranking.materials.size(); ++i) {
+    const std::string name = escaped(name_of(result, ranking.materials[i]));
+    table.row(fmt::format("{}", i + 1));
+    table.cell(fmt::format("<span class=\"name\">{}</span>", name));
+    table.number(fmt::format("{:.2f}", ranking.scores[i]));
+    const auto interval = interval_of(result, ranking.materials[i], key);
+    table.number(interval ? interval_text(*interval, 2) : "–");
+    table.number(i == uncoated || uncoated >= ranking.materials.size()
+                     ? std::string("–")
+                     : escaped(probability_text(ranking.below(i, uncoated))));
+    table.cell(i + 1 < ranking.materials.size()
+                   ? fmt::format("{} beats {} with probability {}", name,
+                                 escaped(name_of(result, ranking.materials[i + 1])),
+                                 escaped(probability_text(ranking.below(i, i + 1))))
+                   : std::string());
+  }
+  return table.take();
+}
+
+std::string pair_table(const StudyResult& result, const sims::Ranking& ranking) {
+  Table table("Probability that the material of the row beats that of the column.");
+  table.begin_head();
+  table.head_cell("");
+  for (const std::string& material : ranking.materials)
+    table.head_cell(escaped(name_of(result, material)), true);
+  table.end_head();
+  for (std::size_t i = 0; i < ranking.materials.size(); ++i) {
+    table.row(escaped(name_of(result, ranking.materials[i])));
+    for (std::size_t j = 0; j < ranking.materials.size(); ++j)
+      table.number(i == j ? std::string("–") : escaped(probability_text(ranking.below(i, j))));
+  }
+  return table.take();
+}
+
+std::string ranking_section(const StudyResult& result) {
+  if (!result.bootstrap)
+    return paragraph("There is no ranking: " + std::string(result.input.degradation
+                                                               ? "the spots were not resampled."
+                                                               : "no degradation was scored."));
+  std::string html = fmt::format(
+      "<p>A material beats another when its degradation score is lower. The probability is the share of {} "
+      "resamplings of the measured spots in which it is: near 1 the order is settled by these spots, near "
+      "0.5 it is "
+      "open. It speaks of the samples that were measured; whether another cell of the same kind would rank "
+      "alike, "
+      "only more cells can tell.</p>\n",
+      result.bootstrap->options.resamples);
+  for (const sims::BootstrapSet& set : result.bootstrap->sets) {
+    html += fmt::format("<h3>{}</h3>\n", set.category == "general" ? "General degradation"
+                                                                   : lowered(symbol("DS_" + set.category)));
+    if (set.ranking.materials.empty()) {
+      html += paragraph("No ranking: " + set.samples.front().why_not + ".");
+      continue;
+    }
+    if (set.without_score > 0)
+      html += paragraph(
+          fmt::format("{} resamplings had equal anchors and count for nothing.", set.without_score));
+    html += rank_table(result, set);
+    html +=
+        fmt::format("<details><summary>Every pair</summary>{}</details>\n", pair_table(result, set.ranking));
+  }
+  return html;
 }
 
 // ---- figures
@@ -392,6 +497,7 @@ std::string report_html(const StudyResult& result, std::string_view program) {
         "tuned to the paper's prose. They say nothing about real coatings.</p>\n";
   html += "</header>\n";
   html += section("scores", "Scores", score_table(result));
+  html += section("ranking", "Ranking by degradation", ranking_section(result));
   html += section("figures", "Figures", figure_section(result));
   html += section("rates", "Rate tests", rate_section(result));
   html += section("degradation", "Degradation", degradation_section(result));

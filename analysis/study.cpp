@@ -118,6 +118,7 @@ std::vector<Setting> settings_of(const StudyInput& input, const StudyOptions& op
       settings.push_back(
           {"sign of PC1", "turned round",
            "so that it points from the uncycled to the uncoated cycled sample; the paper has both signs"});
+    if (input.spots) append(settings, sims::describe(options.bootstrap));
   }
   append(settings, describe(options));
   return settings;
@@ -180,6 +181,8 @@ StudyResult score(StudyInput input, StudyOptions options) {
   options.cells.reference = reference_of(input).id;
   StudyResult result;
   result.cells = rate::score_cells(input.cells, input.materials, options.cells);
+  if (input.degradation && input.spots && options.bootstrap.resamples > 0)
+    result.bootstrap = sims::bootstrap(*input.spots, *input.degradation, options.bootstrap);
   result.axes = axes_of(input, options);
   result.settings = settings_of(input, options);
   result.input = std::move(input);
@@ -190,6 +193,17 @@ StudyResult score(StudyInput input, StudyOptions options) {
   result.caveats = caveats_of(result);
   result.inputs_hash = sha256_hex(input_text(result));
   return result;
+}
+
+std::optional<sims::Interval> interval_of(const StudyResult& result, std::string_view material,
+                                          std::string_view axis) {
+  if (!result.bootstrap || !axis.starts_with(degradation_prefix)) return {};
+  const sims::BootstrapSet* set = result.bootstrap->find(category_of(axis));
+  if (!set) return {};
+  const auto sample = std::ranges::find_if(set->samples, [&](const sims::SampleInterval& s) {
+    return s.material == material && s.state == sims::State::cycled;
+  });
+  return sample == set->samples.end() ? std::nullopt : sample->interval;
 }
 
 std::vector<Setting> describe(const StudyOptions& options) {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "analysis/bootstrap.h"
 #include "analysis/cell_scores.h"
 #include "analysis/degradation.h"
 #include "analysis/setting.h"
@@ -45,7 +46,8 @@ struct AxisOption {
 };
 
 struct StudyOptions {
-  rate::ScoreOptions cells;  ///< `reference` is filled in from the materials
+  rate::ScoreOptions cells;          ///< `reference` is filled in from the materials
+  sims::BootstrapOptions bootstrap;  ///< of the degradation scores, where the input has their spots
   /// The paper draws five axes and does not name them. A capacity that is 10 % better would be invisible with span 1.
   std::vector<AxisOption> radar = {
       {"QS_0", 0.25}, {"QS_ret", 1.0}, {"DS_polysulfide", 1.0}, {"DS_SOy", 1.0}, {"DS_POy", 1.0}};
@@ -56,12 +58,18 @@ struct StudyResult {
   StudyInput input;
   StudyOptions options;
   rate::CellScores cells;
-  std::vector<status::Axis> axes;  ///< QS_0, QS_ret, DS_general, then the categories
+  std::optional<sims::BootstrapResult> bootstrap;  ///< none without spots, or without resamples
+  std::vector<status::Axis> axes;                  ///< QS_0, QS_ret, DS_general, then the categories
   std::vector<status::ScoredMaterial> materials;
   std::vector<Setting> settings;     ///< every decision, in the order they were taken
   std::vector<std::string> caveats;  ///< of the input, of the scores, and of this combination
   std::string inputs_hash;           ///< SHA-256 over all inputs and settings: equal hash, equal scores
 };
+
+/// Between which values a cycled material's score lies; none for capacity scores, and where `why_not` of the result's
+/// SampleInterval says so.
+[[nodiscard]] std::optional<sims::Interval> interval_of(const StudyResult& result, std::string_view material,
+                                                        std::string_view axis);
 
 /// Throws BadInput unless exactly one material is the reference, and for an unknown axis.
 [[nodiscard]] StudyResult score(StudyInput input, StudyOptions options = {});

@@ -76,6 +76,8 @@ plots::BarPanel degradation_panel(const StudyResult& result, const sims::ScoreSe
     } else {
       out.value = sample->score;
       out.sd = sample->sd;
+      if (const auto interval = uncycled ? std::nullopt : interval_of(result, material, key))
+        out.interval = {interval->low, interval->high};
       out.points = sample->spot_scores;
       out.why_not = set.undefined;
     }
@@ -95,7 +97,10 @@ Figure degradation_figure(const StudyResult& result) {
   const std::string caption =
       "Degradation scores by eq. 1: 0 is the uncycled, 1 the uncoated cycled sample. Small circles are "
       "single spots, "
-      "whiskers their standard deviation (n - 1).";
+      "whiskers their standard deviation (n - 1)" +
+      std::string(result.bootstrap ? fmt::format(", thick lines the {:g} % confidence interval of the score.",
+                                                 100 * result.bootstrap->options.confidence)
+                                   : ".");
   return {"degradation.svg", caption, plots::bars(panels, "Degradation scores", caption)};
 }
 

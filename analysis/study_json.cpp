@@ -21,6 +21,8 @@ void write_materials(JsonWriter& json, const StudyResult& result) {
     json.field("radar", material.radar).key("scores").object();
     for (const status::Score& score : material.scores) {
       json.key(score.axis).object().field("value", score.value).field("sd", score.sd);
+      if (const auto interval = interval_of(result, material.id, score.axis))
+        json.field("ci_low", interval->low).field("ci_high", interval->high);
       if (!score.value) json.field("why_not", score.why_not);
       json.end_object();
     }
@@ -108,6 +110,34 @@ void write_degradation(JsonWriter& json, const StudyInput& input) {
   json.end_array();
   write_pca(json, *input.degradation);
   json.end_object();
+}
+
+void write_ranking(JsonWriter& json, const sims::BootstrapSet& set) {
+  json.object().field("category", set.category).field("resamples_without_score", set.without_score);
+  write_strings(json, "materials", set.ranking.materials);
+  write_numbers(json, "scores", set.ranking.scores);
+  json.key("probability_below").array();
+  for (std::size_t i = 0; i < set.ranking.below.rows(); ++i) {
+    json.array();
+    for (const double share : set.ranking.below.row(i)) json.value(share);
+    json.end_array();
+  }
+  json.end_array().end_object();
+}
+
+void write_bootstrap(JsonWriter& json, const StudyResult& result) {
+  json.key("bootstrap");
+  if (!result.bootstrap) {
+    json.null();
+    return;
+  }
+  const sims::BootstrapOptions& options = result.bootstrap->options;
+  json.object().field("resamples", options.resamples).field("seed", options.seed);
+  json.field("confidence", options.confidence);
+  json.field("loadings", options.loadings == sims::BootstrapOptions::Loadings::redone ? "redone" : "kept");
+  json.key("rankings").array();
+  for (const sims::BootstrapSet& set : result.bootstrap->sets) write_ranking(json, set);
+  json.end_array().end_object();
 }
 
 void write_settings(JsonWriter& json, std::string_view key, const std::vector<Setting>& settings) {
@@ -204,6 +234,7 @@ std::string scores_json(const StudyResult& result, std::string_view program) {
   write_radar(json, result);
   write_cells(json, result.cells);
   write_degradation(json, result.input);
+  write_bootstrap(json, result);
   write_settings(json, "settings", result.settings);
   write_inputs(json, result.input);
   write_strings(json, "problems", result.input.problems);

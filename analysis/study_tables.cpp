@@ -26,11 +26,16 @@ void add_row(std::string& csv, const Cells&... cells) {
   csv += '\n';
 }
 
+bool has_interval_columns(std::string_view axis) { return axis.starts_with("DS_"); }
+
 }  // namespace
 
 std::string scores_csv(const StudyResult& result) {
   std::string csv = "material,name,coating,amount_wt_percent,reference";
-  for (const status::Axis& axis : result.axes) csv += fmt::format(",{0},{0}_sd", field(axis.key));
+  for (const status::Axis& axis : result.axes) {
+    csv += fmt::format(",{0},{0}_sd", field(axis.key));
+    if (has_interval_columns(axis.key)) csv += fmt::format(",{0}_ci_low,{0}_ci_high", field(axis.key));
+  }
   csv += ",why_not\n";
   for (const status::ScoredMaterial& material : result.materials) {
     csv += fmt::format("{},{},{},{},{}", field(material.id), field(material.name), field(material.coating),
@@ -38,6 +43,10 @@ std::string scores_csv(const StudyResult& result) {
     std::string why_not;
     for (const status::Score& score : material.scores) {
       csv += fmt::format(",{},{}", field(score.value), field(score.sd));
+      if (has_interval_columns(score.axis)) {
+        const auto interval = interval_of(result, material.id, score.axis);
+        csv += interval ? fmt::format(",{},{}", interval->low, interval->high) : ",,";
+      }
       if (!score.value)
         why_not += fmt::format("{}{}: {}", why_not.empty() ? "" : "; ", score.axis, score.why_not);
     }

@@ -2,6 +2,7 @@
 #include "analysis/study.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <boost/json.hpp>
@@ -223,6 +224,47 @@ TEST_CASE("the CSV has a row a material and a column a score") {
               "ncm-linbo3,\"NCM, \"\"LiNbO3\"\"\",LiNbO3,1,false,"));
 }
 
+TEST_CASE(
+    "every degradation score of a coating has an interval, in the tables and the page; capacity scores have "
+    "none") {
+  const auto result = study::score(tests::made_study());
+  const auto root = boost::json::parse(study::scores_json(result, program)).as_object();
+  for (const auto& material : root.at("materials").as_array())
+    for (const auto& [axis, score] : material.at("scores").as_object()) {
+      const bool wanted = axis.starts_with("DS_") && !material.at("reference").as_bool();
+      REQUIRE(score.as_object().contains("ci_low") == wanted);
+      if (!wanted) continue;
+      CHECK(score.at("ci_low").to_number<double>() < score.at("value").to_number<double>());
+      CHECK(score.at("ci_high").to_number<double>() > score.at("value").to_number<double>());
+    }
+  const auto interval = study::interval_of(result, "ncm-x-thick", "DS_POy");
+  REQUIRE(interval);
+  CHECK(holds(study::scores_csv(result), fmt::format(",{},{}", interval->low, interval->high)));
+  CHECK(holds(study::scores_csv(result), ",DS_POy,DS_POy_sd,DS_POy_ci_low,DS_POy_ci_high,why_not\n"));
+  CHECK(holds(file(result, "report.html"), fmt::format("[{:.2f}, {:.2f}]", interval->low, interval->high)));
+  CHECK_FALSE(study::interval_of(result, "ncm-x-thick", "QS_0"));
+  CHECK(std::ranges::count(root.at("bootstrap").at("rankings").as_array(), 6,
+                           [](const auto& r) { return r.at("materials").as_array().size(); }) == 4);
+}
+
+TEST_CASE("the page ranks the coatings, and says with which probability each beats the next") {
+  const auto result = study::score(tests::made_study());
+  pugi::xml_document page;
+  REQUIRE(page.load_string(study::report_html(result, program).c_str()));
+  const auto section = page.select_node("//section[@id='ranking']").node();
+  CHECK(section.select_nodes("h3").size() == 4);
+  CHECK(section.select_nodes("div/table").size() == 4);
+  const auto first = section.select_node("div/table/tbody/tr[1]").node();
+  CHECK(std::string(first.select_node("td[1]/span").node().text().get()) == "NCM X thick");
+  CHECK(std::string(first.select_node("td[5]").node().text().get()) ==
+        "NCM X thick beats NCM X thin with probability > 0.999");
+
+  const auto without = study::score(tests::made_study(), {.bootstrap = {.resamples = 0}});
+  CHECK(holds(file(without, "report.html"), "There is no ranking: the spots were not resampled."));
+  CHECK(holds(study::scores_json(without, program), "\"bootstrap\":null"));
+  CHECK(without.inputs_hash != result.inputs_hash);
+}
+
 TEST_CASE("the other tables have a row a cycle, a fragment of a sample, and a fragment of the analysis") {
   const auto result = study::score(tests::made_study());
   const std::string capacities = study::capacities_csv(result);
@@ -242,7 +284,7 @@ TEST_CASE("the report is one well-formed page that fetches nothing and runs noth
   const std::string html = study::report_html(study::score(tests::made_study()), program);
   pugi::xml_document page;
   REQUIRE(page.load_string(html.c_str()));
-  CHECK(page.select_nodes("//section").size() == 9);
+  CHECK(page.select_nodes("//section").size() == 10);
   CHECK(page.select_nodes("//figure").size() == 9);
   for (const char* active : {"//script", "//img", "//link", "//iframe", "//@src", "//@onclick", "//@onload"})
     CHECK(page.select_nodes(active).empty());
