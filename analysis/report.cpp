@@ -137,7 +137,10 @@ void score_cell(Table& table, const status::Score& score, const std::optional<si
                  kind);
   };
   if (reference || std::abs(difference) < 0.005) return sign({}, "equal", "=");
-  if (score.sd && std::abs(difference) < *score.sd) return sign({}, "no clear difference", "≈");
+  const bool unclear = interval   ? interval->low <= 1 && 1 <= interval->high
+                       : score.sd ? std::abs(difference) < *score.sd
+                                  : false;
+  if (unclear) return sign({}, "no clear difference", "≈");
   if ((difference > 0) == higher_is_better) return sign("better", "better", "▲");
   sign("worse", "worse", "▼");
 }
@@ -173,7 +176,8 @@ std::string score_table(const StudyResult& result) {
       "of the spots "
       "for degradation scores, from the replicate cells for the others." +
       (result.bootstrap ? fmt::format(" In brackets: the {:g} % confidence interval of the score.",
-                                      100 * result.bootstrap->options.confidence)
+                                      100 * result.bootstrap->options.confidence) +
+                              " Where there is one, ≈ means that it holds 1."
                         : std::string()) +
       "</p>\n";
   return html;
