@@ -125,6 +125,7 @@ class Palmsens::Conversation : public std::enable_shared_from_this<Conversation>
   void disconnect();
   asio::awaitable<void> read_for_ever(std::uint64_t generation);
   asio::awaitable<void> watch_over_silence(std::uint64_t generation);
+  asio::awaitable<void> ask_after_program();
   asio::awaitable<void> reconnect();
   void link_lost(Fault why);
   void wake_everybody();
@@ -376,7 +377,7 @@ asio::awaitable<void> Palmsens::Conversation::read_for_ever(std::uint64_t genera
   }
 }
 
-/// A program that says nothing for too long is asked whether it is alive: `t` is allowed while a script runs.
+/// A program that says nothing for too long is asked after.
 asio::awaitable<void> Palmsens::Conversation::watch_over_silence(std::uint64_t generation) {
   const auto alive = shared_from_this();
   while (!ended_ && generation == generation_) {
@@ -385,9 +386,19 @@ asio::awaitable<void> Palmsens::Conversation::watch_over_silence(std::uint64_t g
     if (!program_ || busy_ != Busy::no || openers_ > 0) continue;
     if (Clock::now() - last_line_ < ticks(3 * wire(program_->pause) + settings_.silence)) continue;
     const Turn turn(alive, Busy::with_request);
-    const auto answer = co_await ask("t");  // no answer: the link is lost
-    if (!answer) continue;
+    co_await ask_after_program();
   }
+}
+
+/// `t` is allowed while a script runs and tells alive from dead; an instrument that then also answers `i` runs nothing
+/// any more: it was switched off and on, or somebody else ended the program.
+asio::awaitable<void> Palmsens::Conversation::ask_after_program() {
+  const auto answered = co_await ask("t");  // no answer: the link is lost
+  if (!answered || !program_) co_return;
+  const bool known = program_->known;
+  const Marker marker = program_->marker;
+  const auto idle = co_await confirm_idle();
+  if (idle && known) tell(heard::Ended{marker, EndReason::unknown, "the instrument has lost the program"});
 }
 
 void Palmsens::Conversation::link_lost(Fault why) {

@@ -3,11 +3,13 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <functional>
 
 #include "drivers/sim/cell.h"
+#include "drivers/wire/mscript_program.h"
 #include "tests/drivers/machine_link.h"
 
 using namespace cambench;
@@ -15,6 +17,18 @@ using namespace cambench::tests;
 namespace asio = boost::asio;
 
 namespace {
+
+/// Runs one conversation to its end; the instrument's own clock runs with it.
+template <typename T>
+Result<T> run(asio::io_context& io, asio::awaitable<Result<T>> conversation) {
+  std::optional<Result<T>> answer;
+  asio::co_spawn(io, std::move(conversation), [&](std::exception_ptr failure, Result<T> result) {
+    if (failure) std::rethrow_exception(failure);
+    answer = std::move(result);
+  });
+  while (!answer) io.run_one();
+  return std::move(*answer);
+}
 
 /// A driver, its instrument and a cell of the rate test, on one bench.
 struct Bench {
@@ -26,22 +40,32 @@ struct Bench {
 
   explicit Bench(std::string serial = "ES4HR20B0001") {
     machine.connect(&cell);
-    auto owned = std::make_unique<MachineLink>(io.get_executor(), machine);
-    link = owned.get();
-    driver = std::make_unique<Palmsens>(io.get_executor(), std::move(owned),
-                                        PalmsensSettings{.serial = std::move(serial), .time_scale = 1000});
+    plug_in_new_driver(std::move(serial));
   }
 
-  /// Runs one conversation to its end on the bench's own clock.
+  /// As a daemon that comes up does it: nothing is remembered.
+  void plug_in_new_driver(std::string serial = "ES4HR20B0001") {
+    PalmsensSettings settings;
+    settings.serial = std::move(serial);
+    settings.time_scale = 1000;
+    settings.deaf_after_error = Seconds(0.001);
+    settings.silence = Seconds(0.1);
+    settings.reply_time = Seconds(0.5);
+    settings.abort_time = Seconds(0.5);
+    auto owned = std::make_unique<MachineLink>(io.get_executor(), machine);
+    link = owned.get();
+    driver = std::make_unique<Palmsens>(io.get_executor(), std::move(owned), std::move(settings));
+  }
+
   template <typename T>
   Result<T> wait_for(asio::awaitable<Result<T>> conversation) {
-    std::optional<Result<T>> answer;
-    asio::co_spawn(io, std::move(conversation), [&](std::exception_ptr failure, Result<T> result) {
-      if (failure) std::rethrow_exception(failure);
-      answer = std::move(result);
-    });
-    while (!answer) io.run_one();
-    return std::move(*answer);
+    return run(io, std::move(conversation));
+  }
+  void begin(const PlannedStep& step) {
+    const auto known = wait_for(driver->identify());
+    REQUIRE_MESSAGE(known, known.error().what);
+    const auto started = wait_for(driver->start(step, {"r000001", step.index}));
+    REQUIRE_MESSAGE(started, started.error().what);
   }
 
   struct Heard {
@@ -255,4 +279,261 @@ TEST_CASE("a step whose guards are missing is not complete on board") {
   PlannedStep step = charge_at_1C();
   step.guards.cell_max.reset();
   CHECK_FALSE(bench.driver->prepare(step)->complete());
+}
+
+// ---- what nobody knows of the real instrument -----------------------------------------------------------------
+
+namespace {
+
+/// Every behaviour that no document settles, in its other reading.
+const std::vector<std::pair<std::string, double>> other_readings{{"on_finished_after_error", 1},
+                                                                 {"blank_after_error", 0},
+                                                                 {"first_point_at_zero", 0},
+                                                                 {"cp_reports_measured", 1},
+                                                                 {"blank_answers_blank_running", 1},
+                                                                 {"abort_waits_for_sample", 1},
+                                                                 {"unread_output_blocks", 1},
+                                                                 {"zero_has_blank_prefix", 1},
+                                                                 {"mode_change", 1},
+                                                                 {"mode_change", 2},
+                                                                 {"deaf_after_error_s", 0.1}};
+
+}  // namespace
+
+TEST_CASE("a charge, a rest and a guard end as they must under every reading of the manual") {
+  for (const auto& [name, value] : other_readings) {
+    CAPTURE(name);
+    Bench bench;
+    REQUIRE(bench.machine.settle(name, value));
+    PlannedStep step = charge_at_1C();
+    step.until_voltage = Volt(3.6);
+    bench.begin(step);
+    const auto charged = bench.listen();
+    CHECK(charged.ended->reason == EndReason::planned);
+    CHECK(charged.samples.back().we_vs_re >= Volt(3.6));
+    CHECK(std::abs(charged.samples.back().current->value() - 1.608e-3) < 0.01e-3);
+    CHECK_FALSE(bench.machine.cell_on());
+    bench.begin(rest_of(600));
+    CHECK(bench.listen().ended->reason == EndReason::planned);
+    step.guards.cell_max = Volt(3.2);
+    bench.begin(step);
+    CHECK(bench.listen().ended->text == "GUARD cell_max");
+    CHECK_FALSE(bench.machine.cell_on());
+  }
+}
+
+TEST_CASE("a cell opens, on demand and after an overload, under every reading of the manual") {
+  for (const auto& [name, value] : other_readings) {
+    CAPTURE(name);
+    Bench bench;
+    REQUIRE(bench.machine.settle(name, value));
+    bench.begin(charge_at_1C());
+    bench.listen([](const auto& all) { return all.samples.size() >= 2; });
+    REQUIRE(bench.machine.cell_on());
+    const auto opened = bench.wait_for(bench.driver->open_cell());
+    CHECK_MESSAGE(opened, opened.error().what);
+    CHECK_FALSE(bench.machine.cell_on());
+    CHECK(bench.listen().ended->reason == EndReason::aborted);
+    bench.begin(charge_at_1C());
+    bench.listen([](const auto& all) { return all.samples.size() >= 2; });
+    REQUIRE(bench.machine.fault("overload"));
+    CHECK(bench.listen().ended->reason == EndReason::error);
+    CHECK_FALSE(bench.machine.cell_on());
+  }
+}
+
+TEST_CASE("every model that can cycle a cell does so, the others are refused") {
+  for (const auto model : {sim::Model::emstat4_hr, sim::Model::emstat4_lr, sim::Model::multi_emstat4_hr,
+                           sim::Model::nexus, sim::Model::emstat_pico}) {
+    asio::io_context io;
+    sim::Cell cell{*sim::cell_kind("rate", "ncm-uncoated")};
+    sim::MscriptMachine machine{model, "X1", 1};
+    machine.connect(&cell);
+    Palmsens driver(io.get_executor(), std::make_unique<MachineLink>(io.get_executor(), machine),
+                    PalmsensSettings{.serial = "X1", .time_scale = 1000});
+    PlannedStep step = charge_at_1C();
+    step.until_voltage = Volt(2.8);
+    step.guards = {Volt(2.95), Volt(-1), Volt(2.95), Volt(-1), {}};
+    const auto known = run(io, driver.identify());
+    CHECK(known.has_value() == sim::profile(model).galvanostat);
+    if (!known) continue;
+    CHECK(known->max_potential == sim::profile(model).max_potential);
+    CHECK(known->max_current == sim::profile(model).max_current);
+    CHECK(run(io, driver.start(step, {"r1", 0})));
+    CHECK(run(io, driver.open_cell()));
+    CHECK_FALSE(machine.cell_on());
+  }
+}
+
+TEST_CASE("an older firmware that cannot measure both potentials is refused before anything is polarised") {
+  Bench bench;
+  REQUIRE(bench.machine.settle("knows_add_meas", 0));
+  const auto known = bench.wait_for(bench.driver->identify());
+  REQUIRE_FALSE(known);
+  CHECK(known.error().what.find("4008") != std::string::npos);
+}
+
+// ---- what must never happen -----------------------------------------------------------------------------------
+
+TEST_CASE("an upload that is cut anywhere never switches the cell on") {
+  const std::string script = wire::mscript::program(charge_at_1C(), {"r000001", 3},
+                                                    {*wire::mscript::model_of("es4_hr"), "ES4HR20B0001"});
+  const std::string upload = "l\n" + script + "\n";
+  sim::Cell cell{*sim::cell_kind("rate", "ncm-uncoated")};
+  const auto switched_on_after = [&](const std::string& sent) {
+    sim::MscriptMachine machine{sim::Model::emstat4_hr, "ES4HR20B0001", 1};
+    machine.connect(&cell);
+    machine.receive(sent);
+    machine.receive("\nt\ni\n");  // as the driver greets an instrument when it is back
+    machine.advance(Seconds(10));
+    return machine.switches() > 0 || machine.running();
+  };
+  for (std::size_t length = 0; length <= upload.size(); ++length)
+    CHECK_FALSE(switched_on_after(upload.substr(0, length)));
+  CHECK(switched_on_after(upload + "r\n"));
+}
+
+TEST_CASE("a potential that is no number ends a charge by a guard, with the cell off") {
+  Bench bench;
+  bench.begin(charge_at_1C());
+  bench.listen([](const auto& all) { return all.samples.size() >= 2; });
+  REQUIRE(bench.machine.fault("nan"));
+  const auto heard = bench.listen();
+  CHECK(heard.ended->reason == EndReason::guard);
+  CHECK(heard.ended->text == "GUARD no_reading");
+  CHECK((heard.samples.back().status & reading_status::bad) != 0);
+  CHECK_FALSE(bench.machine.cell_on());
+}
+
+TEST_CASE("a rest goes on over a potential that is no number") {
+  Bench bench;
+  bench.begin(rest_of(600));
+  bench.listen([](const auto& all) { return all.samples.size() >= 2; });
+  REQUIRE(bench.machine.fault("nan"));
+  const auto heard = bench.listen();
+  CHECK(heard.ended->reason == EndReason::planned);
+  CHECK(std::ranges::count_if(heard.samples, [](const Sample& s) { return !s.we_vs_re; }) == 1);
+}
+
+TEST_CASE("a held potential that leaves its guard is ended by it, although the set potential has not moved") {
+  Bench bench;
+  PlannedStep step = charge_at_1C();
+  step.kind = PlannedStep::Kind::constant_voltage;
+  step.voltage = Volt(3.4);
+  step.until_voltage.reset();
+  step.until_current = from_mA(0.01);
+  bench.begin(step);
+  bench.listen([](const auto& all) { return all.samples.size() >= 2; });
+  REQUIRE(bench.machine.fault("spike", {"V=1"}));
+  const auto heard = bench.listen();
+  CHECK(heard.ended->text == "GUARD we_max");
+  CHECK_FALSE(bench.machine.cell_on());
+}
+
+TEST_CASE("one noisy measurement just beyond the cutoff does not end a step, one beyond the guard does") {
+  Bench bench;
+  PlannedStep step = charge_at_1C();
+  step.until_voltage = Volt(3.6);
+  bench.begin(step);
+  bench.listen([](const auto& all) { return all.samples.size() >= 10; });  // it rises fast at first
+  const Volt now = bench.machine.leads()->we_vs_re;
+  SUBCASE("just beyond the cutoff") {
+    REQUIRE(bench.machine.fault("spike", {"V=" + std::to_string((Volt(3.605) - now).value())}));
+    const auto heard = bench.listen();
+    CHECK(heard.ended->reason == EndReason::planned);
+    CHECK(heard.samples.size() > 3);
+  }
+  SUBCASE("beyond the guard") {
+    REQUIRE(bench.machine.fault("spike", {"V=0.9"}));
+    CHECK(bench.listen().ended->text == "GUARD we_max");
+  }
+}
+
+TEST_CASE("a row is sent when a potential has moved, and at least as often as asked") {
+  Bench bench;
+  PlannedStep step = charge_at_1C();
+  step.until_voltage = Volt(3.7);
+  bench.begin(step);
+  const auto heard = bench.listen();
+  REQUIRE(heard.samples.size() > 10);
+  for (std::size_t i = 1; i + 1 < heard.samples.size(); ++i) {
+    const Seconds apart = heard.samples[i].step_time - heard.samples[i - 1].step_time;
+    const Volt moved = abs(*heard.samples[i].we_vs_re - *heard.samples[i - 1].we_vs_re);
+    const Volt cell_moved = abs(*heard.samples[i].cell - *heard.samples[i - 1].cell);
+    CHECK(apart <= Seconds(30.5));
+    CHECK((apart >= Seconds(29.5) || std::max(moved, cell_moved) >= Volt(0.00499)));
+  }
+}
+
+TEST_CASE("status bits of the instrument reach the sample") {
+  Bench bench;
+  bench.begin(charge_at_1C());
+  bench.listen([](const auto& all) { return all.samples.size() >= 2; });
+  REQUIRE(bench.machine.fault("bits", {"status=2", "count=200"}));
+  const auto heard = bench.listen([](const auto& all) { return all.samples.size() >= 3; });
+  CHECK((heard.samples.back().status & reading_status::overload) != 0);
+}
+
+// ---- gaps -----------------------------------------------------------------------------------------------------
+
+TEST_CASE("a daemon that comes back finds its own program and goes on with it") {
+  Bench bench;
+  bench.begin(charge_at_1C());
+  bench.listen([](const auto& all) { return all.samples.size() >= 3; });
+  bench.plug_in_new_driver();
+  const auto known = bench.wait_for(bench.driver->identify());
+  REQUIRE(known);
+  CHECK(known->model == "EmStat4 HR");
+  const auto found = bench.wait_for(bench.driver->reattach());
+  REQUIRE(found);
+  CHECK(found->state == Found::State::running);
+  CHECK(found->marker == Marker{"r000001", 3});
+  CHECK(bench.listen().ended->reason == EndReason::planned);
+}
+
+TEST_CASE("a program that ended while nobody listened is found idle with the cell off") {
+  Bench bench;
+  bench.begin(charge_at_1C());
+  bench.listen([](const auto& all) { return all.samples.size() >= 3; });
+  bench.machine.set_reader(false);
+  bench.machine.advance(bench.machine.now() + Seconds(20'000));
+  CHECK_FALSE(bench.machine.cell_on());
+  static_cast<void>(bench.machine.take_output());
+  bench.plug_in_new_driver();
+  REQUIRE(bench.wait_for(bench.driver->identify()));
+  CHECK(bench.wait_for(bench.driver->reattach())->state == Found::State::idle);
+}
+
+TEST_CASE("somebody else's program is not taken for ours, and can be stopped") {
+  Bench bench;
+  bench.machine.receive(
+      "e\nvar p\nset_pgstat_mode 2\nset_e 3\ncell_on\nvar c\nmeas_loop_ca p c 3 1 10000\n"
+      "pck_start\npck_add p\npck_end\nendloop\non_finished:\ncell_off\n\n");
+  bench.machine.advance(Seconds(5));
+  REQUIRE(bench.machine.cell_on());
+  bench.link->step = Seconds(1e-4);  // its time passes slowly while the driver listens
+  REQUIRE(bench.wait_for(bench.driver->identify()));
+  CHECK(bench.wait_for(bench.driver->reattach())->state == Found::State::unknown);
+  CHECK_FALSE(bench.wait_for(bench.driver->start(charge_at_1C(), {"r000001", 3})));
+  CHECK(bench.machine.cell_on());
+  CHECK(bench.wait_for(bench.driver->open_cell()));
+  CHECK_FALSE(bench.machine.cell_on());
+}
+
+TEST_CASE(
+    "a frozen instrument is a lost link, one that only lost its program has ended it for an unknown reason") {
+  Bench bench;
+  bench.begin(charge_at_1C());
+  bench.listen([](const auto& all) { return all.samples.size() >= 3; });
+  SUBCASE("frozen") {
+    REQUIRE(bench.machine.fault("freeze"));
+    CHECK(bench.listen().lost);
+  }
+  SUBCASE("switched off and on behind a link that stands") {
+    bench.machine.power_cycle();
+    const auto heard = bench.listen();
+    REQUIRE(heard.ended);
+    CHECK(heard.ended->reason == EndReason::unknown);
+    CHECK(heard.ended->text == "the instrument has lost the program");
+  }
 }
