@@ -57,7 +57,10 @@ Region normalise_ions(const IonPass& pass, ImageShape shape, std::span<const Mas
 
   Image total{shape, std::vector<double>(shape.pixels())}, of_reference;
   if (reference) of_reference = total;
-  pass([&](std::span<const Ions> run) {
+  const auto is_divisor = [&](std::uint32_t interval) {
+    return interval == Ions::all || interval == reference;
+  };
+  pass(is_divisor, [&](std::span<const Ions> run) {
     for (const auto& ions : run) {
       assert(ions.pixel < shape.pixels());
       if (ions.interval == Ions::all) total.counts[ions.pixel] += ions.counts;
@@ -70,7 +73,8 @@ Region normalise_ions(const IonPass& pass, ImageShape shape, std::span<const Mas
     throw BadInput(name, 0, "the measurement holds no ion", "leave this spot out, or export it again");
 
   AllPeaks peaks(weights, intervals.size());
-  pass([&](std::span<const Ions> run) {
+  const auto is_peak = [](std::uint32_t interval) { return interval != Ions::all; };
+  pass(is_peak, [&](std::span<const Ions> run) {
     for (const auto& ions : run)
       if (ions.interval != Ions::all) peaks.add(ions);
   });

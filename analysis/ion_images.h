@@ -23,9 +23,11 @@ struct Ions {
   double counts = 0;
 };
 
-/// Hands on all ions of a measurement in the order of its file, in short runs. Called twice.
+/// Hands on the ions of a measurement in the order of its file, in short runs. Called twice; what is not wanted may be
+/// left out.
 using IonSink = std::function<void(std::span<const Ions>)>;
-using IonPass = std::function<void(const IonSink&)>;
+using IsWanted = std::function<bool(std::uint32_t interval)>;
+using IonPass = std::function<void(const IsWanted&, const IonSink&)>;
 
 /// A Region without its `files`, which are the caller's to fill in. Throws BadInput: no ions at all, a required
 /// reference ion that no interval has.

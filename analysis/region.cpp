@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
+#include <cmath>
 #include <set>
 #include <tuple>
 
 #include "analysis/bad_input.h"
+#include "analysis/formats/bif6.h"
 #include "analysis/formats/file.h"
+#include "analysis/formats/grd.h"
 #include "analysis/formats/image_ascii.h"
 #include "analysis/formats/imzml.h"
 #include "analysis/formats/interval_list.h"
@@ -28,113 +30,12 @@ constexpr std::string_view total_label = "total", rest_label = "sum of rest";
 
 std::string name_of(const fs::path& file) { return file.filename().string(); }
 
-std::string lower_case(std::string text) {
-  for (char& c : text)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return text;
-}
-
-// ---- finding
-
-using ImagesByBase = std::map<std::string, std::vector<fs::path>>;
-
 std::string label_of(const fs::path& image) {
   const auto name = parse_image_file_name(name_of(image));
   return name ? name->label : std::string();
 }
 
-// Why a set of images is no region; empty for one that is.
-std::string trouble_with(const std::string& base, const std::vector<fs::path>& images) {
-  std::map<std::string, std::string> label_by_key;
-  for (const auto& image : images) {
-    const auto label = label_of(image);
-    const auto [earlier, fresh] = label_by_key.emplace(fragment_key(label), label);
-    if (!fresh)
-      return fmt::format("{}: {} and {} are the same ion; keep one file for each ion", base, earlier->second,
-                         label);
-  }
-  if (!label_by_key.contains(std::string(total_label)))
-    return fmt::format("{}: the total ion image \"{} (0) - total.txt\" is missing; export it as well", base,
-                       base);
-  return {};
-}
-
-void sort_in_images(const ImagesByBase& images, FoundRegions& found) {
-  for (const auto& [base, files] : images) {
-    if (auto trouble = trouble_with(base, files); !trouble.empty())
-      found.refused.push_back({files.front(), std::move(trouble)});
-    else
-      found.regions.push_back({base, RegionFiles::Format::images_ascii, files, {}});
-  }
-}
-
-// A measurement that is evaluated by a peak list; it lacks a file where `files` has fewer than it needs.
-void sort_in_spectra(const std::vector<RegionFiles>& spectra, const std::vector<fs::path>& lists,
-                     const std::optional<fs::path>& study_list, FoundRegions& found) {
-  if (lists.size() > 1) {
-    for (const auto& list : lists)
-      found.refused.push_back(
-          {list, fmt::format("{}: the folder has {} peak lists; keep the one that its spectra are "
-                             "to be evaluated with",
-                             name_of(list), lists.size())});
-    return;
-  }
-  const auto list = lists.empty() ? study_list : std::optional(lists.front());
-  for (auto spectrum : spectra) {
-    spectrum.interval_list = list;
-    found.regions.push_back(std::move(spectrum));
-  }
-}
-
-// Files that come in pairs: which name the other has, and what to say when it is missing.
-class Companions {
- public:
-  explicit Companions(const std::vector<fs::path>& files) {
-    for (const auto& file : files) by_name_.emplace(lower_case(file.string()), file);
-  }
-  /// The file in the same folder with one of these names, in any case.
-  std::optional<fs::path> beside(const fs::path& file, std::initializer_list<std::string> names) {
-    for (const auto& name : names) {
-      const auto place = by_name_.find(lower_case((file.parent_path() / name).string()));
-      if (place == by_name_.end()) continue;
-      taken_.insert(place->second);
-      return place->second;
-    }
-    return std::nullopt;
-  }
-  [[nodiscard]] bool taken(const fs::path& file) const { return taken_.contains(file); }
-
- private:
-  std::map<std::string, fs::path> by_name_;
-  std::set<fs::path> taken_;
-};
-
-void sort_in_imzml(const fs::path& xml, Companions& companions, std::vector<RegionFiles>& spectra,
-                   FoundRegions& found) {
-  const auto stem = xml.stem().string();
-  if (const auto binary = companions.beside(xml, {stem + ".ibd"}))
-    spectra.push_back({stem, RegionFiles::Format::imzml, {*binary, xml}, {}});
-  else
-    found.refused.push_back(
-        {xml, fmt::format("{}: its binary file {}.ibd is missing; copy it as well", name_of(xml), stem)});
-}
-
-// A spot that two files tell of counts once: the first by format and name stays.
-void refuse_namesakes(FoundRegions& found) {
-  std::map<std::string, fs::path> first;
-  std::erase_if(found.regions, [&](const RegionFiles& region) {
-    const auto [earlier, fresh] = first.emplace(region.name, region.files.front());
-    if (!fresh)
-      for (const auto& file : region.files)
-        found.refused.push_back(
-            {file, fmt::format("{}: has the name of {}; keep one of them, or give each spot "
-                               "a name of its own",
-                               name_of(file), name_of(earlier->second))});
-    return !fresh;
-  });
-}
-
-// ---- reading
+char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 void remember(Region& region, const fs::path& file, std::string_view text) {
   region.files.push_back({name_of(file), sha256_hex(text), text.size()});
@@ -288,12 +189,22 @@ Region read_spectrum(const RegionFiles& found, const NormaliseOptions& options) 
   return finished(normalise_spectrum(spectrum, intervals, name, options), std::move(region), found.name);
 }
 
-// The two files of a measurement; the one whose name ends so first.
-std::pair<fs::path, fs::path> pair_of(const RegionFiles& found, std::string_view first_ends) {
+// The two files of a measurement: the one that ends so, and the other.
+std::pair<fs::path, fs::path> pair_of(const RegionFiles& found, std::string_view ending) {
   if (found.files.size() != 2)
     throw BadInput(found.name, 0, "needs exactly two files", "keep both of a measurement, and no third");
-  const bool in_order = lower_case(name_of(found.files[0])).ends_with(first_ends);
-  return {found.files[in_order ? 0 : 1], found.files[in_order ? 1 : 0]};
+  const auto last = name_of(found.files[1]);
+  const bool second =
+      last.size() >= ending.size() &&
+      std::ranges::equal(last.substr(last.size() - ending.size()), ending, {}, to_lower, to_lower);
+  return {found.files[second ? 1 : 0], found.files[second ? 0 : 1]};
+}
+
+// Of a file that is read in pieces.
+void remember(Region& region, BinaryFile& file) {
+  Sha256 hash;
+  file.each_piece([&](std::string_view piece) { hash.update(piece); });
+  region.files.push_back({file.name(), hash.hex(), file.size()});
 }
 
 // A measured axis that all pixels share leaves nothing to guess about what lies beyond it.
@@ -322,13 +233,20 @@ Region read_imzml(const RegionFiles& found, const NormaliseOptions& options) {
   region.files.push_back({name_of(binary), hashes.binary, reader.binary_bytes()});
   region.notes = reader.notes();
 
-  std::vector<Ions> run;
-  const auto pass = [&](const IonSink& sink) {
+  const auto pass = [&](const IsWanted& wanted, const IonSink& sink) {
+    std::vector<std::uint32_t> indices;
+    std::vector<MassInterval> asked;
+    for (std::uint32_t i = 0; i < intervals.size(); ++i)
+      if (wanted(i)) {
+        indices.push_back(i);
+        asked.push_back(intervals[i]);
+      }
+    std::vector<Ions> run;
     reader.each_pixel([&](std::uint32_t pixel, double total, const Spectrum& spectrum) {
       run.assign(1, {pixel, Ions::all, total});
-      const auto areas = interval_areas(spectrum, intervals, options.area);
-      for (std::uint32_t i = 0; i < areas.size(); ++i)
-        if (areas[i] != 0) run.push_back({pixel, i, areas[i]});
+      const auto areas = interval_areas(spectrum, asked, options.area);
+      for (std::size_t i = 0; i < areas.size(); ++i)
+        if (areas[i] != 0) run.push_back({pixel, indices[i], areas[i]});
       sink(run);
     });
   };
@@ -336,62 +254,106 @@ Region read_imzml(const RegionFiles& found, const NormaliseOptions& options) {
                   found.name);
 }
 
-}  // namespace
-
-FoundRegions find_regions(std::vector<fs::path> files, const std::optional<fs::path>& interval_list) {
-  std::ranges::sort(files);
-  FoundRegions found;
-  ImagesByBase images;
-  Companions companions(files);
-  std::vector<RegionFiles> spectra;
-  std::vector<fs::path> lists, companion_like;
-  FileReader reader;
-  for (const auto& file : files) {
-    const auto name = name_of(file);
-    const auto small = lower_case(name);
-    try {
-      const auto start = reader.peek(file);
-      if (start.empty())
-        found.refused.push_back({file, name + ": is empty; copy or export it again"});
-      else if (small.ends_with(".ibd"))
-        companion_like.push_back(file);
-      else if (looks_like_imzml(start))
-        sort_in_imzml(file, companions, spectra, found);
-      else if (const auto image = parse_image_file_name(name); image && looks_like_image_ascii(start))
-        images[image->base].push_back(file);
-      else if (looks_like_spectrum_ascii(start))
-        spectra.push_back({file.stem().string(), RegionFiles::Format::spectrum_ascii, {file}, {}});
-      else if (looks_like_interval_list(start))
-        lists.push_back(file);
-      else if (looks_like_image_ascii(start))
-        found.refused.push_back(
-            {file, name + ": an image, but not named \"<base> (<ID>) - <peak>.txt\"; keep the name "
-                          "that SurfaceLab gives it"});
-      else
-        found.refused.push_back(
-            {file,
-             name + ": neither an ASCII image, nor a spectrum, nor a measurement (imzML), nor a peak list; "
-                    "take it out of the folder or export it as one of these"});
-    } catch (const BadInput& problem) {
-      found.refused.push_back({file, problem.what()});
-    }
-  }
-  for (const auto& file : companion_like)
-    if (!companions.taken(file))
-      found.refused.push_back(
-          {file, name_of(file) + ": the file that it belongs to is missing; copy both of them"});
-  sort_in_images(images, found);
-  sort_in_spectra(spectra, lists, interval_list, found);
-  refuse_namesakes(found);
-  std::ranges::sort(found.regions, {}, &RegionFiles::name);
-  return found;
+// The peaks' names, by a list with the same bounds; what it does not name is told by its mass.
+std::string label_of(const Bif6Reader::Image& image, std::span<const MassInterval> list) {
+  constexpr double rounding = 1e-4;  // u: 32-bit numbers there, six decimals here
+  const auto same = std::ranges::find_if(list, [&](const MassInterval& i) {
+    return std::abs(i.lower - image.lower) < rounding && std::abs(i.upper - image.upper) < rounding;
+  });
+  return same == list.end() ? fmt::format("m/z {:.4f}", image.centre) : same->label;
 }
+
+// Sum of rest, which is no peak, has no interval of its own.
+bool is_peak(const Bif6Reader::Image& image, const Bif6Reader::Image& total) {
+  const bool as_wide = image.lower <= total.lower && image.upper >= total.upper;
+  return image.id > 1 || (image.id == 1 && image.lower < image.upper && !as_wide);
+}
+
+Region read_bif6(const RegionFiles& found, const NormaliseOptions& options) {
+  Bif6Reader reader{BinaryFile(found.files.at(0))};
+  const auto& images = reader.images();
+  const auto total = std::ranges::find(images, 0U, &Bif6Reader::Image::id);
+  if (total == images.end())
+    throw BadInput(reader.file().name(), 0, "has no total ion image (number 0)", "export it as well");
+  Region region;
+  remember(region, reader.file());
+  std::vector<MassInterval> list;
+  if (found.interval_list) list = intervals_for(found, region);
+
+  std::vector<MassInterval> intervals;
+  std::vector<Bif6Reader::Image> peaks;
+  std::set<std::string> keys;
+  for (const auto& image : images) {
+    if (!is_peak(image, *total)) continue;
+    peaks.push_back(image);
+    intervals.push_back({label_of(image, list), image.lower, image.upper});
+    if (!keys.insert(fragment_key(intervals.back().label)).second)
+      throw BadInput(reader.file().name(), 0, fmt::format("has two images of {}", intervals.back().label),
+                     "export one image for each ion");
+  }
+  if (list.empty())
+    region.notes.push_back("no peak list names its images, so they are told by their mass alone");
+
+  const auto pass = [&](const IsWanted& wanted, const IonSink& sink) {
+    const auto hand_on = [&](const Bif6Reader::Image& image, std::uint32_t interval) {
+      if (!wanted(interval)) return;
+      std::vector<Ions> run;
+      reader.read(image, [&](std::span<const PixelCounts> pixels) {
+        run.clear();
+        for (const auto& [pixel, counts] : pixels) run.push_back({pixel, interval, counts});
+        sink(run);
+      });
+    };
+    hand_on(*total, Ions::all);
+    for (std::uint32_t i = 0; i < peaks.size(); ++i) hand_on(peaks[i], i);
+  };
+  return finished(normalise_ions(pass, reader.shape(), intervals, found.name, options), std::move(region),
+                  found.name);
+}
+
+Region read_grd(const RegionFiles& found, const NormaliseOptions& options) {
+  const auto [events, properties_file] = pair_of(found, ".grd");
+  Region region;
+  FileReader files;
+  const auto text = files.read(properties_file);
+  remember(region, properties_file, text);
+  const auto properties = parse_grd_properties(text, name_of(properties_file));
+  GrdReader reader(BinaryFile(events), properties);
+  remember(region, reader.file());
+
+  auto intervals = intervals_for(found, region);
+  if (properties.upper_mass) check_axis(intervals, {0, *properties.upper_mass}, found);
+  const ChannelIntervals by_channel(properties.scale, intervals, name_of(properties_file));
+  std::uint32_t scans = 0;
+  const auto pass = [&](const IsWanted& wanted, const IonSink& sink) {
+    const bool totals = wanted(Ions::all);
+    std::vector<bool> asked;
+    for (std::uint32_t i = 0; i < intervals.size(); ++i) asked.push_back(wanted(i));
+    std::vector<Ions> run;
+    scans = reader.each_ion([&](std::span<const GrdReader::Ion> ions) {
+      run.clear();
+      for (const auto& [pixel, channel] : ions) {
+        if (totals) run.push_back({pixel, Ions::all, 1});
+        for (const auto interval : by_channel.at(channel))
+          if (asked[interval]) run.push_back({pixel, interval, 1});
+      }
+      sink(run);
+    });
+  };
+  auto normalised = normalise_ions(pass, reader.shape(), intervals, found.name, options);
+  if (scans > 1) region.notes.push_back(fmt::format("{} scans were summed", scans));
+  return finished(std::move(normalised), std::move(region), found.name);
+}
+
+}  // namespace
 
 Region read_region(const RegionFiles& found, const NormaliseOptions& options) {
   switch (found.format) {
     case RegionFiles::Format::images_ascii: return ImagesOfRegion(found, options).read();
     case RegionFiles::Format::spectrum_ascii: return read_spectrum(found, options);
     case RegionFiles::Format::imzml: return read_imzml(found, options);
+    case RegionFiles::Format::bif6: return read_bif6(found, options);
+    case RegionFiles::Format::grd: return read_grd(found, options);
   }
   throw BadInput(found.name, 0, "is of no known format", "name one");
 }

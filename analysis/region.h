@@ -74,7 +74,9 @@ struct RegionFiles {
   enum class Format {
     images_ascii,    ///< SurfaceLab "Ascii (X, Y, I)": one file per peak, `total` among them
     spectrum_ascii,  ///< SurfaceLab spectrum: one file, peaks by an interval list or nominal mass
-    imzml            ///< .imzML and .ibd: a spectrum for each pixel, peaks in the same way
+    imzml,           ///< .imzML and .ibd: a spectrum for each pixel, peaks in the same way
+    bif6,            ///< SurfaceLab BIF6: one file; an interval list gives its images their names
+    grd              ///< raw events .itm.grd and .properties.txt, peaks as for a spectrum
   };
   std::string name;
   Format format = Format::images_ascii;

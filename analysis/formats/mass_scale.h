@@ -1,0 +1,34 @@
+// From a flight-time channel to a mass, and from there to the intervals that it lies in.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "analysis/formats/interval_list.h"
+
+namespace cambench::sims {
+
+/// m/z = ((channel - k0) / sf)^2, for channels above k0.
+struct MassScale {
+  double sf = 0, k0 = 0;
+  [[nodiscard]] double mz(double channel) const { return (channel - k0) / sf * ((channel - k0) / sf); }
+};
+
+/// Which intervals a channel lies in, by table: an ion costs one look-up. Takes two bytes a channel, 32 MB at most.
+class ChannelIntervals {
+ public:
+  /// Throws BadInput, which speaks of `name`: no mass scale, too many channels or intervals.
+  ChannelIntervals(const MassScale& scale, std::span<const MassInterval> intervals, std::string_view name);
+
+  /// Indices of the intervals with lower <= m/z < upper.
+  [[nodiscard]] std::span<const std::uint32_t> at(std::uint32_t channel) const {
+    return channel < segment_of_.size() ? segments_[segment_of_[channel]] : segments_[0];
+  }
+
+ private:
+  std::vector<std::uint16_t> segment_of_;             // by channel
+  std::vector<std::vector<std::uint32_t>> segments_;  // the first: in no interval
+};
+
+}  // namespace cambench::sims

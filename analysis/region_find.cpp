@@ -1,0 +1,200 @@
+#include "analysis/region.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "analysis/bad_input.h"
+#include "analysis/formats/bif6.h"
+#include "analysis/formats/file.h"
+#include "analysis/formats/image_ascii.h"
+#include "analysis/formats/imzml.h"
+#include "analysis/formats/interval_list.h"
+#include "analysis/formats/spectrum_ascii.h"
+#include "analysis/fragments.h"
+
+namespace cambench::sims {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view total_label = "total";
+
+std::string name_of(const fs::path& file) { return file.filename().string(); }
+
+std::string lower_case(std::string text) {
+  for (char& c : text)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return text;
+}
+
+using ImagesByBase = std::map<std::string, std::vector<fs::path>>;
+
+std::string label_of(const fs::path& image) {
+  const auto name = parse_image_file_name(name_of(image));
+  return name ? name->label : std::string();
+}
+
+// Why a set of images is no region; empty for one that is.
+std::string trouble_with(const std::string& base, const std::vector<fs::path>& images) {
+  std::map<std::string, std::string> label_by_key;
+  for (const auto& image : images) {
+    const auto label = label_of(image);
+    const auto [earlier, fresh] = label_by_key.emplace(fragment_key(label), label);
+    if (!fresh)
+      return fmt::format("{}: {} and {} are the same ion; keep one file for each ion", base, earlier->second,
+                         label);
+  }
+  if (!label_by_key.contains(std::string(total_label)))
+    return fmt::format("{}: the total ion image \"{} (0) - total.txt\" is missing; export it as well", base,
+                       base);
+  return {};
+}
+
+void sort_in_images(const ImagesByBase& images, FoundRegions& found) {
+  for (const auto& [base, files] : images) {
+    if (auto trouble = trouble_with(base, files); !trouble.empty())
+      found.refused.push_back({files.front(), std::move(trouble)});
+    else
+      found.regions.push_back({base, RegionFiles::Format::images_ascii, files, {}});
+  }
+}
+
+// A measurement that is evaluated by a peak list; it lacks a file where `files` has fewer than it needs.
+void sort_in_spectra(const std::vector<RegionFiles>& spectra, const std::vector<fs::path>& lists,
+                     const std::optional<fs::path>& study_list, FoundRegions& found) {
+  if (lists.size() > 1) {
+    for (const auto& list : lists)
+      found.refused.push_back(
+          {list, fmt::format("{}: the folder has {} peak lists; keep the one that its spectra are "
+                             "to be evaluated with",
+                             name_of(list), lists.size())});
+    return;
+  }
+  const auto list = lists.empty() ? study_list : std::optional(lists.front());
+  for (auto spectrum : spectra) {
+    spectrum.interval_list = list;
+    found.regions.push_back(std::move(spectrum));
+  }
+}
+
+// Files that come in pairs: which name the other has, and what to say when it is missing.
+class Companions {
+ public:
+  explicit Companions(const std::vector<fs::path>& files) {
+    for (const auto& file : files) by_name_.emplace(lower_case(file.string()), file);
+  }
+  /// The file in the same folder with one of these names, in any case.
+  std::optional<fs::path> beside(const fs::path& file, std::initializer_list<std::string> names) {
+    for (const auto& name : names) {
+      const auto place = by_name_.find(lower_case((file.parent_path() / name).string()));
+      if (place == by_name_.end()) continue;
+      taken_.insert(place->second);
+      return place->second;
+    }
+    return std::nullopt;
+  }
+  [[nodiscard]] bool taken(const fs::path& file) const { return taken_.contains(file); }
+
+ private:
+  std::map<std::string, fs::path> by_name_;
+  std::set<fs::path> taken_;
+};
+
+void sort_in_imzml(const fs::path& xml, Companions& companions, std::vector<RegionFiles>& spectra,
+                   FoundRegions& found) {
+  const auto stem = xml.stem().string();
+  if (const auto binary = companions.beside(xml, {stem + ".ibd"}))
+    spectra.push_back({stem, RegionFiles::Format::imzml, {*binary, xml}, {}});
+  else
+    found.refused.push_back(
+        {xml, fmt::format("{}: its binary file {}.ibd is missing; copy it as well", name_of(xml), stem)});
+}
+
+// `<name>.itm.grd` or `<name>.grd`; the file has no mark to be known by. Its properties have the name with or without
+// these endings.
+void sort_in_grd(const fs::path& events, Companions& companions, std::vector<RegionFiles>& spectra,
+                 FoundRegions& found) {
+  const auto stem = events.stem().string();
+  const auto base = lower_case(stem).ends_with(".itm") ? stem.substr(0, stem.size() - 4) : stem;
+  const std::string ending = ".properties.txt";
+  if (const auto properties =
+          companions.beside(events, {base + ending, stem + ending, stem + ".grd" + ending}))
+    spectra.push_back({base, RegionFiles::Format::grd, {events, *properties}, {}});
+  else
+    found.refused.push_back({events, fmt::format("{}: {}{} is missing; export and copy it as well",
+                                                 name_of(events), base, ending)});
+}
+
+// A spot that two files tell of counts once: the first by format and name stays.
+void refuse_namesakes(FoundRegions& found) {
+  std::map<std::string, fs::path> first;
+  std::erase_if(found.regions, [&](const RegionFiles& region) {
+    const auto [earlier, fresh] = first.emplace(region.name, region.files.front());
+    if (!fresh)
+      for (const auto& file : region.files)
+        found.refused.push_back(
+            {file, fmt::format("{}: has the name of {}; keep one of them, or give each spot "
+                               "a name of its own",
+                               name_of(file), name_of(earlier->second))});
+    return !fresh;
+  });
+}
+
+}  // namespace
+
+FoundRegions find_regions(std::vector<fs::path> files, const std::optional<fs::path>& interval_list) {
+  std::ranges::sort(files);
+  FoundRegions found;
+  ImagesByBase images;
+  Companions companions(files);
+  std::vector<RegionFiles> spectra;
+  std::vector<fs::path> lists, companion_like;
+  FileReader reader;
+  for (const auto& file : files) {
+    const auto name = name_of(file);
+    const auto small = lower_case(name);
+    try {
+      const auto start = reader.peek(file);
+      if (start.empty())
+        found.refused.push_back({file, name + ": is empty; copy or export it again"});
+      else if (small.ends_with(".ibd") || small.ends_with(".properties.txt"))
+        companion_like.push_back(file);
+      else if (small.ends_with(".grd"))
+        sort_in_grd(file, companions, spectra, found);
+      else if (looks_like_bif6(start))
+        spectra.push_back({file.stem().string(), RegionFiles::Format::bif6, {file}, {}});
+      else if (looks_like_imzml(start))
+        sort_in_imzml(file, companions, spectra, found);
+      else if (const auto image = parse_image_file_name(name); image && looks_like_image_ascii(start))
+        images[image->base].push_back(file);
+      else if (looks_like_spectrum_ascii(start))
+        spectra.push_back({file.stem().string(), RegionFiles::Format::spectrum_ascii, {file}, {}});
+      else if (looks_like_interval_list(start))
+        lists.push_back(file);
+      else if (looks_like_image_ascii(start))
+        found.refused.push_back(
+            {file, name + ": an image, but not named \"<base> (<ID>) - <peak>.txt\"; keep the name "
+                          "that SurfaceLab gives it"});
+      else
+        found.refused.push_back({file, name + ": neither an ASCII image, nor a spectrum, nor a measurement "
+                                              "(imzML, BIF6, GRD), nor a peak list; "
+                                              "take it out of the folder or export it as one of these"});
+    } catch (const BadInput& problem) {
+      found.refused.push_back({file, problem.what()});
+    }
+  }
+  for (const auto& file : companion_like)
+    if (!companions.taken(file))
+      found.refused.push_back(
+          {file, name_of(file) + ": the file that it belongs to is missing; copy both of them"});
+  sort_in_images(images, found);
+  sort_in_spectra(spectra, lists, interval_list, found);
+  refuse_namesakes(found);
+  std::ranges::sort(found.regions, {}, &RegionFiles::name);
+  return found;
+}
+
+}  // namespace cambench::sims
