@@ -196,7 +196,7 @@ Later<Identity> Palmsens::Conversation::identify() {
     disconnect();  // nothing is said to an instrument that is not known
     co_return fail(known.error());
   }
-  if (!known->serial.empty()) identity_ = *known;
+  identity_ = *known;
   co_return std::move(*known);
 }
 
@@ -241,7 +241,7 @@ Later<void> Palmsens::Conversation::start(PlannedStep step, Marker marker) {
   if (const auto fits = limits_on_board(step, *model_); !fits) co_return fail(fits.error());
   if (!is_marker(marker))
     co_return fail(Fault::Kind::refused, fmt::format("\"{}\" is no name of a run", marker.run));
-  if (program_) {
+  if (program_ || !verified_) {  // met while a program ran: only now can it say who it is
     const auto idle = co_await confirm_idle();
     if (!idle) co_return fail(idle.error());
   }

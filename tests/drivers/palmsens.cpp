@@ -253,6 +253,33 @@ TEST_CASE("a lost link comes back to its own program and goes on with it") {
   CHECK(bench.listen().ended->reason == EndReason::planned);
 }
 
+TEST_CASE("a driver that meets its program running follows it, notices a lost link, and runs the next step") {
+  Bench bench;
+  REQUIRE(bench.wait_for(bench.driver->identify()));
+  REQUIRE(bench.wait_for(bench.driver->start(charge_at_1C(), {"r000001", 3})));
+  bench.listen([](const auto& all) { return all.samples.size() >= 3; });
+  bench.driver.reset();  // the daemon was killed
+  auto owned = std::make_unique<MachineLink>(bench.io.get_executor(), bench.machine);
+  bench.link = owned.get();
+  bench.link->step = Seconds(1e-4);  // little of the charge passes while the driver asks
+  bench.driver = std::make_unique<Palmsens>(bench.io.get_executor(), std::move(owned),
+                                            PalmsensSettings{.serial = "ES4HR20B0001", .time_scale = 1000});
+  REQUIRE(bench.wait_for(bench.driver->identify()));
+  const auto found = bench.wait_for(bench.driver->reattach());
+  REQUIRE(found);
+  REQUIRE(found->state == Found::State::running);
+  bench.link->step = Seconds(0.05);
+  SUBCASE("the link") {
+    bench.link->plugged = false;
+    CHECK(bench.listen().lost);
+  }
+  SUBCASE("the next step") {
+    CHECK(bench.listen().ended->reason == EndReason::planned);
+    const auto started = bench.wait_for(bench.driver->start(rest_of(300), {"r000001", 4}));
+    CHECK_MESSAGE(started, started.error().what);
+  }
+}
+
 TEST_CASE("bytes may come in any pieces") {
   Bench bench;
   bench.link->largest_piece = 1;
