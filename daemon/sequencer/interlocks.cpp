@@ -28,6 +28,7 @@ constexpr std::array table{
     Interlock{"instrument_error", Mechanical::hold, "the instrument reported an error"},
     Interlock{"unknown_end", Mechanical::hold, "nobody can say how the step ended"},
     Interlock{"power_cycled", Mechanical::hold, "the instrument was switched off and on"},
+    Interlock{"wrong_instrument", Mechanical::hold, "another instrument answers than the configured one"},
     Interlock{"foreign_program", Mechanical::hold, "the instrument runs a program that is not ours"},
     Interlock{"fault", Mechanical::hold, "an instrument or the store failed"},
 };
@@ -35,11 +36,12 @@ constexpr std::array table{
 std::optional<Trip> judge_pressure(Watch& watch, const Rules& rules, const PressureSample& sample) {
   watch.last_pressure = sample;
   watch.pressure_bad.add(!sample.pressure);
-  if (watch.pressure_bad.bad() >= rules.votes)
+  if (watch.pressure_target && watch.pressure_bad.bad() >= rules.votes)
     return trip("pressure_bad", fmt::format("{} of 5 pressure readings are bad: {}", watch.pressure_bad.bad(),
                                             sample.trouble));
   if (!sample.pressure) return std::nullopt;
   watch.good_pressure_at = sample.at.steady;
+  watch.trend.add(sample.at.steady, *sample.pressure);
   if (!watch.pressure_target) return std::nullopt;
 
   const MegaPascal p = *sample.pressure, target = *watch.pressure_target, band = watch.pressure_band;
@@ -134,6 +136,19 @@ std::optional<Trip> judge_ages(const Watch& watch, const Rules& rules, const Pla
 
 }  // namespace
 
+void Trend::add(Instant at, MegaPascal pressure) {
+  constexpr Seconds span{2};  // of wire time: ten readings
+  readings_.push_back({at, pressure});
+  while (at - readings_.front().at > span) readings_.pop_front();
+}
+
+bool Trend::falls() const {
+  constexpr MegaPascal noise{0.2};
+  if (readings_.empty()) return false;
+  const auto highest = std::ranges::max_element(readings_, {}, &Reading::pressure);
+  return highest->pressure - readings_.back().pressure > noise;
+}
+
 std::span<const Interlock> interlock_table() { return table; }
 
 Trip trip(std::string_view cause, std::string text) {
@@ -180,6 +195,8 @@ std::optional<std::string> still_stands(const Watch& watch, const Rules& rules, 
     return "no fresh pressure reading";
   if (watch.pressure_bad.bad() > 0) return "the last five pressure readings are not all good";
   const auto& p = watch.last_pressure->pressure;
+  if ((cause == "pressure_low" || cause == "pressure_lost") && watch.trend.falls())
+    return fmt::format("the pressure still falls, {:.2f} MPa now", p->value());
   if (cause == "over_pressure" && watch.pressure_target && *p > *watch.pressure_target + watch.pressure_band)
     return fmt::format("the pressure is still {:.2f} MPa", p->value());
   return std::nullopt;

@@ -7,6 +7,7 @@
 // Pure: no clock, no I/O. Wire matters (ages, votes) are never stretched by the time scale.
 #pragma once
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <span>
 #include <string>
@@ -65,6 +66,21 @@ class Votes {
   std::uint8_t bits_ = 0;
 };
 
+/// The good pressures of the last two seconds: a leak that goes on is a cause that stands, whatever the band says, and a
+/// press whose valves are closed cannot come back into its band by itself.
+class Trend {
+ public:
+  void add(Instant at, MegaPascal pressure);
+  [[nodiscard]] bool falls() const;
+
+ private:
+  struct Reading {
+    Instant at;
+    MegaPascal pressure;
+  };
+  std::deque<Reading> readings_;
+};
+
 /// What the interlocks remember between events.
 struct Watch {
   // press
@@ -74,6 +90,7 @@ struct Watch {
   unsigned in_band = 0;           ///< consecutive readings inside the band
   std::optional<PressureSample> last_pressure;
   std::optional<Instant> good_pressure_at;
+  Trend trend;
   Votes pressure_bad, pressure_low, pressure_lost, pressure_over;
   // potentiostat
   std::optional<Instant> heard_at;  ///< last sample or acknowledgement of the running step
