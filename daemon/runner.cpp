@@ -51,6 +51,20 @@ std::string boot_id() {
 
 std::string run_id(std::int64_t number) { return fmt::format("r{:06}", number); }
 
+LeftRun left_of(store::Reader& reader, const std::string& run) {
+  LeftRun left{
+      .events = reader.events_of(run), .last_sample = {}, .last_test_time = reader.last_test_time(run)};
+  const auto last = reader.samples(run, reader.last_seq(run) - 1);
+  if (last.empty()) return left;
+  left.last_sample = last.back();
+  const auto steps = reader.steps(run);
+  const auto step = std::ranges::find_if(
+      steps, [&](const store::StoredStep& s) { return s.summary.step == last.back().sample.step; });
+  if (step != steps.end())
+    left.charge = AmpereHour(step->summary.charge.charge_Ah - step->summary.discharge.charge_Ah);
+  return left;
+}
+
 std::optional<status::Alarm> standing(const store::StoredAlarm& stored) {
   if (stored.acknowledged_by) return std::nullopt;
   status::Alarm alarm;
@@ -114,8 +128,7 @@ void Runner::recover(store::Reader& reader) {
     info->id = stored.id;
     info->who = stored.who;
     info->started = stored.started;
-    on->recover(std::move(*info), records::transitions_of(reader.events_of(stored.id)),
-                reader.last_seq(stored.id), reader.last_test_time(stored.id));
+    on->recover(std::move(*info), left_of(reader, stored.id));
   }
 }
 
@@ -224,10 +237,10 @@ void Runner::audit(const http::Order& order, const Result<std::string>& outcome)
     row.target = std::to_string(std::get<http::Order::Acknowledge>(order.what).alarm);
   }
   if (!order.reason.empty()) row.reason = order.reason;
-  if (const auto kept = store_.append(std::move(row)); !kept)
-    journal_.alarm("", "", "the audit trail could not be kept: " + kept.error().what);
   if (!outcome)
     journal_.warning("", "", fmt::format("{}: {} refused: {}", order.who, row.act, outcome.error().what));
+  if (const auto kept = store_.append(std::move(row)); !kept)
+    journal_.alarm("", "", "the audit trail could not be kept: " + kept.error().what);
 }
 
 void Runner::store_failed(const Fault& fault) {

@@ -119,19 +119,34 @@ void Station::begin(RunInfo info, std::function<void(Result<void>)> done) {
                 });
 }
 
-void Station::recover(RunInfo info, const std::vector<sequencer::Transition>& transitions,
-                      std::int64_t last_seq, Seconds last_test_time) {
+void Station::recover(RunInfo info, const LeftRun& kept) {
+  const Stamp now = now_stamp();
+  const auto ago = [&](WallTime then) { return std::max(Seconds{0}, Seconds(now.wall - then)); };
+  const auto before_now = [&](Seconds wire) {
+    return now.steady - std::chrono::duration_cast<Instant::duration>(wire);
+  };
+  sequencer::Left left{.transitions = records::transitions_of(kept.events), .last = {}, .step_began = {}};
   active_.emplace();
   active_->info = std::move(info);
-  active_->run.plan = active_->info.plan;
-  active_->run.rules = rules_;
-  for (const auto& t : transitions) active_->run.phase = fold(std::move(active_->run.phase), t);
-  active_->began = std::chrono::steady_clock::now() -
-                   std::chrono::duration_cast<Instant::duration>(last_test_time / rules_.time_scale);
-  active_->seq = last_seq;
-  active_->last_test_time = last_test_time;
-  active_->step_base = last_test_time;
-  active_->run.potentiostat_up = false;  // until it is met
+  active_->began = before_now(std::max(ago(active_->info.started), kept.last_test_time / rules_.time_scale));
+  active_->last_test_time = active_->step_base = kept.last_test_time;
+  if (kept.last_sample) active_->seq = kept.last_sample->seq;
+  for (const auto& [seq, row] : kept.events) {
+    if (row.kind != sequencer::name(sequencer::Transition::Kind::step_began)) continue;
+    left.step_began = before_now(ago(row.at.wall));
+    left.last.reset();
+    left.charge = AmpereHour(0);
+    active_->step_base = row.test_time.value_or(kept.last_test_time);
+    const Seconds done_before = row.elapsed.value_or(Seconds{0});
+    const auto& last = kept.last_sample;
+    if (!last || last->sample.step != row.step) continue;
+    left.charge = kept.charge;
+    if (last->sample.step_time <= done_before) continue;
+    left.last = last->sample;  // the instrument counts from the beginning of this part of the step
+    left.last->step_time -= done_before;
+    active_->step_base = std::max(active_->step_base, last->test_time - left.last->step_time);
+  }
+  active_->run = sequencer::take_up(active_->info.plan, rules_, left, now.steady);
   journal_.warning(name_, active_->info.id,
                    fmt::format("taken up again after a stop, {}", sequencer::name(active_->run.phase)));
 }
@@ -337,6 +352,7 @@ asio::awaitable<void> Station::meet_potentiostat() {
     if (potentiostat_trouble_ != known.error().what) {  // one line at the change, none while it lasts
       potentiostat_trouble_ = known.error().what;
       journal_.warning(name_, "", "potentiostat: " + potentiostat_trouble_);
+      potentiostat_away(known.error());
     }
     co_await pause(executor_, wait);
     wait = std::min<asio::steady_timer::duration>(2 * wait, last_retry);
@@ -366,7 +382,10 @@ asio::awaitable<void> Station::link_is_back() {
   const auto found = co_await instruments_.potentiostat->reattach();
   using Now = event::Restarted::Found;
   if (!found) {
-    happen(event::Restarted{Now::absent, std::nullopt});
+    if (found.error().kind == Fault::Kind::identity)
+      potentiostat_away(found.error());
+    else
+      happen(event::Restarted{Now::absent, std::nullopt});
     co_return;
   }
   Now what = Now::idle;
@@ -383,6 +402,12 @@ asio::awaitable<void> Station::link_is_back() {
   happen(event::Restarted{what, std::nullopt});
 }
 
+/// Out of reach is a warning, because the limits are on board; another instrument in its place is a fault.
+void Station::potentiostat_away(const Fault& why) {
+  happen(event::LinkChanged{Device::potentiostat, false, why.what});
+  if (why.kind == Fault::Kind::identity) happen(event::Faulted{Device::potentiostat, why});
+}
+
 void Station::heard(Heard&& what) {
   if (auto* measured_now = std::get_if<heard::Measured>(&what)) {
     measured(measured_now->sample);
@@ -393,7 +418,7 @@ void Station::heard(Heard&& what) {
     potentiostat_trouble_ = lost->why.what;
     journal_.warning(name_, active_ ? active_->info.id : "",
                      "potentiostat: connection lost: " + lost->why.what);
-    happen(event::LinkChanged{Device::potentiostat, false, lost->why.what});
+    potentiostat_away(lost->why);
   } else {
     potentiostat_trouble_.clear();
     journal_.info(name_, active_ ? active_->info.id : "", "potentiostat: connection is back");
@@ -568,7 +593,7 @@ asio::awaitable<void> Station::poll_press() {
       } else {
         if (press_trouble_ != known.error().what) journal_.warning(name_, "", "press: " + known.error().what);
         press_trouble_ = known.error().what;
-        pressure_read({std::nullopt, std::nullopt, known.error().what, now_stamp()});
+        pressure_missed(known.error().what);
         co_await pause(executor_,
                        busy() ? std::chrono::duration_cast<asio::steady_timer::duration>(poll_period) : wait);
         wait = std::min<asio::steady_timer::duration>(2 * wait, last_retry);
@@ -579,8 +604,10 @@ asio::awaitable<void> Station::poll_press() {
     failures = read ? 0 : failures + 1;
     if (!read) ++polls_missed_;
     const bool good = read && read->pressure;
-    pressure_read(read ? std::move(*read)
-                       : PressureSample{std::nullopt, std::nullopt, read.error().what, now_stamp()});
+    if (read)
+      pressure_read(std::move(*read));
+    else
+      pressure_missed(read.error().what);
     // Fed only here: after the interlocks have been evaluated on fresh, good data, and while a run needs the press.
     if (good && busy() && active_->run.watch.pressure_target && instruments_.press->limits().watchdog)
       co_await feed_watchdog();
@@ -597,14 +624,22 @@ asio::awaitable<void> Station::feed_watchdog() {
 }
 
 void Station::pressure_read(PressureSample sample) {
-  last_pressure_ = sample;
-  if (records::worth_storing(sample, last_stored_pressure_, rules_.time_scale)) {
-    const auto kept = store_.append(records::of_pressure(sample, name_, busy() ? active_->info.id : "",
-                                                         busy() ? test_time(sample.at.steady) : Seconds{0}));
-    last_stored_pressure_ = sample;
-    if (!kept) happen(event::Faulted{Device::press, kept.error()});
-  }
+  keep_pressure(sample);
   happen(event::PressureRead{std::move(sample)});
+}
+
+/// A conversation that failed is no reading: the age of the last good one is what trips.
+void Station::pressure_missed(const std::string& why) {
+  keep_pressure({std::nullopt, std::nullopt, why, now_stamp()});
+}
+
+void Station::keep_pressure(const PressureSample& sample) {
+  last_pressure_ = sample;
+  if (!records::worth_storing(sample, last_stored_pressure_, rules_.time_scale)) return;
+  const auto kept = store_.append(records::of_pressure(sample, name_, busy() ? active_->info.id : "",
+                                                       busy() ? test_time(sample.at.steady) : Seconds{0}));
+  last_stored_pressure_ = sample;
+  if (!kept) happen(event::Faulted{Device::press, kept.error()});
 }
 
 asio::awaitable<void> Station::tick() {

@@ -22,6 +22,7 @@
 #include "daemon/config.h"
 #include "daemon/journal.h"
 #include "daemon/sequencer/sequencer.h"
+#include "daemon/store/reader.h"
 #include "daemon/store/store.h"
 #include "drivers/instrument.h"
 #include "schema/status.h"
@@ -35,6 +36,14 @@ struct RunInfo {
   std::string recipe_text, cell_json;  ///< as they were when it started
   std::shared_ptr<const Plan> plan;
   WallTime started;
+};
+
+/// What the store kept of a run that a stopped daemon left.
+struct LeftRun {
+  std::vector<store::StoredEvent> events;
+  std::optional<store::SampleRow> last_sample;
+  Seconds last_test_time{0};
+  AmpereHour charge{0};  ///< moved in the step that was interrupted, signed
 };
 
 class Station {
@@ -58,8 +67,7 @@ class Station {
   void begin(RunInfo info, std::function<void(Result<void>)> done);
 
   /// Takes up a run that a stopped daemon left: its transitions are folded, then the instruments are asked.
-  void recover(RunInfo info, const std::vector<sequencer::Transition>& transitions, std::int64_t last_seq,
-               Seconds last_test_time);
+  void recover(RunInfo info, const LeftRun& left);
 
   /// What is measured cannot be kept any more: the run trips.
   void store_failed(const Fault& fault) { happen(event::Faulted{Device::potentiostat, fault}); }
@@ -96,6 +104,9 @@ class Station {
   void heard(Heard&& what);
   void measured(const Sample& sample);
   void pressure_read(PressureSample sample);
+  void pressure_missed(const std::string& why);
+  void keep_pressure(const PressureSample& sample);
+  void potentiostat_away(const Fault& why);
   boost::asio::awaitable<void> link_is_back();
 
   void happen(Event event);

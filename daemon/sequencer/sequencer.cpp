@@ -68,12 +68,10 @@ void open_cell(Deciding& d, std::string why) {
 
 void stop_press(Deciding& d, Mechanical how, const std::string& why) {
   if (!uses_press(d.plan())) return;
-  if (how == Mechanical::vent) {
-    d.run().watch.pressure_target.reset();
+  if (how == Mechanical::vent)
     d.order(command::Vent{why});
-  } else {
+  else
     d.order(command::HoldPressure{why});
-  }
 }
 
 /// Which step a stop interrupts, and how much of it is done.
@@ -258,6 +256,15 @@ void check_overdue(Deciding& d, const PlannedStep& step) {
     trip_run(d, trip("step_overdue", fmt::format("{} should have ended by now", step.label)));
 }
 
+/// Whether a step of a fixed time can have ended by itself: an instrument that is idle before was switched off, or
+/// somebody else ended its program.
+bool time_is_over(Deciding& d, const PlannedStep& step) {
+  constexpr double clocks_agree = 0.98;
+  const auto& run = d.run();
+  const Seconds left = step.run_time - std::get<phase::Running>(run.phase).elapsed;
+  return run.step_began && (d.now() - *run.step_began) * run.rules.time_scale >= clocks_agree * left;
+}
+
 /// After a gap (daemon restarted, link back): what the instrument says decides; when in doubt a person does.
 void found_again(Deciding& d, const event::Restarted& restarted) {
   using Found = event::Restarted::Found;
@@ -266,7 +273,6 @@ void found_again(Deciding& d, const event::Restarted& restarted) {
   const auto gap = [&](std::string text) {
     d.pass({.kind = Kind::gap, .step = index, .text = std::move(text)});
   };
-  d.run().watch.heard_at = d.now();
   switch (restarted.found) {
     case Found::running_ours: return gap("the instrument went on with this step by itself");
     case Found::absent:
@@ -286,8 +292,11 @@ void found_again(Deciding& d, const event::Restarted& restarted) {
     return end_step(d, EndReason::planned, "ended while nobody listened");
   }
   gap("the instrument is idle; how the step ended is not known");
-  if (step.on_gap == OnGap::proceed && step.kind == PlannedStep::Kind::open_circuit)
-    return end_step(d, EndReason::planned, "a rest goes on over a gap");
+  if (step.on_gap == OnGap::proceed && step.kind == PlannedStep::Kind::open_circuit) {
+    if (time_is_over(d, step)) return end_step(d, EndReason::planned, "the rest was over before the gap was");
+    return trip_run(
+        d, trip("power_cycled", "the rest is not over, and the instrument does not run it any more"));
+  }
   hold_run(d, "the step was interrupted; a person decides whether to go on", command::Severity::alarm,
            "interrupted");
 }
@@ -304,8 +313,10 @@ void while_running(Deciding& d, const Event& event) {
   if (const auto* ended = std::get_if<event::StepEnded>(&event)) return step_ended(d, *ended);
   if (const auto* restarted = std::get_if<event::Restarted>(&event)) return found_again(d, *restarted);
   if (const auto* link = std::get_if<event::LinkChanged>(&event)) return link_changed(d, *link);
-  if (const auto* faulted = std::get_if<event::Faulted>(&event))
-    return trip_run(d, trip("fault", faulted->fault.what));
+  if (const auto* faulted = std::get_if<event::Faulted>(&event)) {
+    const bool stranger = faulted->fault.kind == Fault::Kind::identity;
+    return trip_run(d, trip(stranger ? "wrong_instrument" : "fault", faulted->fault.what));
+  }
   if (std::holds_alternative<event::StepBegan>(event)) {
     d.run().step_acknowledged = true;
     d.run().watch.heard_at = d.now();
@@ -351,6 +362,8 @@ void ordered(Deciding& d, const event::Ordered& order) {
                       "paused");
     case What::resume:
       if (!std::holds_alternative<phase::Held>(phase)) return d.refuse("only a held run can be resumed");
+      if (d.run().cell_open_wanted && !d.run().cell_open_confirmed)
+        return d.refuse("the cell has not confirmed that it is open");
       return resume_run(d, Kind::resumed, order);
     case What::reset: return reset_run(d, order);
   }
@@ -370,9 +383,23 @@ void insist_on_open_cell(Deciding& d, const Event& event) {
   open_cell(d, "not confirmed yet");
 }
 
-/// Held or tripped: a daemon that comes back makes sure that nothing polarises the cell.
+/// Held or tripped: whoever comes back makes sure that nothing polarises the cell, before anything is asked.
 void while_stopped(Deciding& d, const Event& event) {
-  if (std::holds_alternative<event::Restarted>(event)) open_cell(d, "the daemon came back");
+  const auto* link = std::get_if<event::LinkChanged>(&event);
+  const bool back = link && link->device == Device::potentiostat && link->up;
+  if (back || std::holds_alternative<event::Restarted>(event))
+    open_cell(d, "the instrument can be reached again");
+}
+
+/// A link that is back says nothing yet: until the instrument was asked, neither its silence nor its time counts.
+void note_potentiostat(Run& run, const Event& event, Instant now) {
+  if (const auto* link = std::get_if<event::LinkChanged>(&event);
+      link && link->device == Device::potentiostat && !link->up)
+    run.potentiostat_up = false;
+  if (const auto* restarted = std::get_if<event::Restarted>(&event)) {
+    run.potentiostat_up = restarted->found != event::Restarted::Found::absent;
+    run.watch.heard_at = now;
+  }
 }
 
 void begin(Deciding& d, const Event& event) {
@@ -447,6 +474,23 @@ Phase fold(Phase phase, const Transition& t) {
   return phase;
 }
 
+Run take_up(std::shared_ptr<const Plan> plan, const Rules& rules, const Left& left, Instant now) {
+  Run run;
+  run.plan = std::move(plan);
+  run.rules = rules;
+  for (const auto& transition : left.transitions) run.phase = fold(std::move(run.phase), transition);
+  run.potentiostat_up = false;
+  run.step_began = left.step_began;
+  run.watch.last = left.last;
+  run.watch.charge = left.charge;
+  const PlannedStep* step = current_step(run);
+  if (const auto& pressure = run.plan->pressure) {
+    expect_pressure(run.watch, pressure->target, pressure->band, now);
+    run.watch.pressure_arrived = step && step->kind != PlannedStep::Kind::press;
+  }
+  return run;
+}
+
 const PlannedStep* current_step(const Run& run) {
   const auto* running = std::get_if<phase::Running>(&run.phase);
   return running && running->step < run.plan->steps.size() ? &run.plan->steps[running->step] : nullptr;
@@ -455,9 +499,7 @@ const PlannedStep* current_step(const Run& run) {
 Turn step(Run run, const Event& event, Instant now) {
   Deciding d(std::move(run), now);
   insist_on_open_cell(d, event);
-  if (const auto* link = std::get_if<event::LinkChanged>(&event);
-      link && link->device == Device::potentiostat)
-    d.run().potentiostat_up = link->up;
+  note_potentiostat(d.run(), event, now);
   if (const auto* order = std::get_if<event::Ordered>(&event)) {
     ordered(d, *order);
     return d.take();

@@ -100,13 +100,25 @@ struct Run {
   std::optional<Instant> step_began;     ///< Running: when this part of the step was ordered
   bool step_acknowledged = false;        ///< Running: the instrument said so
   std::optional<Instant> press_arrived;  ///< Running a press step: hold time counts from here
-  bool potentiostat_up = true;           ///< link
+  bool potentiostat_up = true;           ///< it answers, and was asked what it does
   bool cell_open_wanted = false, cell_open_confirmed = false;
   std::optional<Instant> open_asked;
 };
 
 /// The step of the plan that is being carried out, null when none is.
 const PlannedStep* current_step(const Run& run);
+
+/// What the store still knows of a run whose daemon has stopped.
+struct Left {
+  std::vector<Transition> transitions;
+  std::optional<Sample> last;         ///< of the interrupted part of the step
+  AmpereHour charge{0};               ///< moved in the interrupted step so far, signed
+  std::optional<Instant> step_began;  ///< when that part was ordered, on today's clock
+};
+
+/// The run as it was left. Its pressure is watched from here on; what the cell may do is decided once the
+/// potentiostat was asked (event::Restarted).
+Run take_up(std::shared_ptr<const Plan> plan, const Rules& rules, const Left& left, Instant now);
 
 struct Turn {
   Run run;

@@ -190,6 +190,7 @@ TEST_CASE("the phase is the fold of the recorded transitions at every moment") {
   play.start();
   play.sample(10, 3.0, 2.7, 0.1608);
   play.hear(event::Ordered{event::Ordered::What::pause, "anna", "lunch"});
+  play.hear(event::CellOpened{true});
   play.hear(event::Ordered{event::Ordered::What::resume, "anna", "back"});
   Phase folded = phase::Queued{};
   for (const auto& t : play.log) folded = fold(std::move(folded), t);
@@ -203,6 +204,7 @@ TEST_CASE("a paused step goes on with the time that is left to it") {
   play.sample(600, 3.0, 2.7, 0.1608);
   play.hear(event::Ordered{event::Ordered::What::pause, "anna", "lunch"});
   CHECK(play.phase() == "held");
+  play.hear(event::CellOpened{true});
   play.hear(event::Ordered{event::Ordered::What::resume, "anna", "back"});
   play.hear(event::Identified{Device::press, ""});
   play.hear(event::Identified{Device::potentiostat, ""});
@@ -307,7 +309,7 @@ TEST_CASE("a trip stays until a named person resets it with a reason, and then w
   CHECK(play.hear(event::Ordered{event::Ordered::What::reset, "", ""}).refusal);
   play.bad_pressure(1);
   CHECK(play.hear(event::Ordered{event::Ordered::What::reset, "anna", "valve closed"}).refusal);
-  play.pressure(47, 5);
+  play.pressure(47, 11);  // two seconds without a further fall
   CHECK_FALSE(play.hear(event::Ordered{event::Ordered::What::reset, "anna", "valve closed"}).refusal);
   CHECK(play.phase() == "held");
 }
@@ -354,10 +356,17 @@ TEST_CASE("after a gap the instrument decides what may go on") {
     CHECK(ordered<command::OpenCell>(turn));
     CHECK(ordered<command::HoldPressure>(turn));
   }
-  SUBCASE("an interrupted rest goes on") {
+  SUBCASE("a rest whose time is over ended by itself") {
     play.hear(event::StepEnded{0, EndReason::planned, ""});
+    play.now += 7200s;
     play.hear(event::Restarted{Found::idle, std::nullopt});
     CHECK(play.phase() == "finished");
+  }
+  SUBCASE("a rest that is not over and does not run was lost with the instrument's power") {
+    play.hear(event::StepEnded{0, EndReason::planned, ""});
+    play.now += 3600s;
+    play.hear(event::Restarted{Found::idle, std::nullopt});
+    CHECK(std::get<phase::Tripped>(play.run.phase).cause == "power_cycled");
   }
   SUBCASE("power-cycled: never polarise") {
     CHECK_FALSE(ordered<command::StartStep>(play.hear(event::Restarted{Found::power_cycled, std::nullopt})));
@@ -370,6 +379,100 @@ TEST_CASE("after a gap the instrument decides what may go on") {
   const bool gap_recorded =
       std::ranges::any_of(play.log, [](const Transition& t) { return t.kind == Transition::Kind::gap; });
   CHECK(gap_recorded);
+}
+
+TEST_CASE("a link that is back says nothing until the instrument was asked") {
+  Play play(rate_plan());
+  play.start();
+  play.hear(event::LinkChanged{Device::potentiostat, false, "unplugged"});
+  play.now += 60h;  // longer than the step may take
+  play.last_pressure_stays_fresh();
+  play.hear(event::LinkChanged{Device::potentiostat, true, ""});
+  play.hear(event::Tick{});
+  CHECK(play.phase() == "running");
+  play.hear(event::Restarted{event::Restarted::Found::idle, std::nullopt});
+  CHECK(play.phase() == "held");
+}
+
+TEST_CASE("another instrument in the place of ours trips the run") {
+  Play play(rate_plan());
+  play.start();
+  play.hear(event::Faulted{Device::potentiostat, {Fault::Kind::identity, "serial number X answered"}});
+  CHECK(std::get<phase::Tripped>(play.run.phase).cause == "wrong_instrument");
+}
+
+TEST_CASE("a run that is taken up again is watched like before, with the charge it has moved") {
+  Play play(rate_plan());
+  play.start();
+  Left left{.transitions = play.log,
+            .last = Sample{.step_time = 3000s, .current = from_mA(0.1608)},
+            .step_began = {}};
+  left.charge = from_mAh(2.3);
+  left.step_began = play.now;
+  play.now += 3700s;
+  play.run = take_up(rate_plan(), {}, left, play.now);
+  CHECK(play.phase() == "running");
+  SUBCASE("a pressure that is low trips, though the press never arrived since") {
+    play.pressure(47, 3);
+    CHECK(std::get<phase::Tripped>(play.run.phase).cause == "pressure_low");
+  }
+  SUBCASE("a press that does not answer trips") {
+    play.now += 2100ms;
+    play.hear(event::Tick{});
+    CHECK(std::get<phase::Tripped>(play.run.phase).cause == "press_stale");
+  }
+  SUBCASE("what flowed in the gap counts against the charge that is allowed") {
+    play.pressure(50);
+    play.hear(event::Restarted{event::Restarted::Found::running_ours, std::nullopt});
+    play.sample(3700, 3.5, 3.2, 0.1608);
+    CHECK(play.phase() == "running");
+    play.sample(6000, 3.5, 3.2, 0.1608);
+    CHECK(std::get<phase::Tripped>(play.run.phase).cause == "charge_guard");
+  }
+  SUBCASE("held at once, it keeps what was done of the step") {
+    play.hear(event::Restarted{event::Restarted::Found::idle, std::nullopt});
+    CHECK(std::get<phase::Held>(play.run.phase).elapsed == 3000s);
+  }
+}
+
+TEST_CASE("a reset is refused while the pressure still falls, and while it is still too high after a vent") {
+  const event::Ordered reset{event::Ordered::What::reset, "anna", "valve closed"};
+  Play play(rate_plan());
+  play.start();
+  SUBCASE("a leak") {
+    for (double MPa = 49; MPa > 44; MPa -= 0.5) play.pressure(MPa);
+    play.hear(event::CellOpened{true});
+    CHECK(play.hear(reset).refusal);
+    play.pressure(44, 11);
+  }
+  SUBCASE("over-pressure") {
+    play.pressure(70, 2);
+    play.hear(event::CellOpened{true});
+    CHECK(play.hear(reset).refusal);
+    play.pressure(3, 5);
+  }
+  CHECK_FALSE(play.hear(reset).refusal);
+}
+
+TEST_CASE("a press that a run does not use cannot trip it") {
+  auto plan = rate_plan();
+  plan->pressure.reset();
+  Play play(plan);
+  play.hear(event::Started{"anna"});
+  play.hear(event::Identified{Device::potentiostat, "potentiostat"});
+  play.hear(event::RestPotential{Volt(2.2), Volt(2.6)});
+  play.bad_pressure(5);
+  CHECK(play.phase() == "running");
+}
+
+TEST_CASE("a held run is not resumed before its cell is open") {
+  Play play(rate_plan());
+  play.start();
+  play.hear(event::Ordered{event::Ordered::What::pause, "anna", "lunch"});
+  const event::Ordered resume{event::Ordered::What::resume, "anna", "back"};
+  CHECK(play.hear(resume).refusal);
+  play.hear(event::CellOpened{true});
+  CHECK_FALSE(play.hear(resume).refusal);
 }
 
 TEST_CASE("pelletising holds 374 MPa for three minutes of experiment time and vents") {
