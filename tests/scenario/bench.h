@@ -5,6 +5,7 @@
 // Every wait is for a condition, polled, with a bound that only a broken program reaches.
 #pragma once
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -35,7 +36,7 @@ namespace cambench::scenario {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
-constexpr auto patience = 30s;  ///< far beyond what a busy machine needs
+constexpr auto patience = 20s;  ///< far beyond what a busy machine needs
 constexpr auto look_every = 5ms;
 
 /// Looks again and again until `holds`; throws what was waited for when it never does.
@@ -73,8 +74,9 @@ class Process {
     if (pid_ < 0) throw std::runtime_error("cannot fork");
     if (pid_ > 0) return;
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    std::FILE* out = std::freopen(output.c_str(), "ab", stdout);
-    if (out) ::dup2(::fileno(out), STDERR_FILENO);
+    const int out = ::open(output.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+    ::dup2(out, STDOUT_FILENO);
+    ::dup2(out, STDERR_FILENO);
     ::execv(argv[0], argv.data());
     ::_exit(127);
   }
@@ -220,7 +222,7 @@ class Bench {
     throw std::runtime_error("no station " + name);
   }
   struct Where {
-    std::string state, why;
+    std::string run, state, why;
     std::int64_t step = -1;  ///< none when the run is over
   };
   [[nodiscard]] Where where(const std::string& name = "A1") const {
@@ -228,16 +230,20 @@ class Bench {
     const auto* run = shown.if_contains("run");
     if (!run || !run->is_object()) return {};
     const auto& object = run->as_object();
-    Where at{std::string(object.at("state").as_string()), {}, -1};
+    Where at{std::string(object.at("id").as_string()), std::string(object.at("state").as_string()), {}, -1};
     if (const auto* why = object.if_contains("why"); why && why->is_string()) at.why = why->as_string();
     if (const auto* step = object.if_contains("step"); step && step->is_object())
       at.step = step->at("index").to_number<std::int64_t>();
     return at;
   }
+  /// Waits until the daemon says so and the store has it: the status is a few milliseconds ahead.
   void until_state(const std::string& state, const std::string& name = "A1") {
-    until(
-        "the run on " + name + " is " + state, [&] { return where(name).state == state; },
-        [&] { return "it is " + where(name).state + ": " + where(name).why + '\n' + log(); });
+    const auto holds = [&] {
+      const auto at = where(name);
+      return at.state == state && reader().run(at.run)->phase == state;
+    };
+    until("the run on " + name + " is " + state, holds,
+          [&] { return "it is " + where(name).state + ": " + where(name).why + '\n' + log(); });
   }
   /// Waits until the step runs in the instrument, with some samples heard.
   void until_step(std::int64_t step, const std::string& name = "A1", int samples = 3) {

@@ -1,0 +1,79 @@
+// The potentiostat is switched off, exchanged, or out of reach.
+#include "tests/scenario/bench.h"
+
+#include <cmath>
+
+using namespace cambench;
+using namespace cambench::scenario;
+
+namespace {
+
+struct Running : Bench {
+  std::string run_id;
+  explicit Running(std::int64_t step, int charge_s = 1800, int rest_s = 900, double scale = 100)
+      : Bench({.time_scale = scale}) {
+    recipe("long", short_recipe(charge_s, rest_s));
+    start();
+    run_id = run("long");
+    until_step(step);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("an instrument that lost its power in a charge is never polarised again by itself") {
+  Running bench(0);
+  bench.sim("fault A1 power_cycle for=0.3");
+  until(
+      "the daemon has seen it", [&] { return bench.happened(bench.run_id, "gap"); },
+      [&] { return bench.log(); });
+  until("the run has stopped",
+        [&] { return bench.where().state == "held" || bench.where().state == "tripped"; });
+  CHECK_FALSE(bench.cell_is_on());
+  CHECK(bench.truth_with_cell_off().back().switches == 2);
+  CHECK_FALSE(bench.happened(bench.run_id, "step_ended planned"));
+}
+
+TEST_CASE("an instrument that lost its power in a rest does not begin the next step by itself") {
+  Running bench(1, 300, 3000, 300);
+  bench.sim("fault A1 power_cycle for=0.3");
+  until(
+      "the daemon has seen it", [&] { return bench.happened(bench.run_id, "gap"); },
+      [&] { return bench.log(); });
+  bench.until_state("tripped");
+  CHECK(bench.happened(bench.run_id, "tripped power_cycled"));
+  CHECK_FALSE(bench.cell_is_on());
+  CHECK(bench.truth_with_cell_off().back().switches == 2);  // of the charge before
+}
+
+TEST_CASE("another instrument on the same port is refused and nothing is polarised") {
+  Running bench(0);
+  bench.sim("fault A1 serial value=ES4HR99B9999");
+  bench.sim("fault A1 power_cycle for=0.3");
+  bench.until_state("tripped");
+  CHECK_MESSAGE(bench.happened(bench.run_id, "tripped wrong_instrument"), bench.where().why);
+  CHECK(bench.where().why.find("ES4HR99B9999") != std::string::npos);
+  CHECK_FALSE(bench.cell_is_on());
+  CHECK(bench.order(bench.run_id, "reset").find("not confirmed") != std::string::npos);
+  CHECK(bench.truth_with_cell_off().back().switches == 2);
+}
+
+TEST_CASE("a connection that is lost for a while costs a gap, and the step goes on") {
+  Running bench(0, 1500, 600, 300);
+  bench.sim("fault A1 link for=1.5");
+  until(
+      "people are warned", [&] { return std::ranges::count(bench.alarms(), "potentiostat_link") == 1; },
+      [&] { return bench.log(); });
+  CHECK(bench.where().state == "running");
+  CHECK(bench.cell_is_on());
+  until(
+      "the gap is recorded", [&] { return bench.happened(bench.run_id, "gap"); },
+      [&] { return bench.log(); });
+  CHECK(bench.where().state == "running");
+  bench.until_step(1);
+  const auto steps = bench.reader().steps(bench.run_id);
+  REQUIRE(!steps.empty());
+  CHECK(steps[0].end_reason == "planned");
+  CHECK(std::abs(steps[0].summary.duration_s - 1500) <= 1.5);
+  CHECK(bench.truth_with_cell_off().back().switches == 2);
+}

@@ -1,0 +1,139 @@
+// The daemon dies and comes back; the instruments went on, or did not.
+#include "tests/scenario/bench.h"
+
+#include <cmath>
+
+using namespace cambench;
+using namespace cambench::scenario;
+
+namespace {
+
+constexpr double scale = 600;
+
+/// No sample twice, none out of order, and the run's own clock never jumps ahead of the instrument's.
+void check_continuous(const std::vector<store::SampleRow>& rows) {
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    const auto &now = rows[i], &before = rows[i - 1];
+    CHECK(now.seq == before.seq + 1);
+    CHECK(now.test_time >= before.test_time);
+    if (now.sample.step != before.sample.step) continue;
+    const Seconds passed = now.sample.step_time - before.sample.step_time;
+    CHECK(passed > Seconds{0});
+    CHECK(std::abs((now.test_time - before.test_time - passed).count()) < 0.5);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a daemon that was killed in a charge finds its program again and loses only the gap") {
+  Bench bench({.time_scale = scale});
+  bench.recipe("short", short_recipe(1200, 300));
+  bench.start();
+  const std::string run = bench.run("short");
+  bench.until_step(0);
+  bench.kill();
+  CHECK(bench.cell_is_on());
+  bench.start();
+  CHECK(bench.where().step == 0);
+  until("the gap is recorded", [&] { return bench.happened(run, "gap"); });
+  CHECK(bench.where().state == "running");
+  CHECK(bench.cell_is_on());
+  bench.until_state("finished");
+
+  const auto rows = bench.samples(run);
+  check_continuous(rows);
+  const auto steps = bench.reader().steps(run);
+  REQUIRE(steps.size() == 3);
+  for (const auto& step : steps) CHECK(step.end_reason == "planned");
+  CHECK(std::abs(steps[0].summary.duration_s - 1200) <= 1.5);
+  const auto truth = bench.truth_with_cell_off();
+  double charged_Ah = 0;
+  long switches = truth.back().switches;
+  for (const Truth& row : truth) charged_Ah = std::max(charged_Ah, row.charge_Ah);
+  CHECK(std::abs(steps[0].summary.charge.charge_Ah / (charged_Ah - truth.front().charge_Ah) - 1) < 2e-3);
+  CHECK(switches == 4);  // on and off for the charge, on and off for the discharge
+}
+
+TEST_CASE("a daemon that comes back to a running charge watches the pressure again at once") {
+  Bench bench({.time_scale = scale});
+  bench.recipe("long", short_recipe(3000, 300, 1.0));
+  bench.start();
+  const std::string run = bench.run("long");
+  bench.until_step(0);
+  bench.kill();
+  bench.start();
+  until("the gap is recorded", [&] { return bench.happened(run, "gap"); });
+  bench.sim("press A1 burst");
+  bench.until_state("tripped");
+  CHECK_MESSAGE(bench.happened(run, "tripped pressure_lost"), bench.where().why);
+  CHECK_FALSE(bench.truth_with_cell_off().back().cell_on);
+}
+
+TEST_CASE("a daemon that was killed in a rest goes on with it and then with the next step") {
+  Bench bench({.time_scale = scale});
+  bench.recipe("short", short_recipe(300, 900));
+  bench.start();
+  const std::string run = bench.run("short");
+  bench.until_step(1);
+  bench.kill();
+  CHECK_FALSE(bench.cell_is_on());
+  bench.start();
+  bench.until_state("finished");
+  const auto rows = bench.samples(run);
+  check_continuous(rows);
+  CHECK(bench.happened(run, "gap"));
+  const auto steps = bench.reader().steps(run);
+  REQUIRE(steps.size() == 3);
+  CHECK(std::abs(steps[1].summary.duration_s - 900) <= 2.5);
+  for (const auto& step : steps) CHECK(step.end_reason == "planned");
+}
+
+TEST_CASE("a charge that ended while nobody listened is held for a person with the cell open") {
+  Bench bench({.time_scale = scale});
+  bench.recipe("short", short_recipe(600, 300));
+  bench.start();
+  const std::string run = bench.run("short");
+  bench.until_step(0);
+  bench.kill();
+  until("the instrument ends the charge by itself", [&] { return !bench.cell_is_on(); });
+  bench.start();
+  bench.until_state("held");
+  CHECK(bench.happened(run, "gap"));
+  CHECK(bench.where().step == 0);
+  const auto truth = bench.truth_with_cell_off();
+  CHECK(truth.back().switches == 2);  // never on again
+  CHECK(std::abs(truth.back().pressure_MPa - 50) < 2.5);
+  const auto alarms = bench.alarms();
+  CHECK(std::ranges::count(alarms, "interrupted") == 1);
+}
+
+TEST_CASE("a trip is still latched after the daemon was killed") {
+  Bench bench({.time_scale = scale});
+  bench.recipe("long", short_recipe(3000, 300));
+  bench.start();
+  const std::string run = bench.run("long");
+  bench.until_step(0);
+  bench.sim("press A1 burst");
+  bench.until_state("tripped");
+  bench.kill();
+  bench.start();
+  CHECK(bench.where().state == "tripped");
+  CHECK(bench.where().why.starts_with("pressure_lost"));
+  CHECK(bench.order(run, "resume").find("only a held run") != std::string::npos);
+  CHECK(bench.truth_with_cell_off().back().switches == 2);
+}
+
+TEST_CASE("a daemon that is told to stop ends at once and leaves the program to the instrument") {
+  Bench bench({.time_scale = scale});
+  bench.recipe("long", short_recipe(3000, 300));
+  bench.start();
+  bench.run("long");
+  bench.until_step(0);
+  const auto told = std::chrono::steady_clock::now();
+  CHECK(bench.daemon().end(SIGTERM) == 0);
+  const Seconds took = std::chrono::steady_clock::now() - told;
+  MESSAGE("SIGTERM: ended after ", took.count() * 1e3, " ms");
+  CHECK(took < Seconds{5});
+  CHECK(bench.cell_is_on());
+  CHECK(bench.log().find("stopped") != std::string::npos);
+}

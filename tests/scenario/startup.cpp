@@ -1,0 +1,76 @@
+// A start that must be refused: nothing moves, and one sentence says why.
+#include "tests/scenario/bench.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+
+using namespace cambench;
+using namespace cambench::scenario;
+
+namespace {
+
+struct Refusal {
+  int code;
+  std::string said;
+};
+Refusal start_with(const Bench& bench, const fs::path& configuration) {
+  const fs::path output = bench.folder() / "refused.err";
+  Process daemon({Bench::program("cambenchd"), "--config", configuration.string()}, output);
+  const int code = daemon.wait();
+  return {code, contents(output)};
+}
+
+}  // namespace
+
+TEST_CASE("a second daemon on the same store is refused in a sentence, and the first is undisturbed") {
+  Bench bench;
+  bench.recipe("long", short_recipe(1800, 300));
+  bench.start();
+  const std::string run = bench.run("long");
+  bench.until_step(0);
+  const auto refusal = start_with(bench, bench.configuration());
+  CHECK(refusal.code == 1);
+  CHECK_MESSAGE(refusal.said.find("another cambenchd owns this database") != std::string::npos, refusal.said);
+  CHECK(lines_of(refusal.said).size() == 1);
+  const auto so_far = static_cast<int>(bench.samples(run).size());
+  bench.until_step(0, "A1", so_far + 3);
+  CHECK(bench.cell_is_on());
+  CHECK(bench.truth().back().switches == 1);
+}
+
+TEST_CASE("a serial port that another program owns is refused and said to be so") {
+  Bench bench;
+  const int port = ::open((bench.folder() / "A1.tty").c_str(), O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+  REQUIRE(port >= 0);
+  REQUIRE(::flock(port, LOCK_EX | LOCK_NB) == 0);
+  bench.start();
+  const auto trouble = [&] {
+    const auto shown = bench.station().at("potentiostat").at("trouble");
+    return shown.is_string() ? std::string(shown.as_string()) : std::string();
+  };
+  CHECK_MESSAGE(trouble().find("another program owns this device") != std::string::npos, trouble());
+  bench.sim("mount A1 rate ncm-uncoated");
+  bench.recipe("short", short_recipe(600, 300));
+  const auto reply =
+      bench.post("/api/v1/runs", {{"station", "A1"}, {"cell", "R-A1"}, {"recipe", "short"}, {"who", "anna"}});
+  CHECK(reply.status == 409);
+  CHECK(http::complaint(reply).find("another program owns this device") != std::string::npos);
+  ::close(port);
+  until("it is met once it is free", [&] { return trouble().empty(); });
+}
+
+TEST_CASE("mistakes of the configuration are all told with file and line, and nothing is created") {
+  Bench bench;
+  const fs::path file = bench.folder() / "wrong.toml";
+  std::ofstream(file) << "[bench]\nname = \"x\"\ntime_scale = 10\n[store]\npath = \"elsewhere/x.sqlite\"\n"
+                         "[http]\nlisten = \"0.0.0.0:8870\"\ncontrol = \"elsewhere/control.sock\"\n"
+                         "[log]\nfile = \"elsewhere/x.log\"\nlevle = \"info\"\n"
+                         "[[station]]\nname = \"A1\"\n[station.potentiostat]\ndriver = \"telepathy\"\n"
+                         "port = \"/dev/null\"\nserial = \"X\"\n";
+  const auto refusal = start_with(bench, file);
+  CHECK(refusal.code == 1);
+  for (const char* place : {"wrong.toml:3", "wrong.toml:7", "wrong.toml:11", "wrong.toml:15"})
+    CHECK_MESSAGE(refusal.said.find(place) != std::string::npos, place, "\n", refusal.said);
+  CHECK_FALSE(fs::exists(bench.folder() / "elsewhere"));
+  CHECK_FALSE(fs::exists(bench.folder() / "state"));
+}
