@@ -116,7 +116,10 @@ class SerialLink final : public StreamLink<asio::posix::stream_descriptor> {
     }
     error_code error;
     stream_.assign(descriptor, error);
-    if (error) co_return link_fault(address_, "opening", error.message());
+    if (error) {
+      ::close(descriptor);
+      co_return link_fault(address_, "opening", error.message());
+    }
     co_return Result<void>{};
   }
 

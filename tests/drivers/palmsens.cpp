@@ -7,6 +7,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <functional>
+#include <limits>
 
 #include "drivers/sim/cell.h"
 #include "drivers/wire/mscript_program.h"
@@ -294,9 +295,24 @@ TEST_CASE("what is beyond the instrument is refused before anything is sent") {
   REQUIRE(bench.wait_for(bench.driver->identify()));
   PlannedStep step = charge_at_1C();
   CHECK(bench.driver->prepare(step)->complete());
+  const double nan = std::numeric_limits<double>::quiet_NaN();
   SUBCASE("current") { step.current = Ampere(0.3); }
+  SUBCASE("no current") { step.current = Ampere(0); }
+  SUBCASE("a current that is no number") { step.current = Ampere(nan); }
   SUBCASE("potential") { step.until_voltage = Volt(6.5); }
+  SUBCASE("a guard that is no number") { step.guards.cell_max = Volt(nan); }
+  SUBCASE("guards the wrong way round") { std::swap(step.guards.we_max, step.guards.we_min); }
+  SUBCASE("a cutoff behind its guard") { step.until_voltage = Volt(4.2); }
   SUBCASE("no time limit") { step.run_time = Seconds(0); }
+  SUBCASE("a time limit that is no number") { step.run_time = Seconds(nan); }
+  SUBCASE("measurements too far apart to guard anything") { step.sampling = Seconds(120); }
+  SUBCASE("a potential to hold that is missing") { step.kind = PlannedStep::Kind::constant_voltage; }
+  SUBCASE("a full cell to hold, with three electrodes") {
+    step.kind = PlannedStep::Kind::constant_voltage;
+    step.voltage = Volt(3.5);
+    step.limit_on = LimitOn::cell;
+  }
+  SUBCASE("a press step") { step.kind = PlannedStep::Kind::press; }
   CHECK_FALSE(bench.driver->prepare(step));
 }
 
