@@ -243,7 +243,7 @@ Later<void> Palmsens::Conversation::start(PlannedStep step, Marker marker) {
     co_return fail(loaded.error().kind, fmt::format("the program of step {} was not loaded: {}",
                                                     step.index + 1, loaded.error().what));
   // From here on lines belong to it: its first row may come in one piece with the acknowledgement.
-  program_.emplace();
+  program_.emplace(Program{});  // clang does not find the default one of a nested class
   program_->marker = marker;
   program_->known = true;
   program_->serial = settings_.serial;
@@ -678,7 +678,7 @@ void Palmsens::Conversation::tell(Heard what) {
 
 /// Something runs that we did not start, or no longer expected.
 Palmsens::Conversation::Program& Palmsens::Conversation::meet_stranger() {
-  program_.emplace();
+  program_.emplace(Program{});  // clang does not find the default one of a nested class
   program_->pause = settings_.longest_record;
   return *program_;
 }
