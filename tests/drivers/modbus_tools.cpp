@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
@@ -15,6 +16,7 @@
 
 #include "drivers/modbus_press.h"
 #include "drivers/sim/modbus_server.h"
+#include "drivers/sim/register_bank.h"
 #include "tests/drivers/loop.h"
 
 using namespace cambench;
@@ -131,4 +133,93 @@ TEST_CASE("the driver identifies, moves, reads, feeds and vents a press on someb
   CHECK(tests::finish(io, (*press)->hold()));
   CHECK(tests::finish(io, (*press)->vent()));
   CHECK(tests::finish(io, (*press)->read())->pressure == MegaPascal(0));
+}
+
+namespace {
+
+using namespace cambench::wire::modbus;
+
+/// A value that the item can have, not the first and not a round one.
+double some_value(const Item& item) {
+  if (item.write) return item.write->min + 0.4 * (item.write->max - item.write->min);
+  if (item.range) return item.range->first + 0.4 * (item.range->second - item.range->first);
+  return 2;
+}
+
+/// The item's words on the wire for `value`, or nothing for text.
+Words words_of_item(const RegisterMap& map, ItemIndex index, double value) {
+  const Item& item = map.items[index];
+  if (item.type == Type::text) return Words(item.count, 0x4142);
+  if (item.write) return words_for(map, index, value).value();
+  const double raw = (value - item.offset) / item.scale;
+  return encode(item.type == Type::f32 ? raw : std::nearbyint(raw), item.type, item.order).value();
+}
+
+/// mbpoll's name of the item's type, and whether the high word comes first. Its 32-bit numbers are CDAB or ABCD.
+std::string mbpoll_type(const Item& item) {
+  const std::string table = item.table == Table::input ? "3" : "4";
+  const std::string order = item.order == Order::abcd ? " -B" : "";
+  if (item.type == Type::text) return "-t " + table + ":hex";
+  if (item.type == Type::u16 || item.type == Type::i16) return "-t " + table;
+  return "-t " + table + (item.type == Type::f32 ? ":float" : ":int") + order;
+}
+
+/// The number after "[address]:" in mbpoll's output; for a 16-bit register with the sign in brackets, that one.
+std::optional<double> number_in(const std::string& output, const Item& item) {
+  const auto at = output.find("[" + std::to_string(item.address) + "]:");
+  if (at == std::string::npos) return std::nullopt;
+  const std::string line = output.substr(at, output.find('\n', at) - at);
+  const auto bracket = line.find('(');
+  const auto from = item.type == Type::i16 && bracket != std::string::npos ? bracket + 1 : line.find(':') + 1;
+  return std::stod(line.substr(from));
+}
+
+/// Every item of a shipped map, on a device that serves its registers, read by somebody else's program.
+void read_by_mbpoll(const std::string& name, bool tcp) {
+  const auto map = find_register_map(name);
+  REQUIRE_MESSAGE(map, map.error().what);
+  if (tcp ? !map->tcp : !map->rtu) return;
+  sim::RegisterBank bank;
+  for (const Block& block : map->blocks) bank.put(block.address, Words(block.count, 0));
+  for (ItemIndex i = 0; i < map->items.size(); ++i)
+    bank.put(map->items[i].address, words_of_item(*map, i, some_value(map->items[i])));
+
+  asio::io_context io;
+  std::optional<sim::ModbusTcpServer> gateway;
+  std::optional<sim::ModbusRtuServer> line;
+  std::string where;
+  if (tcp) {
+    gateway.emplace(io.get_executor(), sim::Units{{1, &bank}});
+    where = "-m tcp -p " + std::to_string(gateway->port()) + " 127.0.0.1";
+  } else {
+    line.emplace(io.get_executor(), sim::Units{{1, &bank}});
+    where = "-m rtu -b 19200 -P none " + line->path();
+  }
+  for (const Item& item : map->items) {
+    const auto output = output_beside(io, "mbpoll -0 -1 -a 1 -c 1 -r " + std::to_string(item.address) + " " +
+                                              mbpoll_type(item) + " " + where);
+    if (item.type == Type::text) {
+      CHECK_MESSAGE(output.find("0x4142") != std::string::npos, name << " " << item.name << ": " << output);
+      continue;
+    }
+    const auto raw = number_in(output, item);
+    REQUIRE_MESSAGE(raw, name << " " << item.name << ": " << output);
+    const double resolution = std::max(
+        {std::abs(item.scale), item.write ? item.write->step : 0.0, 1e-6 * std::abs(some_value(item))});
+    CHECK_MESSAGE(std::abs(*raw * item.scale + item.offset - some_value(item)) <= resolution,
+                  name << " " << item.name << ": " << output);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("every item of every shipped map reads the same to mbpoll, over TCP and over a serial line") {
+  if (!there_is("mbpoll", "command -v mbpoll")) return;
+  int maps = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(CAMBENCH_SOURCE "/drivers/maps")) {
+    if (entry.path().extension() != ".toml") continue;
+    ++maps;
+    for (const bool tcp : {true, false}) read_by_mbpoll(entry.path().stem(), tcp);
+  }
+  CHECK(maps >= 6);
 }
