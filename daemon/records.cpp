@@ -1,5 +1,7 @@
 #include "daemon/records.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <array>
 
@@ -103,6 +105,31 @@ bool worth_storing(const PressureSample& sample, const std::optional<PressureSam
   if (sample.target != last->target) return true;
   if (sample.pressure && abs(*sample.pressure - *last->pressure) > MegaPascal(0.2)) return true;
   return sample.at.steady - last->at.steady >= std::chrono::seconds(1);
+}
+
+std::vector<store::Row> of_proof_test(const proof::ProofTest& test, const std::string& station,
+                                      const std::string& who, Stamp at) {
+  std::vector<store::Row> rows;
+  std::string outcome = test.passed() ? "passed" : "failed";
+  for (const proof::Finding& finding : test.findings()) {
+    rows.push_back(
+        store::EventRow{.run = {},
+                        .station = station,
+                        .kind = "proof_test",
+                        .step = {},
+                        .reason = std::string(name(finding.verdict)),
+                        .cause = std::string(finding.step),
+                        .text = fmt::format("expected: {}; seen: {}", finding.expected, finding.seen),
+                        .who = who,
+                        .elapsed = {},
+                        .test_time = {},
+                        .at = at});
+    if (finding.verdict == proof::Verdict::failed)
+      outcome += fmt::format("; {}: {}", finding.step, finding.seen);
+  }
+  rows.push_back(store::AuditRow{
+      .who = who, .act = "press test", .target = station, .reason = {}, .outcome = outcome, .at = at.wall});
+  return rows;
 }
 
 std::string to_json(const CellSpec& cell) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/sequencer/proof_test.h"
 #include "daemon/sequencer/sequencer.h"
 #include "daemon/store/reader.h"
 #include "daemon/store/rows.h"
@@ -32,6 +33,10 @@ store::Row of_pressure(const PressureSample& sample, const std::string& station,
 /// the trouble, and always under a time scale.
 bool worth_storing(const PressureSample& sample, const std::optional<PressureSample>& last,
                    double time_scale);
+
+/// The dated record of a proof test: one event a step, and the audit of its verdict.
+std::vector<store::Row> of_proof_test(const proof::ProofTest& test, const std::string& station,
+                                      const std::string& who, Stamp at);
 
 /// A cell as it was configured when its run began; keys as in the configuration.
 std::string to_json(const CellSpec& cell);

@@ -156,6 +156,8 @@ void Runner::carry_out(http::Order order, Done done) {
     return start_run(*what, order.who, std::move(audited));
   if (const auto* what = std::get_if<http::Order::ForRun>(&order.what))
     return order_run(*what, order, std::move(audited));
+  if (const auto* what = std::get_if<http::Order::TestPress>(&order.what))
+    return test_press(*what, order.who, std::move(audited));
   acknowledge(std::get<http::Order::Acknowledge>(order.what).alarm, order.who, std::move(audited));
 }
 
@@ -207,6 +209,12 @@ void Runner::order_run(const http::Order::ForRun& what, const http::Order& order
   done(what.run);
 }
 
+void Runner::test_press(const http::Order::TestPress& what, const std::string& who, Done done) {
+  Station* on = station(what.station);
+  if (!on) return done(fail(Fault::Kind::refused, fmt::format("there is no station \"{}\"", what.station)));
+  done(on->test_press(what.target, who));
+}
+
 void Runner::acknowledge(std::int64_t alarm, const std::string& who, Done done) {
   auto row = alarms_.acknowledge(alarm, who, std::chrono::system_clock::now());
   if (!row) return done(fail(row.error()));
@@ -232,6 +240,9 @@ void Runner::audit(const http::Order& order, const Result<std::string>& outcome)
               : run->what == What::abort  ? "abort"
                                           : "reset";
     row.target = run->run;
+  } else if (const auto* test = std::get_if<http::Order::TestPress>(&order.what)) {
+    row.act = fmt::format("press test to {:g} MPa", test->target.value());
+    row.target = test->station;
   } else {
     row.act = "acknowledge";
     row.target = std::to_string(std::get<http::Order::Acknowledge>(order.what).alarm);

@@ -47,6 +47,7 @@ class Runner final : public http::Api {
 
   void start_run(const http::Order::StartRun& what, const std::string& who, Done done);
   void order_run(const http::Order::ForRun& what, const http::Order& order, Done done);
+  void test_press(const http::Order::TestPress& what, const std::string& who, Done done);
   void acknowledge(std::int64_t alarm, const std::string& who, Done done);
   [[nodiscard]] Result<RunInfo> prepare(const http::Order::StartRun& what) const;
   [[nodiscard]] Station* station(const std::string& name);

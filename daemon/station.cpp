@@ -10,6 +10,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "daemon/press_test.h"
 #include "daemon/records.h"
 
 namespace cambench {
@@ -96,6 +97,8 @@ std::optional<std::string> unfit(const Plan& plan, const Station::Instruments& i
 void Station::begin(RunInfo info, std::function<void(Result<void>)> done) {
   if (busy())
     return done(fail(Fault::Kind::refused, fmt::format("{} is busy with {}", name_, active_->info.id)));
+  if (proving())
+    return done(fail(Fault::Kind::refused, fmt::format("the press of {} is being tested", name_)));
   if (info.plan->needs_cell && instruments_.potentiostat && !potentiostat_identity_)
     return done(fail(Fault::Kind::refused, "the potentiostat has not answered: " + potentiostat_trouble_));
   if (auto why = unfit(*info.plan, instruments_)) return done(fail(Fault::Kind::refused, *why));
@@ -461,6 +464,13 @@ status::Instrument instrument_of(std::string driver, bool simulated, const std::
   return shown;
 }
 
+status::ProofTest proof_status(const proof::ProofTest& test, const std::string& who, WallTime started) {
+  status::ProofTest shown{who, !test.over() ? "running" : test.passed() ? "passed" : "failed", started, {}};
+  for (const auto& it : test.findings())
+    shown.steps.push_back({std::string(it.step), it.expected, it.seen, std::string(name(it.verdict))});
+  return shown;
+}
+
 std::string why(const sequencer::Phase& phase) {
   if (const auto* held = std::get_if<sequencer::phase::Held>(&phase)) return held->why;
   if (const auto* tripped = std::get_if<sequencer::phase::Tripped>(&phase))
@@ -555,6 +565,7 @@ status::Station Station::status(Instant now) const {
     shown.pressure_target =
         status::reading(last_pressure_->target, last_pressure_->at, now, rules_.press_stale);
   }
+  if (proof_) shown.press_test = proof_status(proof_->test, proof_->who, proof_->started);
   if (!active_) return shown;
   shown.run = run_status();
   const auto* step = sequencer::current_step(active_->run);
@@ -580,6 +591,10 @@ asio::awaitable<void> Station::poll_press() {
   int failures = press_failures_until_reintroduced;
   for (;;) {
     timer.expires_after(poll_period);
+    if (proving()) {  // the test reads by itself, and needs silence for the watchdog
+      co_await prove_press();
+      continue;
+    }
     if (failures >= press_failures_until_reintroduced) {
       const auto known = co_await instruments_.press->identify();
       if (known) {
@@ -621,6 +636,39 @@ asio::awaitable<void> Station::feed_watchdog() {
   if (trouble != watchdog_trouble_ && !trouble.empty())  // one line at the change, none while it lasts
     journal_.warning(name_, active_ ? active_->info.id : "", "press watchdog: " + trouble);
   watchdog_trouble_ = trouble;
+}
+
+Result<std::string> Station::test_press(MegaPascal target, const std::string& who) {
+  const auto refuse = [](std::string why) { return fail(Fault::Kind::refused, std::move(why)); };
+  if (!instruments_.press) return refuse(name_ + " has no press");
+  if (busy())
+    return refuse(fmt::format("{} is on {}; a press is tested when it is empty", active_->info.id, name_));
+  if (proving()) return refuse(fmt::format("the press of {} is being tested already", name_));
+  if (!press_trouble_.empty()) return refuse("the press does not answer: " + press_trouble_);
+  const auto setting = proof_setting(instruments_.press->limits(), target);
+  if (!setting) return fail(setting.error());
+  proof_.emplace(proof::ProofTest(*setting), who, std::chrono::system_clock::now());
+  const std::string will_move = proof::warning(*setting);
+  journal_.warning(name_, "", fmt::format("proof test of the press by {}: {}", who, will_move));
+  return will_move;
+}
+
+asio::awaitable<void> Station::prove_press() {
+  co_await cambench::carry_out(executor_, *instruments_.press, proof_->test,
+                               [this](const PressureSample& sample) { pressure_read(sample); });
+  const auto& test = proof_->test;
+  for (const auto& finding : test.findings())
+    if (finding.verdict == proof::Verdict::failed)
+      journal_.alarm(name_, "", fmt::format("proof test: {}: {}", finding.step, finding.seen));
+  journal_.info(name_, "",
+                test.passed() ? "proof test of the press passed" : "proof test of the press failed");
+  store_.commit(records::of_proof_test(test, name_, proof_->who, now_stamp()),
+                [executor = executor_, this](Result<void> kept) {
+                  if (kept) return;
+                  asio::post(executor, [this, kept] {
+                    journal_.alarm(name_, "", "the proof test is not recorded: " + kept.error().what);
+                  });
+                });
 }
 
 void Station::pressure_read(PressureSample sample) {

@@ -21,6 +21,7 @@
 #include "daemon/alarms.h"
 #include "daemon/config.h"
 #include "daemon/journal.h"
+#include "daemon/sequencer/proof_test.h"
 #include "daemon/sequencer/sequencer.h"
 #include "daemon/store/reader.h"
 #include "daemon/store/store.h"
@@ -75,6 +76,10 @@ class Station {
   /// An operator's order; the refusal of the sequencer comes back.
   Result<void> order(const event::Ordered& order);
 
+  /// Begins the proof test of the press, which must be empty; refused while a run is on the station or the press
+  /// does not answer. Says what will move. The result goes into the store and the status.
+  Result<std::string> test_press(MegaPascal target, const std::string& who);
+
   /// Called when a run on this station has finished, after that is durable.
   std::function<void(const std::string& run)> on_finished;
 
@@ -100,6 +105,7 @@ class Station {
   boost::asio::awaitable<void> meet_potentiostat();
   boost::asio::awaitable<void> poll_press();
   boost::asio::awaitable<void> feed_watchdog();
+  boost::asio::awaitable<void> prove_press();
   boost::asio::awaitable<void> tick();
   void heard(Heard&& what);
   void measured(const Sample& sample);
@@ -148,6 +154,14 @@ class Station {
   std::string potentiostat_trouble_ = not_met, press_trouble_ = not_met, watchdog_trouble_;
   std::optional<PressureSample> last_pressure_;
   std::optional<PressureSample> last_stored_pressure_;
+
+  struct PressProof {
+    proof::ProofTest test;
+    std::string who;
+    WallTime started;
+  };
+  std::optional<PressProof> proof_;  ///< the last one, or the one that runs
+  [[nodiscard]] bool proving() const { return proof_ && !proof_->test.over(); }
 };
 
 }  // namespace cambench

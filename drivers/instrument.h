@@ -112,7 +112,9 @@ class Potentiostat {
 struct PressLimits {
   MegaPascal max_target{0};
   double max_rate_MPa_per_s = 0.0;
-  bool watchdog = false;  ///< the controller makes safe by itself when nobody feeds it
+  bool watchdog = false;                  ///< the controller makes safe by itself when nobody feeds it
+  std::optional<Seconds> watchdog_after;  ///< so long after the last feeding; empty: the device's own setting
+  std::string watchdog_action;            ///< what it then does: "hold", "vent" or "zero"
 };
 
 class Press {

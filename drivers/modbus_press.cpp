@@ -211,11 +211,28 @@ Later<std::string> ModbusPress::read_text(std::optional<ItemIndex> item) {
   co_return text_of(map_, *item, block_around(*item), *words);
 }
 
+namespace {
+
+/// The time that arming writes to the device, when it writes one.
+std::optional<Seconds> armed_time(const RegisterMap& map) {
+  for (const WriteStep& step : map.watchdog->arm)
+    for (std::size_t i = 0; i < std::min(step.items.size(), step.values.size()); ++i)
+      if (const auto& unit = map.items[step.items[i]].unit; unit.kind == wire::modbus::Unit::Kind::time)
+        return Seconds(step.values[i] * unit.factor);
+  return std::nullopt;
+}
+
+}  // namespace
+
 PressLimits ModbusPress::limits() const {
   PressLimits limits;
   if (map_.target) limits.max_target = map_.to_pressure(*map_.target, map_.items[*map_.target].write->max);
   if (map_.ramp) limits.max_rate_MPa_per_s = map_.ramp->max_MPa_per_s;
   limits.watchdog = map_.watchdog.has_value();
+  if (map_.watchdog) {
+    limits.watchdog_after = armed_time(map_);
+    limits.watchdog_action = map_.watchdog->action;
+  }
   return limits;
 }
 

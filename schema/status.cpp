@@ -51,6 +51,16 @@ void write_readings(JsonWriter& json, const Station& station) {
   json.field("samples", station.samples).field("polls_missed", station.polls_missed);
 }
 
+void write(JsonWriter& json, const ProofTest& test) {
+  json.object().field("who", test.who).field("state", test.state).field("started", test.started);
+  json.key("steps").array();
+  for (const ProofStep& it : test.steps) {
+    json.object().field("step", it.step).field("expected", it.expected);
+    json.field("seen", it.seen).field("verdict", it.verdict).end_object();
+  }
+  json.end_array().end_object();
+}
+
 void write(JsonWriter& json, const Instrument& instrument) {
   json.object();
   json.field("driver", instrument.driver).field("maker", instrument.maker).field("model", instrument.model);
@@ -94,6 +104,7 @@ void write(JsonWriter& json, const Station& station) {
   write_or_null(json, "potentiostat", station.potentiostat);
   write_or_null(json, "press", station.press);
   write_or_null(json, "run", station.run);
+  write_or_null(json, "press_test", station.press_test);
   json.end_object();
 }
 

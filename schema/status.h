@@ -80,6 +80,16 @@ struct Run {
   std::optional<Volt> reference_vs_li;  ///< offset of the reference electrode to Li+/Li
 };
 
+/// The last proof test of a press, or the one that runs.
+struct ProofStep {
+  std::string step, expected, seen, verdict;  ///< "passed" "failed" "not tried" "not there"
+};
+struct ProofTest {
+  std::string who, state;  ///< "running" "passed" "failed"
+  WallTime started{};
+  std::vector<ProofStep> steps;
+};
+
 struct Station {
   std::string name;
   std::optional<Instrument> potentiostat, press;
@@ -89,6 +99,7 @@ struct Station {
   Reading<Ampere> current;
   Reading<MegaPascal> pressure, pressure_target;
   std::uint64_t samples = 0, polls_missed = 0;  ///< since the daemon came up
+  std::optional<ProofTest> press_test;          ///< none since the daemon came up
 };
 
 struct Alarm {

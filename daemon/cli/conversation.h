@@ -1,5 +1,6 @@
 // What the verbs that need a running daemon share: where it is, one question, and the answer as a tree.
 #pragma once
+#include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <optional>
 #include <string>
@@ -40,6 +41,7 @@ class View {
     if (!value_ || !value_->is_number()) return std::nullopt;
     return value_->to_number<double>();
   }
+  [[nodiscard]] std::string json() const { return value_ ? boost::json::serialize(*value_) : "null"; }
   [[nodiscard]] bool flag() const { return value_ && value_->is_bool() && value_->get_bool(); }
   [[nodiscard]] std::vector<View> list() const {
     std::vector<View> views;

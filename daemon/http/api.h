@@ -29,7 +29,11 @@ struct Order {
   struct Acknowledge {
     std::int64_t alarm = 0;
   };
-  std::variant<StartRun, ForRun, Acknowledge> what;
+  struct TestPress {  ///< the proof test of a press that somebody has looked at: it is empty
+    std::string station;
+    MegaPascal target{1};
+  };
+  std::variant<StartRun, ForRun, Acknowledge, TestPress> what;
   std::string who;     ///< as the person says
   std::string peer;    ///< as the kernel says: "uid 1000, pid 4711"
   std::string reason;  ///< may be empty, but not for a reset

@@ -34,6 +34,7 @@ Way study_file(const Asked&);
 Way start_run(const Asked&);
 Way order_for_run(const Asked&);
 Way acknowledge(const Asked&);
+Way test_press(const Asked&);
 
 // routes.cpp
 Response json(JsonWriter&& writer);

@@ -128,6 +128,27 @@ Way acknowledge(const Asked& asked) {
   return order;
 }
 
+// The order is the person's word that the press is empty; without it the answer says what would move.
+Way test_press(const Asked& asked) {
+  const auto form = read_form(asked.request, {"who", "reason", "target_MPa", "empty"});
+  if (!form.trouble.empty()) return bad_form(form.trouble);
+  if (form["who"].empty()) return bad_form("A press moves on a named person's word: it needs \"who\".");
+  const std::string target = form["target_MPa"].empty() ? "1" : form["target_MPa"];
+  double target_MPa = 0;
+  const auto [end, error] = std::from_chars(target.data(), target.data() + target.size(), target_MPa);
+  if (error != std::errc() || end != target.data() + target.size() || !(target_MPa > 0 && target_MPa < 1e4))
+    return bad_form(fmt::format("\"target_MPa\" must be a pressure above 0, found \"{}\".", target));
+  if (form["empty"] != "yes")
+    return bad_form(
+        fmt::format("The press of {} would move to {:g} MPa, hold, be left alone until its own watchdog "
+                    "acts, and vent. \"empty\": \"yes\" says that somebody has looked: nothing is in "
+                    "it, and nobody's hand is near.",
+                    asked.places[0], target_MPa));
+  auto order = order_of(asked.request, form);
+  order.what = Order::TestPress{asked.places[0], MegaPascal(target_MPa)};
+  return order;
+}
+
 Response answered(const Order& order, const Result<std::string>& result) {
   if (!result)
     return problem(status_of(result.error().kind), "The order was not carried out",
@@ -140,9 +161,12 @@ Response answered(const Order& order, const Result<std::string>& result) {
   if (for_run != nullptr) writer.field("run", for_run->run);
   if (const auto* of_alarm = std::get_if<Order::Acknowledge>(&order.what))
     writer.field("alarm", of_alarm->alarm);
+  const auto* test = std::get_if<Order::TestPress>(&order.what);
+  if (test != nullptr) writer.field("station", test->station).field("warning", *result);
   writer.field("who", order.who).end_object();
   auto response = json(std::move(writer));
   response.cache = "no-store";
+  if (test != nullptr) response.status = 202;  // it takes a minute; the status shows how far it is
   if (started) {
     response.status = 201;
     response.headers.emplace_back("Location", "/api/v1/runs/" + *result);

@@ -58,6 +58,7 @@ constexpr Route table[] = {
     {"POST", "/api/v1/runs", start_run},
     {"POST", "/api/v1/runs/{run}/{order}", order_for_run},
     {"POST", "/api/v1/alarms/{alarm}/acknowledge", acknowledge},
+    {"POST", "/api/v1/stations/{station}/press-test", test_press},
     {"GET", "/", front_page},
     {"GET", "/{file}", page_file},
     {"GET", "/dygraphs/{file}", dygraphs_file},

@@ -397,6 +397,29 @@ TEST_CASE("in metrics a stale number has no line, its device is down, and pressu
   CHECK(text.find("cambench_station_state{station=\"A2\",state=\"running\"} 0\n") != text.npos);
 }
 
+TEST_CASE(
+    "a press is tested on a named person's word that it is empty, and the answer says what would move") {
+  Bench bench;
+  const std::string target = "/api/v1/stations/A4/press-test";
+  const auto order =
+      std::get<Order>(bench.order(target, R"({"who":"anna","empty":"yes","target_MPa":"2.5"})"));
+  CHECK(std::get<Order::TestPress>(order.what).station == "A4");
+  CHECK(std::get<Order::TestPress>(order.what).target == MegaPascal(2.5));
+  CHECK(answered(order, std::string("it will move")).status == 202);
+  CHECK(answered(order, fail(Fault::Kind::refused, "r1 is on A4")).status == 409);
+  const auto by_default = std::get<Order>(bench.order(target, R"({"who":"anna","empty":"yes"})"));
+  CHECK(std::get<Order::TestPress>(by_default.what).target == MegaPascal(1));
+
+  const auto refused = [&](std::string body) {
+    return detail(std::get<Response>(bench.order(target, std::move(body))));
+  };
+  CHECK(refused(R"({"who":"anna"})").starts_with("The press of A4 would move to 1 MPa, hold,"));
+  CHECK(refused(R"({"empty":"yes"})").find("a named person's word") != std::string::npos);
+  for (const auto* number : {"0", "-1", "nan", "inf", "1e9", "1 MPa", "x"})
+    CHECK(refused(fmt::format(R"({{"who":"anna","empty":"yes","target_MPa":"{}"}})", number))
+              .find("must be a pressure") != std::string::npos);
+}
+
 TEST_CASE("metrics tell how every instrument's conversations went") {
   auto bench = fixture::bench();
   auto& press = *bench.stations[0].press;
