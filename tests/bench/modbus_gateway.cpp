@@ -95,7 +95,7 @@ int main(int count, char** words) {
     if (answer_ms > 0) static_cast<void>(machines.back()->inject(fmt::format("delay:s={}", answer_ms / 1e3)));
   }
   sim::ModbusTcpServer server(gateway_io.get_executor(), served);
-  const auto work = asio::make_work_guard(gateway_io);
+  const auto work = asio::make_work_guard(gateway_io), own_work = asio::make_work_guard(io);
   std::thread gateway([&] { gateway_io.run(); });
   clockid_t gateway_clock{};
   pthread_getcpuclockid(gateway.native_handle(), &gateway_clock);
