@@ -184,9 +184,8 @@ TEST_CASE("masks that are empty, overlap or belong to another image are refused"
 }
 
 TEST_CASE("a region of image files is compared ion by ion, and written as a table") {
-  const auto folder =
-      std::filesystem::temp_directory_path() / fmt::format("cambench-parts-{}", std::size_t(&shape));
-  std::filesystem::create_directories(folder);
+  auto pattern = (std::filesystem::temp_directory_path() / "cambench-parts-XXXXXX").string();
+  const std::filesystem::path folder = ::mkdtemp(pattern.data());
   SplitMix64 random(4);
   const auto write = [&](const std::string& label, int id, const Image& image) {
     std::ofstream file(folder / fmt::format("spot (1) ({}) - {}.txt", id, label));
