@@ -115,21 +115,32 @@ void Runner::recover(store::Reader& reader) {
 
   for (const auto& stored : reader.unfinished_runs()) {
     Station* on = station(stored.station);
-    const http::Order::StartRun what{stored.station, stored.cell.value_or(""), stored.recipe};
-    auto info = prepare(what);
-    if (!on || !info || info->plan->recipe_hash != stored.recipe_hash) {
+    auto info = as_started(stored);
+    if (!on) info = fail(Fault::Kind::refused, "its station is not in the configuration");
+    if (!info) {
       journal_.alarm(stored.station, stored.id,
                      fmt::format("cannot be taken up again: {}; it stays as it is until somebody decides",
-                                 !on    ? "its station is not in the configuration"
-                                 : info ? "the recipe or the cell was changed"
-                                        : info.error().what));
+                                 info.error().what));
       continue;
     }
-    info->id = stored.id;
-    info->who = stored.who;
-    info->started = stored.started;
     on->recover(std::move(*info), left_of(reader, stored.id));
   }
+}
+
+/// What the store says was started: a recipe file that was edited since means later runs.
+Result<RunInfo> Runner::as_started(const store::StoredRun& stored) const {
+  const auto recipe = read_recipe(stored.recipe_text, stored.id + ".json");
+  if (!recipe) return fail(recipe.error());
+  auto info = prepare({stored.station, stored.cell.value_or(""), stored.recipe}, *recipe);
+  if (!info) return fail(info.error());
+  if (info->plan->recipe_hash != stored.recipe_hash)
+    return fail(Fault::Kind::refused, "this program understands its recipe differently");
+  if (info->cell_json != stored.cell_json.value_or(""))
+    return fail(Fault::Kind::refused, "its cell was changed in the configuration");
+  info->id = stored.id;
+  info->who = stored.who;
+  info->started = stored.started;
+  return info;
 }
 
 // ---- orders -----------------------------------------------------------------------------------------------
@@ -161,16 +172,14 @@ void Runner::carry_out(http::Order order, Done done) {
   acknowledge(std::get<http::Order::Acknowledge>(order.what).alarm, order.who, std::move(audited));
 }
 
-Result<RunInfo> Runner::prepare(const http::Order::StartRun& what) const {
-  const auto recipe = config::find_recipe(bench_, what.recipe);
-  if (!recipe) return fail(recipe.error());
+Result<RunInfo> Runner::prepare(const http::Order::StartRun& what, const Recipe& recipe) const {
   RunInfo info;
   info.recipe = what.recipe;
-  info.recipe_text = to_json(*recipe);
+  info.recipe_text = to_json(recipe);
   const CellSpec* cell = what.cell.empty() ? nullptr : bench_.cell(what.cell);
   if (!what.cell.empty() && !cell)
     return fail(Fault::Kind::refused, fmt::format("there is no cell \"{}\" in the configuration", what.cell));
-  auto planned = plan(*recipe, cell ? std::optional(*cell) : std::nullopt);
+  auto planned = plan(recipe, cell ? std::optional(*cell) : std::nullopt);
   if (!planned) return fail(planned.error());
   info.plan = std::make_shared<const Plan>(std::move(*planned));
   if (cell) {
@@ -189,7 +198,9 @@ void Runner::start_run(const http::Order::StartRun& what, const std::string& who
       if (other.get() != on && other->busy() && other->cell_id() == what.cell)
         return done(
             fail(Fault::Kind::refused, fmt::format("cell {} is in station {}", what.cell, other->name())));
-  auto info = prepare(what);
+  const auto recipe = config::find_recipe(bench_, what.recipe);
+  if (!recipe) return done(fail(recipe.error()));
+  auto info = prepare(what, *recipe);
   if (!info) return done(fail(info.error()));
   info->id = run_id(++last_run_);
   info->who = who;

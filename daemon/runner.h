@@ -49,7 +49,8 @@ class Runner final : public http::Api {
   void order_run(const http::Order::ForRun& what, const http::Order& order, Done done);
   void test_press(const http::Order::TestPress& what, const std::string& who, Done done);
   void acknowledge(std::int64_t alarm, const std::string& who, Done done);
-  [[nodiscard]] Result<RunInfo> prepare(const http::Order::StartRun& what) const;
+  [[nodiscard]] Result<RunInfo> prepare(const http::Order::StartRun& what, const Recipe& recipe) const;
+  [[nodiscard]] Result<RunInfo> as_started(const store::StoredRun& stored) const;
   [[nodiscard]] Station* station(const std::string& name);
   [[nodiscard]] Station* station_of_run(const std::string& run);
   void audit(const http::Order& order, const Result<std::string>& outcome);
