@@ -601,6 +601,8 @@ asio::awaitable<void> Station::poll_press() {
         if (!press_trouble_.empty())
           journal_.info(name_, "",
                         fmt::format("press is {} {}, serial {}", known->maker, known->model, known->serial));
+        if (!instruments_.potentiostat && press_trouble_ == not_met)  // nobody else says that we are back
+          happen(event::Restarted{event::Restarted::Found::idle, std::nullopt});
         press_identity_ = *known;
         press_trouble_.clear();
         failures = 0;

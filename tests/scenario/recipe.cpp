@@ -9,7 +9,7 @@ using namespace cambench::scenario;
 
 TEST_CASE(
     "a recipe runs from start to finished with its first and last points and the charge that really flowed") {
-  Bench bench({.time_scale = 600});
+  Bench bench({.time_scale = 1000});
   bench.recipe("short", short_recipe(1800, 300));
   bench.start();
   const std::string run = bench.run("short");

@@ -107,6 +107,40 @@ TEST_CASE("a charge that ended while nobody listened is held for a person with t
   CHECK(std::ranges::count(alarms, "interrupted") == 1);
 }
 
+TEST_CASE("a run goes on as it was started, whatever became of its recipe file") {
+  Bench bench({.time_scale = scale});
+  bench.recipe("short", short_recipe(1200, 300));
+  bench.start();
+  const std::string run = bench.run("short");
+  bench.until_step(0);
+  bench.kill();
+  bench.recipe("short", "this is no recipe any more");
+  bench.start();
+  bench.until_state("finished");
+  CHECK(bench.reader().steps(run).size() == 3);
+}
+
+TEST_CASE("a pressing that was interrupted waits for a person, on a station with nothing but a press") {
+  Bench bench({.time_scale = scale});
+  std::string text = contents(bench.configuration());
+  const auto from = text.find("  [station.potentiostat]"), to = text.find("  [station.press]");
+  text.erase(from, to - from);
+  std::ofstream(bench.configuration()) << text;
+  bench.start();
+  const auto reply =
+      bench.post("/api/v1/runs", {{"station", "A1"}, {"recipe", "pelletise"}, {"who", "anna"}});
+  REQUIRE(reply.status == 201);
+  bench.until_state("running");
+  bench.kill();
+  bench.start();
+  bench.until_state("held");
+  const std::string run = bench.where().run;
+  CHECK(bench.order(run, "resume").empty());
+  bench.until_state("finished");
+  CHECK(bench.happened(run, "gap"));
+  CHECK(bench.happened(run, "step_ended planned"));
+}
+
 TEST_CASE("a trip is still latched after the daemon was killed") {
   Bench bench({.time_scale = scale});
   bench.recipe("long", short_recipe(3000, 300));
