@@ -249,9 +249,11 @@ class Reader {
 
   Potentiostat read_potentiostat(Fields& fields, const std::string& station) {
     Potentiostat potentiostat;
-    fields.require("driver", "\"methodscript\"");
+    fields.require("driver", "\"methodscript\" or \"keithley\"");
     potentiostat.driver =
-        fields.choice<std::string>("driver", {{"methodscript", "methodscript"}}).value_or("");
+        fields.choice<std::string>("driver", {{"methodscript", "methodscript"}, {"keithley", "keithley"}})
+            .value_or("");
+    if (potentiostat.driver == "keithley") read_source_measure_unit(fields, potentiostat);
     potentiostat.port = port(fields);
     fields.require("serial", "the serial number that the instrument must answer with");
     potentiostat.serial = fields.text("serial").value_or("");
@@ -264,6 +266,18 @@ class Reader {
                    "expected the serial number that the instrument must answer with, found nothing");
     fields.finish();
     return potentiostat;
+  }
+
+  static void read_source_measure_unit(Fields& fields, Potentiostat& unit) {
+    unit.polarity = static_cast<int>(fields.whole("polarity", -1, 1).value_or(1));
+    if (unit.polarity == 0)
+      fields.wrong("polarity", "expected 1, or -1 when WE is on the low leads, found 0");
+    unit.sense =
+        fields.choice<std::string>("sense", {{"cell", "cell"}, {"we_vs_re", "we_vs_re"}}).value_or("");
+    unit.method = fields
+                      .choice<std::string>("method", {{"voltage_source", "voltage_source"},
+                                                      {"current_source", "current_source"}})
+                      .value_or("voltage_source");
   }
 
   Press read_press(Fields& fields, const std::string& station) {

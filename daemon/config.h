@@ -26,10 +26,14 @@ struct Port {
 };
 
 struct Potentiostat {
-  std::string driver;  ///< "methodscript"
+  std::string driver;  ///< "methodscript" or "keithley"
   Port port;
   std::string serial;  ///< the instrument must answer with this one
   bool simulated = false;
+  // of a source-measure unit (keithley), which has one pair of sense leads
+  int polarity = 1;    ///< -1: WE is on the low leads
+  std::string sense;   ///< "cell" or "we_vs_re"; empty: nobody has said
+  std::string method;  ///< "voltage_source" or "current_source"
 };
 
 struct Press {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "drivers/keithley.h"
 #include "drivers/link/address.h"
 #include "drivers/link/byte_link.h"
 #include "drivers/modbus_press.h"
@@ -24,6 +25,26 @@ Result<std::unique_ptr<Potentiostat>> make_palmsens(const Executor& executor,
   return std::make_unique<Palmsens>(
       executor, link::make_link(executor, *address),
       PalmsensSettings{.serial = options.serial, .time_scale = options.time_scale});
+}
+
+Result<std::unique_ptr<Potentiostat>> make_keithley(const Executor& executor,
+                                                    const PotentiostatOptions& options) {
+  constexpr std::uint16_t dead_socket_port = 5030;
+  const auto address = link::parse_address(options.port);
+  if (!address) return fail(address.error());
+  if (!address->tcp())
+    return fail(Fault::Kind::input,
+                fmt::format("the driver keithley speaks TCP: expected \"tcp://host:5025\", found \"{}\"",
+                            options.port));
+  link::Address dead_socket = *address;
+  dead_socket.port = dead_socket_port;
+  KeithleySettings settings{.serial = options.serial, .time_scale = options.time_scale};
+  settings.polarity = options.polarity;
+  if (!options.sense.empty()) settings.sense = options.sense == "cell" ? LimitOn::cell : LimitOn::we_vs_re;
+  if (options.method == "current_source")
+    settings.charge = settings.discharge = wire::scpi::Method::current_source;
+  return std::make_unique<Keithley>(executor, link::make_link(executor, *address),
+                                    link::make_link(executor, dead_socket), settings);
 }
 
 Result<std::unique_ptr<Press>> make_modbus(const Executor& executor, const PressOptions& options) {
@@ -47,7 +68,8 @@ struct Driver {
   Result<std::unique_ptr<Instrument>> (*make)(const Executor&, const Options&);
 };
 
-constexpr std::array potentiostats{Driver<Potentiostat, PotentiostatOptions>{"methodscript", make_palmsens}};
+constexpr std::array potentiostats{Driver<Potentiostat, PotentiostatOptions>{"methodscript", make_palmsens},
+                                   Driver<Potentiostat, PotentiostatOptions>{"keithley", make_keithley}};
 constexpr std::array presses{Driver<Press, PressOptions>{"modbus", make_modbus}};
 
 template <typename Table>
