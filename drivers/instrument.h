@@ -83,8 +83,8 @@ class Potentiostat {
   /// Leaves the cell as it is. May be called again after any failure.
   virtual Later<Identity> identify() = 0;
 
-  /// Tells what the daemon believes to run, and up to which step time it has the rows: before reattach(), for
-  /// instruments whose programs do not say by themselves how they are to be read and when they are over.
+  /// Before reattach(): what the daemon believes to run, and the step time of the last row it has (negative: none).
+  /// For instruments whose programs do not say by themselves how they are to be read and when they are over.
   virtual void expect(const PlannedStep& /*step*/, const Marker& /*marker*/, Seconds /*recorded*/) {}
 
   /// Finds out, without disturbing it, whether a program runs and whose it is. After `running` the samples of
