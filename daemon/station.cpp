@@ -382,6 +382,7 @@ asio::awaitable<void> Station::listen_to_potentiostat() {
 asio::awaitable<void> Station::link_is_back() {
   if (!busy()) co_return;
   happen(event::LinkChanged{Device::potentiostat, true, ""});
+  tell_what_to_expect();
   const auto found = co_await instruments_.potentiostat->reattach();
   using Now = event::Restarted::Found;
   if (!found) {
@@ -409,6 +410,16 @@ asio::awaitable<void> Station::link_is_back() {
 void Station::potentiostat_away(const Fault& why) {
   happen(event::LinkChanged{Device::potentiostat, false, why.what});
   if (why.kind == Fault::Kind::identity) happen(event::Faulted{Device::potentiostat, why});
+}
+
+void Station::tell_what_to_expect() {
+  const auto* running = std::get_if<sequencer::phase::Running>(&active_->run.phase);
+  if (!running || running->step >= active_->info.plan->steps.size()) return;
+  const auto& last = active_->run.watch.last;
+  const bool of_this_step = last && last->step == running->step;
+  instruments_.potentiostat->expect(active_->info.plan->steps[running->step],
+                                    {active_->info.id, running->step},
+                                    of_this_step ? last->step_time : Seconds(-1));
 }
 
 void Station::heard(Heard&& what) {

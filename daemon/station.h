@@ -114,6 +114,7 @@ class Station {
   void keep_pressure(const PressureSample& sample);
   void potentiostat_away(const Fault& why);
   boost::asio::awaitable<void> link_is_back();
+  void tell_what_to_expect();
 
   void happen(Event event);
   void take_turn(const Event& event);
