@@ -14,6 +14,7 @@
 #include "analysis/formats/image_ascii.h"
 #include "analysis/formats/imzml.h"
 #include "analysis/formats/interval_list.h"
+#include "analysis/formats/ita.h"
 #include "analysis/formats/spectrum_ascii.h"
 #include "analysis/fragments.h"
 #include "analysis/ion_images.h"
@@ -269,6 +270,32 @@ bool is_peak(const Bif6Reader::Image& image, const Bif6Reader::Image& total) {
   return image.id > 1 || (image.id == 1 && image.lower < image.upper && !as_wide);
 }
 
+// Images in one file, one after the other: any reader with images() and read().
+template <typename Reader, typename Image>
+IonPass pass_of_images(Reader& reader, const Image& total, const std::vector<Image>& peaks) {
+  return [&](const IsWanted& wanted, const IonSink& sink) {
+    std::vector<Ions> run;
+    const auto hand_on = [&](const Image& image, std::uint32_t interval) {
+      if (!wanted(interval)) return;
+      reader.read(image, [&](std::span<const PixelCounts> pixels) {
+        run.clear();
+        for (const auto& [pixel, counts] : pixels) run.push_back({pixel, interval, counts});
+        sink(run);
+      });
+    };
+    hand_on(total, Ions::all);
+    for (std::uint32_t i = 0; i < peaks.size(); ++i) hand_on(peaks[i], i);
+  };
+}
+
+void refuse_same_ions(const std::vector<MassInterval>& intervals, std::string_view file) {
+  std::set<std::string> keys;
+  for (const auto& interval : intervals)
+    if (!keys.insert(fragment_key(interval.label)).second)
+      throw BadInput(file, 0, fmt::format("has two images of {}", interval.label),
+                     "export one image for each ion");
+}
+
 Region read_bif6(const RegionFiles& found, const NormaliseOptions& options) {
   Bif6Reader reader{BinaryFile(found.files.at(0))};
   const auto& images = reader.images();
@@ -282,33 +309,39 @@ Region read_bif6(const RegionFiles& found, const NormaliseOptions& options) {
 
   std::vector<MassInterval> intervals;
   std::vector<Bif6Reader::Image> peaks;
-  std::set<std::string> keys;
   for (const auto& image : images) {
     if (!is_peak(image, *total)) continue;
     peaks.push_back(image);
     intervals.push_back({label_of(image, list), image.lower, image.upper});
-    if (!keys.insert(fragment_key(intervals.back().label)).second)
-      throw BadInput(reader.file().name(), 0, fmt::format("has two images of {}", intervals.back().label),
-                     "export one image for each ion");
   }
+  refuse_same_ions(intervals, reader.file().name());
   if (list.empty())
     region.notes.push_back("no peak list names its images, so they are told by their mass alone");
+  return finished(
+      normalise_ions(pass_of_images(reader, *total, peaks), reader.shape(), intervals, found.name, options),
+      std::move(region), found.name);
+}
 
-  const auto pass = [&](const IsWanted& wanted, const IonSink& sink) {
-    const auto hand_on = [&](const Bif6Reader::Image& image, std::uint32_t interval) {
-      if (!wanted(interval)) return;
-      std::vector<Ions> run;
-      reader.read(image, [&](std::span<const PixelCounts> pixels) {
-        run.clear();
-        for (const auto& [pixel, counts] : pixels) run.push_back({pixel, interval, counts});
-        sink(run);
-      });
-    };
-    hand_on(*total, Ions::all);
-    for (std::uint32_t i = 0; i < peaks.size(); ++i) hand_on(peaks[i], i);
-  };
-  return finished(normalise_ions(pass, reader.shape(), intervals, found.name, options), std::move(region),
-                  found.name);
+Region read_ita(const RegionFiles& found, const NormaliseOptions& options) {
+  ItaReader reader{BinaryFile(found.files.at(0))};
+  const auto& images = reader.images();
+  const auto total = std::ranges::find(images, total_label, &ItaReader::Image::description);
+  if (total == images.end())
+    throw BadInput(reader.file().name(), 0, "has no total ion image",
+                   "export the images as BIF6 or as ASCII instead");
+  Region region;
+  remember(region, reader.file());
+  std::vector<MassInterval> intervals;
+  std::vector<ItaReader::Image> peaks;
+  for (const auto& image : images) {
+    if (image.description == total_label || image.description == rest_label) continue;
+    peaks.push_back(image);
+    intervals.push_back(image.interval);
+  }
+  refuse_same_ions(intervals, reader.file().name());
+  return finished(
+      normalise_ions(pass_of_images(reader, *total, peaks), reader.shape(), intervals, found.name, options),
+      std::move(region), found.name);
 }
 
 Region read_grd(const RegionFiles& found, const NormaliseOptions& options) {
@@ -354,6 +387,7 @@ Region read_region(const RegionFiles& found, const NormaliseOptions& options) {
     case RegionFiles::Format::imzml: return read_imzml(found, options);
     case RegionFiles::Format::bif6: return read_bif6(found, options);
     case RegionFiles::Format::grd: return read_grd(found, options);
+    case RegionFiles::Format::ita: return read_ita(found, options);
   }
   throw BadInput(found.name, 0, "is of no known format", "name one");
 }

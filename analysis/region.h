@@ -76,7 +76,8 @@ struct RegionFiles {
     spectrum_ascii,  ///< SurfaceLab spectrum: one file, peaks by an interval list or nominal mass
     imzml,           ///< .imzML and .ibd: a spectrum for each pixel, peaks in the same way
     bif6,            ///< SurfaceLab BIF6: one file; an interval list gives its images their names
-    grd              ///< raw events .itm.grd and .properties.txt, peaks as for a spectrum
+    grd,             ///< raw events .itm.grd and .properties.txt, peaks as for a spectrum
+    ita              ///< SurfaceLab's own file: one file, its images have names
   };
   std::string name;
   Format format = Format::images_ascii;

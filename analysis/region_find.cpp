@@ -12,6 +12,7 @@
 #include "analysis/formats/image_ascii.h"
 #include "analysis/formats/imzml.h"
 #include "analysis/formats/interval_list.h"
+#include "analysis/formats/itstr.h"
 #include "analysis/formats/spectrum_ascii.h"
 #include "analysis/fragments.h"
 
@@ -164,6 +165,11 @@ FoundRegions find_regions(std::vector<fs::path> files, const std::optional<fs::p
         companion_like.push_back(file);
       else if (small.ends_with(".grd"))
         sort_in_grd(file, companions, spectra, found);
+      else if (looks_like_itstr(start) && small.ends_with(".ita"))
+        spectra.push_back({file.stem().string(), RegionFiles::Format::ita, {file}, {}});
+      else if (looks_like_itstr(start))
+        found.refused.push_back({file, name + ": SurfaceLab's own file, of which only .ita is read; export "
+                                              "its images, or its raw data as .itm.grd"});
       else if (looks_like_bif6(start))
         spectra.push_back({file.stem().string(), RegionFiles::Format::bif6, {file}, {}});
       else if (looks_like_imzml(start))
@@ -180,7 +186,7 @@ FoundRegions find_regions(std::vector<fs::path> files, const std::optional<fs::p
                           "that SurfaceLab gives it"});
       else
         found.refused.push_back({file, name + ": neither an ASCII image, nor a spectrum, nor a measurement "
-                                              "(imzML, BIF6, GRD), nor a peak list; "
+                                              "(imzML, BIF6, GRD, .ita), nor a peak list; "
                                               "take it out of the folder or export it as one of these"});
     } catch (const BadInput& problem) {
       found.refused.push_back({file, problem.what()});

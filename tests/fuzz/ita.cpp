@@ -1,0 +1,23 @@
+// Any bytes as .ita. What is refused names the file; what is accepted gives pixels inside its shape.
+#include "analysis/formats/ita.h"
+
+#include <string_view>
+
+#include "analysis/bad_input.h"
+#include "tests/fuzz/must.h"
+
+using namespace cambench;
+using namespace cambench::sims;
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  try {
+    ItaReader reader(BinaryFile("fuzz.ita", std::string_view(reinterpret_cast<const char*>(data), size)));
+    for (const auto& image : reader.images())
+      reader.read(image, [&](std::span<const PixelCounts> run) {
+        for (const auto& [pixel, counts] : run) must(pixel < reader.shape().pixels() && counts > 0);
+      });
+  } catch (const BadInput& refused) {
+    must(std::string_view(refused.what()).starts_with("fuzz.ita"));
+  }
+  return 0;
+}
