@@ -36,6 +36,7 @@ using wire::modbus::WriteStep;
 constexpr int stop_attempts = 3;             // an order to make safe is not given up after one lost frame
 constexpr Seconds confirm_every{0.05};       // wire time
 constexpr Seconds shortest_host_step{0.02};  // wire time
+constexpr Seconds poll_is_fresh{0.1};        // wire time; the feeding follows its poll at once
 
 /// On whose behalf something is said: an order that a later one has overtaken must not write any more.
 struct Turn {
@@ -84,6 +85,7 @@ class ModbusPress final : public Press {
   Later<void> ramp_by_device(MegaPascal target, Turn turn);
   Later<void> ramp_by_host(MegaPascal target, Turn turn);
   Later<void> reset_watchdog(Turn turn);
+  [[nodiscard]] Result<bool> armed_at_last_poll(const Expectation& verify) const;
   Later<void> pause(Seconds wire_time);
 
   // What a poll means.
@@ -112,9 +114,12 @@ class ModbusPress final : public Press {
   bool guards_cell_ = false;              // a cell may be under the pressure we ordered
   std::map<ItemIndex, Instant> written_;  // for items that must not be written too often
   bool armed_ = false;
+  Instant armed_at_;
   std::size_t fed_ = 0;
 
   // Of the polls before.
+  Words polled_;
+  Instant polled_at_;
   std::optional<MegaPascal> last_good_;
   Instant last_good_at_;
   std::optional<double> uptime_, counter_;
@@ -241,6 +246,8 @@ PressLimits ModbusPress::limits() const {
 Later<PressureSample> ModbusPress::read() {
   const auto words = co_await fetch(map_.pressure, polling);
   if (!words) co_return fail(words.error());
+  polled_ = *words;
+  polled_at_ = std::chrono::steady_clock::now();
   PressureSample sample = judge(*words);
   if (map_.target && map_.block_of(*map_.target) != map_.poll) {
     const auto target_words = co_await fetch(*map_.target, polling);
@@ -560,6 +567,7 @@ Later<void> ModbusPress::feed_watchdog() {
       if (!done) co_return fail(done.error());
     }
     armed_ = true;
+    armed_at_ = std::chrono::steady_clock::now();
   }
   if (watchdog.feed) {
     const auto fed =
@@ -567,7 +575,8 @@ Later<void> ModbusPress::feed_watchdog() {
     if (!fed) co_return fail(fed.error());
   }
   if (!watchdog.verify) co_return Result<void>{};
-  const auto alive = co_await is_so(*watchdog.verify, polling);
+  Result<bool> alive = armed_at_last_poll(*watchdog.verify);
+  if (!alive) alive = co_await is_so(*watchdog.verify, polling);
   if (!alive) co_return fail(alive.error());
   if (*alive) co_return Result<void>{};
   co_return fail(
@@ -575,6 +584,15 @@ Later<void> ModbusPress::feed_watchdog() {
             fmt::format("the press's own watchdog is not armed; if it expired, the press has done its {} by "
                         "itself, and a new target resets it",
                         watchdog.action)));
+}
+
+/// What the poll that goes before a feeding said of the watchdog: a request less on a busy bus. A fault when it said
+/// nothing, or when it is too old.
+Result<bool> ModbusPress::armed_at_last_poll(const Expectation& verify) const {
+  const bool polled = map_.block_of(verify.item) == map_.poll;
+  if (!polled || polled_.empty() || since(polled_at_) > poll_is_fresh || polled_at_ < armed_at_)
+    return fail(Fault::Kind::bad_value, "not polled");
+  return holds(map_, verify, map_.blocks[map_.poll], polled_);
 }
 
 Later<void> ModbusPress::reset_watchdog(Turn turn) {
