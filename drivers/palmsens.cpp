@@ -32,6 +32,18 @@ constexpr std::size_t most_replies = 1000, most_unclaimed = 1000;
 Clock::duration ticks(Seconds time) { return std::chrono::duration_cast<Clock::duration>(time); }
 Stamp now_stamp() { return {Clock::now(), std::chrono::system_clock::now()}; }
 
+/// A program that runs in the instrument, as far as it is known.
+struct Program {
+  Marker marker;
+  bool known = false;  ///< the marker is its own
+  std::string serial;  ///< of the instrument it was written for
+  Seconds pause;       ///< instrument time between two rows, at most
+  bool stop_asked = false, stop_acknowledged = false, loop_ended = false;
+  std::optional<mscript::Ending> said;
+  std::optional<Sample> last;
+  std::vector<Sample> unclaimed;  ///< rows that came before the marker
+};
+
 /// Something to wait for on one thread: wakes whoever waits at notify(), or when the time is over.
 class Signal {
  public:
@@ -79,18 +91,6 @@ class Palmsens::Conversation : public std::enable_shared_from_this<Conversation>
   [[nodiscard]] IoHealth health() const { return health_; }
 
  private:
-  /// A program that runs in the instrument, as far as it is known.
-  struct Program {
-    Marker marker;
-    bool known = false;  ///< the marker is its own
-    std::string serial;  ///< of the instrument it was written for
-    Seconds pause;       ///< instrument time between two rows, at most
-    bool stop_asked = false, stop_acknowledged = false, loop_ended = false;
-    std::optional<mscript::Ending> said;
-    std::optional<Sample> last;
-    std::vector<Sample> unclaimed;  ///< rows that came before the marker
-  };
-
   /// One request at a time. Its turn ends with its life.
   enum class Busy { no, with_request, opening };
   class Turn {
@@ -243,7 +243,7 @@ Later<void> Palmsens::Conversation::start(PlannedStep step, Marker marker) {
     co_return fail(loaded.error().kind, fmt::format("the program of step {} was not loaded: {}",
                                                     step.index + 1, loaded.error().what));
   // From here on lines belong to it: its first row may come in one piece with the acknowledgement.
-  program_.emplace(Program{});  // clang does not find the default one of a nested class
+  program_.emplace();
   program_->marker = marker;
   program_->known = true;
   program_->serial = settings_.serial;
@@ -677,8 +677,8 @@ void Palmsens::Conversation::tell(Heard what) {
 }
 
 /// Something runs that we did not start, or no longer expected.
-Palmsens::Conversation::Program& Palmsens::Conversation::meet_stranger() {
-  program_.emplace(Program{});  // clang does not find the default one of a nested class
+Program& Palmsens::Conversation::meet_stranger() {
+  program_.emplace();
   program_->pause = settings_.longest_record;
   return *program_;
 }

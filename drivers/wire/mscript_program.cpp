@@ -44,7 +44,7 @@ class Script {
  public:
   template <typename... Args>
   void line(fmt::format_string<Args...> text, Args&&... args) {
-    fmt::format_to(std::back_inserter(text_), text, std::forward<Args>(args)...);
+    text_ += fmt::format(text, std::forward<Args>(args)...);
     text_ += '\n';
   }
   std::string take() { return std::move(text_); }
