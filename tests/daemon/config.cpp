@@ -313,3 +313,15 @@ TEST_CASE("a lab's own recipes stand beside the built-in ones and go first") {
   CHECK(has(config::find_recipe(bench, "rate-test").error().what, "did you mean \"rate-test-3e\"?"));
   CHECK_FALSE(config::find_recipe(bench, "../recipes/rest").has_value());
 }
+
+TEST_CASE("a source-measure unit says how its leads are wired, and no other instrument does") {
+  const std::string driver = "driver = \"methodscript\"";
+  const std::string unit = "driver = \"keithley\"\n  polarity = -1\n  sense = \"we_vs_re\"";
+  const auto bench = parse(with(good, driver, unit));
+  CHECK(bench.stations[0].potentiostat->polarity == -1);
+  CHECK(bench.stations[0].potentiostat->sense == "we_vs_re");
+  CHECK(bench.stations[0].potentiostat->method == "voltage_source");
+  CHECK(has(refusal(with(good, driver, "driver = \"keithley\"\n  polarity = 0")),
+            "polarity: expected 1, or -1"));
+  CHECK(has(refusal(with(good, driver, driver + "\n  polarity = -1")), "polarity"));
+}
