@@ -119,9 +119,7 @@ void Runner::recover(store::Reader& reader) {
     auto info = as_started(stored);
     if (!on) info = fail(Fault::Kind::refused, "its station is not in the configuration");
     if (!info) {
-      journal_.alarm(stored.station, stored.id,
-                     fmt::format("cannot be taken up again: {}; it stays as it is until somebody decides",
-                                 info.error().what));
+      give_up(stored, on, info.error().what);
       continue;
     }
     on->recover(std::move(*info), left_of(reader, stored.id));
@@ -142,6 +140,29 @@ Result<RunInfo> Runner::as_started(const store::StoredRun& stored) const {
   info->who = stored.who;
   info->started = stored.started;
   return info;
+}
+
+/// A run that nobody can go on with: its cell is opened, the press stays as it is, and people are told.
+void Runner::give_up(const store::StoredRun& stored, Station* on, const std::string& why) {
+  const WallTime at = std::chrono::system_clock::now();
+  const command::Raise raised{command::Severity::alarm, "run_abandoned",
+                              fmt::format("the run cannot be taken up again ({}); its cell is opened", why)};
+  journal_.raise(stored.station, stored.id, raised);
+  std::vector<store::Row> rows{store::EventRow{.run = stored.id,
+                                               .station = stored.station,
+                                               .kind = "aborted",
+                                               .step = {},
+                                               .reason = {},
+                                               .cause = raised.cause,
+                                               .text = raised.text,
+                                               .who = "cambenchd",
+                                               .elapsed = {},
+                                               .test_time = {},
+                                               .at = {std::chrono::steady_clock::now(), at}},
+                               store::PhaseRow{stored.id, "aborted", at}};
+  if (auto row = alarms_.raise(stored.station, stored.id, raised, at)) rows.push_back(std::move(*row));
+  store_.commit(std::move(rows), [](const Result<void>&) {});  // a store that fails tells by itself
+  if (on) on->open_cell_when_met("run " + stored.id + " cannot be taken up again");
 }
 
 // ---- orders -----------------------------------------------------------------------------------------------

@@ -51,6 +51,7 @@ class Runner final : public http::Api {
   void acknowledge(std::int64_t alarm, const std::string& who, Done done);
   [[nodiscard]] Result<RunInfo> prepare(const http::Order::StartRun& what, const Recipe& recipe) const;
   [[nodiscard]] Result<RunInfo> as_started(const store::StoredRun& stored) const;
+  void give_up(const store::StoredRun& stored, Station* on, const std::string& why);
   [[nodiscard]] Station* station(const std::string& name);
   [[nodiscard]] Station* station_of_run(const std::string& run);
   void audit(const http::Order& order, const Result<std::string>& outcome);

@@ -9,6 +9,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <utility>
 
 #include "daemon/press_test.h"
 #include "daemon/records.h"
@@ -380,6 +381,10 @@ asio::awaitable<void> Station::listen_to_potentiostat() {
 
 /// The instrument can be spoken to (again): what it does decides what the run may do.
 asio::awaitable<void> Station::link_is_back() {
+  if (open_when_met_) {
+    const std::string why = *std::exchange(open_when_met_, std::nullopt);
+    co_await open_cell(why);
+  }
   if (!busy()) co_return;
   happen(event::LinkChanged{Device::potentiostat, true, ""});
   tell_what_to_expect();

@@ -73,6 +73,9 @@ class Station {
   /// What is measured cannot be kept any more: the run trips.
   void store_failed(const Fault& fault) { happen(event::Faulted{Device::potentiostat, fault}); }
 
+  /// A run was left on this station that nobody can go on with: once the instrument is met, its cell is opened.
+  void open_cell_when_met(std::string why) { open_when_met_ = std::move(why); }
+
   /// An operator's order; the refusal of the sequencer comes back.
   Result<void> order(const event::Ordered& order);
 
@@ -149,6 +152,7 @@ class Station {
   std::optional<std::string> refusal_;  ///< of the last order
   std::uint64_t epoch_ = 0;             ///< grows with every command that makes safe
   bool opening_ = false;
+  std::optional<std::string> open_when_met_;
   std::uint64_t samples_ = 0, polls_missed_ = 0;  ///< since the daemon came up
 
   std::optional<Identity> potentiostat_identity_, press_identity_;

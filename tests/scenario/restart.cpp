@@ -2,6 +2,7 @@
 #include "tests/scenario/bench.h"
 
 #include <cmath>
+#include <fstream>
 
 using namespace cambench;
 using namespace cambench::scenario;
@@ -155,6 +156,24 @@ TEST_CASE("a trip is still latched after the daemon was killed") {
   CHECK(bench.where().why.starts_with("pressure_lost"));
   CHECK(bench.order(run, "resume").find("only a held run") != std::string::npos);
   CHECK(bench.truth_with_cell_off().back().switches == 2);
+}
+
+TEST_CASE("a run that nobody can go on with has its cell opened, and people are told") {
+  Bench bench({.time_scale = scale});
+  bench.recipe("long", short_recipe(3000, 300, 1.0));
+  bench.start();
+  const std::string run = bench.run("long");
+  bench.until_step(0);
+  bench.kill();
+  CHECK(bench.cell_is_on());
+  std::string text = contents(bench.configuration());  // somebody weighed the cell again meanwhile
+  text.replace(text.find("composite_mg = 12.0"), 19, "composite_mg = 11.0");
+  std::ofstream(bench.configuration()) << text;
+  bench.start();
+  until("the cell is opened", [&] { return !bench.cell_is_on(); });
+  until("the run is given up", [&] { return bench.reader().run(run)->phase == "aborted"; });
+  CHECK(bench.reader().alarms().at(0).row.cause == "run_abandoned");
+  CHECK(bench.reader().unfinished_runs().empty());
 }
 
 TEST_CASE("a daemon that is told to stop ends at once and leaves the program to the instrument") {
