@@ -288,10 +288,42 @@ bool within(double number, Range range) {
   return range.open_below ? number > range.least : number >= range.least;
 }
 
+/// The line of the first letter beyond ASCII that stands outside strings and comments; 0 when there is none. toml++ 3.3
+/// takes such a letter in a bare key for impossible, which is undefined behaviour in it.
+int foreign_letter(std::string_view text) {
+  int line = 1;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    if (c == '\n') ++line;
+    if (static_cast<unsigned char>(c) >= 0x80) return line;
+    std::size_t end = at;
+    if (c == '#') end = text.find('\n', at);
+    if (c == '"' || c == '\'') {
+      const std::string quotes(text.substr(at, 3) == std::string(3, c) ? 3 : 1, c);
+      for (end = at + quotes.size(); end < text.size() && !text.substr(end).starts_with(quotes); ++end) {
+        if (text[end] == '\n' && quotes.size() == 1) break;  // an open string: for the parser to tell
+        if (text[end] == '\\' && c == '"') ++end;
+      }
+      end = std::min(end + quotes.size() - 1, text.size());
+    }
+    if (end == std::string_view::npos) return 0;
+    if (end > at && c == '#') --end;  // the line end itself is counted by the loop
+    line += static_cast<int>(
+        std::count(text.begin() + static_cast<std::ptrdiff_t>(std::min(at + 1, text.size())),
+                   text.begin() + static_cast<std::ptrdiff_t>(std::min(end + 1, text.size())), '\n'));
+    at = std::max(at, end);
+  }
+  return 0;
+}
+
 }  // namespace
 
 Result<Value> parse_toml(std::string_view text, std::string_view file) try {
   text = without_bom(text);
+  if (const int line = foreign_letter(text))
+    return fail(Fault::Kind::input,
+                fmt::format("{}:{}: a letter beyond ASCII outside quotes: put the key or value in quotes",
+                            file, line));
   const toml::parse_result parsed = toml::parse(text, file);
   if (parsed) return from_toml(parsed.table());
   const auto place = parsed.error().source().begin;
