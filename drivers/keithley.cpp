@@ -12,9 +12,12 @@
 #include <deque>
 #include <utility>
 
+#include "drivers/link/signal.h"
+
 namespace cambench {
 
 namespace asio = boost::asio;
+using link::Signal;
 namespace scpi = wire::scpi;
 using namespace std::chrono_literals;
 
@@ -33,23 +36,6 @@ constexpr double overdue = 1.1;  // a counter branch is no clock
 
 Clock::duration ticks(Seconds time) { return std::chrono::duration_cast<Clock::duration>(time); }
 Stamp now_stamp() { return {Clock::now(), std::chrono::system_clock::now()}; }
-
-/// Something to wait for on one thread: wakes whoever waits at notify(), or when the time is over.
-class Signal {
- public:
-  explicit Signal(const asio::any_io_executor& executor) : timer_(executor, Clock::time_point::max()) {}
-  void notify() { timer_.cancel(); }
-  /// Any number may wait.
-  asio::awaitable<void> wait() { co_await timer_.async_wait(asio::as_tuple(asio::use_awaitable)); }
-  /// One may wait.
-  asio::awaitable<void> wait_until(Clock::time_point deadline) {
-    timer_.expires_at(deadline);
-    co_await timer_.async_wait(asio::as_tuple(asio::use_awaitable));
-  }
-
- private:
-  asio::steady_timer timer_;
-};
 
 }  // namespace
 

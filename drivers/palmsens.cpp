@@ -12,6 +12,7 @@
 #include <deque>
 #include <utility>
 
+#include "drivers/link/signal.h"
 #include "drivers/palmsens_limits.h"
 #include "drivers/wire/mscript_program.h"
 
@@ -19,6 +20,7 @@ namespace cambench {
 
 namespace asio = boost::asio;
 namespace mscript = wire::mscript;
+using link::Signal;
 using namespace std::chrono_literals;
 
 namespace {
@@ -42,23 +44,6 @@ struct Program {
   std::optional<mscript::Ending> said;
   std::optional<Sample> last;
   std::vector<Sample> unclaimed;  ///< rows that came before the marker
-};
-
-/// Something to wait for on one thread: wakes whoever waits at notify(), or when the time is over.
-class Signal {
- public:
-  explicit Signal(asio::any_io_executor executor) : timer_(std::move(executor), Clock::time_point::max()) {}
-  void notify() { timer_.cancel(); }
-  /// Any number may wait.
-  asio::awaitable<void> wait() { co_await timer_.async_wait(asio::as_tuple(asio::use_awaitable)); }
-  /// One may wait.
-  asio::awaitable<void> wait_until(Clock::time_point deadline) {
-    timer_.expires_at(deadline);
-    co_await timer_.async_wait(asio::as_tuple(asio::use_awaitable));
-  }
-
- private:
-  asio::steady_timer timer_;
 };
 
 }  // namespace
