@@ -1,0 +1,133 @@
+// The press of a station: polled at 5 Hz, its watchdog fed after the interlocks have been evaluated, its proof test.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <utility>
+
+#include "daemon/press_test.h"
+#include "daemon/records.h"
+#include "daemon/station.h"
+#include "daemon/station_time.h"
+
+namespace cambench {
+
+namespace asio = boost::asio;
+using station_time::first_retry, station_time::last_retry, station_time::now_stamp, station_time::pause;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto poll_period = 200ms;  // 5 Hz, wire time: pressure is never stretched by the time scale
+constexpr int press_failures_until_reintroduced = 3;
+
+}  // namespace
+
+asio::awaitable<void> Station::poll_press() {
+  auto wait = std::chrono::duration_cast<asio::steady_timer::duration>(first_retry);
+  asio::steady_timer timer(executor_);
+  int failures = press_failures_until_reintroduced;
+  for (;;) {
+    timer.expires_after(poll_period);
+    if (proving()) {  // the test reads by itself, and needs silence for the watchdog
+      co_await prove_press();
+      continue;
+    }
+    if (failures >= press_failures_until_reintroduced) {
+      const auto known = co_await instruments_.press->identify();
+      if (known) {
+        if (!press_trouble_.empty())
+          journal_.info(name_, "",
+                        fmt::format("press is {} {}, serial {}", known->maker, known->model, known->serial));
+        if (!instruments_.potentiostat && press_trouble_ == not_met)  // nobody else says that we are back
+          happen(event::Restarted{event::Restarted::Found::idle, std::nullopt});
+        press_identity_ = *known;
+        press_trouble_.clear();
+        failures = 0;
+        wait = first_retry;
+      } else {
+        if (press_trouble_ != known.error().what) journal_.warning(name_, "", "press: " + known.error().what);
+        press_trouble_ = known.error().what;
+        pressure_missed(known.error().what);
+        co_await pause(executor_,
+                       busy() ? std::chrono::duration_cast<asio::steady_timer::duration>(poll_period) : wait);
+        wait = std::min<asio::steady_timer::duration>(2 * wait, last_retry);
+        continue;
+      }
+    }
+    auto read = co_await instruments_.press->read();
+    failures = read ? 0 : failures + 1;
+    if (!read) ++polls_missed_;
+    const bool good = read && read->pressure;
+    if (read)
+      pressure_read(std::move(*read));
+    else
+      pressure_missed(read.error().what);
+    // Fed only here: after the interlocks have been evaluated on fresh, good data, and while a run needs the press.
+    if (good && busy() && active_->run.watch.pressure_target && instruments_.press->limits().watchdog)
+      co_await feed_watchdog();
+    co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+  }
+}
+
+asio::awaitable<void> Station::feed_watchdog() {
+  const auto fed = co_await instruments_.press->feed_watchdog();
+  const std::string trouble = fed ? std::string() : fed.error().what;
+  if (trouble != watchdog_trouble_ && !trouble.empty())  // one line at the change, none while it lasts
+    journal_.warning(name_, active_ ? active_->info.id : "", "press watchdog: " + trouble);
+  watchdog_trouble_ = trouble;
+}
+
+Result<std::string> Station::test_press(MegaPascal target, const std::string& who) {
+  const auto refuse = [](std::string why) { return fail(Fault::Kind::refused, std::move(why)); };
+  if (!instruments_.press) return refuse(name_ + " has no press");
+  if (busy())
+    return refuse(fmt::format("{} is on {}; a press is tested when it is empty", active_->info.id, name_));
+  if (proving()) return refuse(fmt::format("the press of {} is being tested already", name_));
+  if (!press_trouble_.empty()) return refuse("the press does not answer: " + press_trouble_);
+  const auto setting = proof_setting(instruments_.press->limits(), target);
+  if (!setting) return fail(setting.error());
+  proof_.emplace(proof::ProofTest(*setting), who, std::chrono::system_clock::now());
+  const std::string will_move = proof::warning(*setting);
+  journal_.warning(name_, "", fmt::format("proof test of the press by {}: {}", who, will_move));
+  return will_move;
+}
+
+asio::awaitable<void> Station::prove_press() {
+  co_await cambench::carry_out(executor_, *instruments_.press, proof_->test,
+                               [this](const PressureSample& sample) { pressure_read(sample); });
+  const auto& test = proof_->test;
+  for (const auto& finding : test.findings())
+    if (finding.verdict == proof::Verdict::failed)
+      journal_.alarm(name_, "", fmt::format("proof test: {}: {}", finding.step, finding.seen));
+  journal_.info(name_, "",
+                test.passed() ? "proof test of the press passed" : "proof test of the press failed");
+  store_.commit(records::of_proof_test(test, name_, proof_->who, now_stamp()),
+                [executor = executor_, this](Result<void> kept) {
+                  if (kept) return;
+                  asio::post(executor, [this, kept] {
+                    journal_.alarm(name_, "", "the proof test is not recorded: " + kept.error().what);
+                  });
+                });
+}
+
+void Station::pressure_read(PressureSample sample) {
+  keep_pressure(sample);
+  happen(event::PressureRead{std::move(sample)});
+}
+
+/// A conversation that failed is no reading: the age of the last good one is what trips.
+void Station::pressure_missed(const std::string& why) {
+  keep_pressure({std::nullopt, std::nullopt, why, now_stamp()});
+}
+
+void Station::keep_pressure(const PressureSample& sample) {
+  last_pressure_ = sample;
+  if (!records::worth_storing(sample, last_stored_pressure_, rules_.time_scale)) return;
+  const auto kept = store_.append(records::of_pressure(sample, name_, busy() ? active_->info.id : "",
+                                                       busy() ? test_time(sample.at.steady) : Seconds{0}));
+  last_stored_pressure_ = sample;
+  if (!kept) happen(event::Faulted{Device::press, kept.error()});
+}
+
+}  // namespace cambench
