@@ -1,44 +1,16 @@
-#include "daemon/cli/cli.h"
-
 #include <doctest/doctest.h>
 
-#include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include "schema/document.h"
+#include "tests/analysis/folder.h"
+#include "tests/daemon/command_line.h"
 #include "tests/data.h"
 
 using namespace cambench;
+using tests::cambench_says, tests::Folder, tests::has;
 
 namespace {
-
-struct Said {
-  int code;
-  std::string out, err;
-};
-
-Said cambench_says(std::vector<std::string> arguments) {
-  std::ostringstream out, err;
-  cli::World world{.out = out, .err = err, .ask = {}, .wait = {}};
-  const int code = cli::run(std::move(arguments), world);
-  return {code, out.str(), err.str()};
-}
-
-bool has(const std::string& text, std::string_view part) {
-  INFO(text);
-  return text.find(part) != std::string::npos;
-}
-
-/// A file that is gone when the test is over.
-struct TemporaryFile {
-  std::filesystem::path path;
-  TemporaryFile(const std::string& name, const std::string& text)
-      : path(std::filesystem::temp_directory_path() / name) {
-    std::ofstream(path) << text;
-  }
-  ~TemporaryFile() { std::filesystem::remove(path); }
-};
 
 const std::string bench = R"([store]
 path = "state/cambench.sqlite"
@@ -77,14 +49,15 @@ TEST_CASE("recipe check prints times, charges, limits and PyBaMM's sentences") {
 }
 
 TEST_CASE("recipe check takes a cell from the bench's configuration") {
-  const TemporaryFile file("cambench-cli-bench.toml", bench);
-  const auto said = cambench_says(
-      {"recipe", "check", "rate-test-3e", "--config", file.path.string(), "--cell", "R-uncoated"});
+  const Folder folder;
+  const auto file = folder.write("bench.toml", bench);
+  const auto said =
+      cambench_says({"recipe", "check", "rate-test-3e", "--config", file.string(), "--cell", "R-uncoated"});
   CHECK(said.code == cli::refused);  // 24 mg: 2 C would be 6.4 mA
   CHECK(has(said.err, "6.432 mA is more than the 5 mA allowed here"));
   CHECK(said.out.empty());
   const auto none =
-      cambench_says({"recipe", "check", "rate-test-3e", "--config", file.path.string(), "--cell", "R-7"});
+      cambench_says({"recipe", "check", "rate-test-3e", "--config", file.string(), "--cell", "R-7"});
   CHECK(none.code == cli::refused);
   CHECK(has(none.err, "there is no cell \"R-7\"; there are R-uncoated"));
   CHECK(cambench_says({"recipe", "check", "rate-test-3e", "--cell", "R-7"}).code == cli::usage);
@@ -118,11 +91,12 @@ TEST_CASE("recipe list and show tell what there is") {
 }
 
 TEST_CASE("bad input is one sentence with file, place and mend, and a code that is not zero") {
-  const TemporaryFile file("cambench-cli-recipe.toml",
-                           "record.time_s = 1\n[[method]]\nstep = \"open_circuit_voltag\"\n");
-  const auto said = cambench_says({"recipe", "check", file.path.string()});
+  const Folder folder;
+  const auto file =
+      folder.write("recipe.toml", "record.time_s = 1\n[[method]]\nstep = \"open_circuit_voltag\"\n");
+  const auto said = cambench_says({"recipe", "check", file.string()});
   CHECK(said.code == cli::refused);
-  CHECK(has(said.err, file.path.string() + ":3:8: method[1].step: expected open_circuit_voltage"));
+  CHECK(has(said.err, file.string() + ":3:8: method[1].step: expected open_circuit_voltage"));
   CHECK(said.out.empty());
   CHECK(has(cambench_says({"recipe", "check", "rate-test"}).err, "did you mean \"rate-test-3e\"?"));
   CHECK(
@@ -131,13 +105,14 @@ TEST_CASE("bad input is one sentence with file, place and mend, and a code that 
 }
 
 TEST_CASE("config check tells all mistakes, or what the file describes") {
-  const TemporaryFile good("cambench-cli-good.toml", bench), bad("cambench-cli-bad.toml", "[stor]\n");
-  const auto said = cambench_says({"config", "check", good.path.string()});
+  const Folder folder;
+  const auto good = folder.write("good.toml", bench), bad = folder.write("bad.toml", "[stor]\n");
+  const auto said = cambench_says({"config", "check", good.string()});
   CHECK(said.code == cli::done);
-  CHECK(has(said.out, "cambench-cli-good.toml: good."));
+  CHECK(has(said.out, "good.toml: good."));
   CHECK(has(said.out, "ES4HR20B0001"));
   CHECK(has(said.out, "3.216 mA"));  // 24 mg x 67 % x 200 mA/g
-  const auto refused = cambench_says({"config", "check", bad.path.string()});
+  const auto refused = cambench_says({"config", "check", bad.string()});
   CHECK(refused.code == cli::refused);
   CHECK(has(refused.err, "stor: unknown key; did you mean store?"));
 }

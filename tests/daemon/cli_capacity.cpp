@@ -1,39 +1,15 @@
 #include <doctest/doctest.h>
 
 #include <boost/json.hpp>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
 
-#include "daemon/cli/cli.h"
+#include "tests/analysis/folder.h"
+#include "tests/daemon/command_line.h"
 #include "tests/data.h"
 
 using namespace cambench;
+using tests::cambench_says, tests::Folder, tests::has;
 
 namespace {
-
-struct Said {
-  int code;
-  std::string out, err;
-};
-
-Said cambench_says(std::vector<std::string> arguments) {
-  std::ostringstream out, err;
-  cli::World world{.out = out, .err = err, .ask = {}, .wait = {}};
-  const int code = cli::run(std::move(arguments), world);
-  return {code, out.str(), err.str()};
-}
-
-bool has(const std::string& text, std::string_view part) {
-  INFO(text);
-  return text.find(part) != std::string::npos;
-}
-
-struct TemporaryFile {
-  std::filesystem::path path = std::filesystem::temp_directory_path() / "cambench-cli-capacity.csv";
-  explicit TemporaryFile(const std::string& text) { std::ofstream(path) << text; }
-  ~TemporaryFile() { std::filesystem::remove(path); }
-};
 
 // One hour at 1 mA, rest, half an hour back.
 const std::string one_cycle =
@@ -59,20 +35,22 @@ TEST_CASE("capacity agrees with cellpy's counters and the published trapezoid of
 }
 
 TEST_CASE("capacity of a small file, by hand") {
-  const TemporaryFile file(one_cycle);
-  const auto said = cambench_says({"capacity", file.path.string()});
+  const Folder folder;
+  const std::string file = folder.write("rate.csv", one_cycle);
+  const auto said = cambench_says({"capacity", file});
   REQUIRE_MESSAGE(said.code == cli::done, said.err);
   CHECK(has(said.out, "1.00000"));
   CHECK(has(said.out, "0.50000"));
   CHECK(has(said.out, "50.00 %"));
   CHECK(has(said.out, "(the file has none)"));
-  CHECK(has(cambench_says({"capacity", file.path.string(), "--cam-mg", "5"}).out, "200.00000"));
+  CHECK(has(cambench_says({"capacity", file, "--cam-mg", "5"}).out, "200.00000"));
 }
 
 TEST_CASE("a file that is no rate test is one sentence") {
   CHECK(cambench_says({"capacity", "/nonexistent.csv"}).code == cli::refused);
-  const TemporaryFile file("a,b\n1,2\n");
-  const auto said = cambench_says({"capacity", file.path.string()});
+  const Folder folder;
+  const std::string file = folder.write("rate.csv", "a,b\n1,2\n");
+  const auto said = cambench_says({"capacity", file});
   CHECK(said.code == cli::refused);
-  CHECK(has(said.err, file.path.string()));
+  CHECK(has(said.err, file));
 }

@@ -3,12 +3,12 @@
 
 #include <algorithm>
 #include <deque>
-#include <sstream>
 
-#include "daemon/cli/cli.h"
 #include "schema/status.h"
+#include "tests/daemon/command_line.h"
 
 using namespace cambench;
+using tests::cambench_says, tests::has;
 
 namespace {
 
@@ -34,25 +34,12 @@ struct FakeDaemon {
   }
 };
 
-struct Said {
-  int code;
-  std::string out, err;
-};
-
-Said cambench_says(FakeDaemon& daemon, std::vector<std::string> arguments, bool terminal = false) {
-  std::ostringstream out, err;
-  cli::World world{.out = out,
-                   .err = err,
-                   .terminal = terminal,
-                   .ask = [&](auto&&... question) { return daemon.answer(question...); },
-                   .wait = [&](Seconds) { ++daemon.waits; }};
-  const int code = cli::run(std::move(arguments), world);
-  return {code, out.str(), err.str()};
-}
-
-bool has(const std::string& text, std::string_view part) {
-  INFO(text);
-  return text.find(part) != std::string::npos;
+tests::Said cambench_says(FakeDaemon& daemon, std::vector<std::string> arguments, bool terminal = false) {
+  return cambench_says(std::move(arguments), [&](cli::World& world) {
+    world.terminal = terminal;
+    world.ask = [&](auto&&... question) { return daemon.answer(question...); };
+    world.wait = [&](Seconds) { ++daemon.waits; };
+  });
 }
 
 Status bench_with(std::string state, std::uint32_t cycle, std::string why = "") {

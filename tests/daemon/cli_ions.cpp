@@ -2,47 +2,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
-#include "daemon/cli/cli.h"
+#include "tests/analysis/folder.h"
+#include "tests/daemon/command_line.h"
 
 using namespace cambench;
+using tests::cambench_says, tests::Folder, tests::has;
 namespace fs = std::filesystem;
 
 namespace {
-
-struct Said {
-  int code;
-  std::string out, err;
-};
-
-Said cambench_says(std::vector<std::string> arguments) {
-  std::ostringstream out, err;
-  cli::World world{.out = out, .err = err, .ask = {}, .wait = {}};
-  const int code = cli::run(std::move(arguments), world);
-  return {code, out.str(), err.str()};
-}
-
-bool has(const std::string& text, std::string_view part) {
-  INFO(text);
-  return text.find(part) != std::string::npos;
-}
-
-struct Folder {
-  fs::path path;
-  Folder() {
-    auto pattern = (fs::temp_directory_path() / "cambench-cli-ions-XXXXXX").string();
-    path = ::mkdtemp(pattern.data());
-  }
-  ~Folder() { fs::remove_all(path); }
-  [[nodiscard]] std::string write(const std::string& name, const std::string& text) const {
-    std::ofstream(path / name, std::ios::binary) << text;
-    return (path / name).string();
-  }
-};
 
 std::string image(double inside, double outside) {
   std::string text = "# Ascii (X, Y, I)\r\n";

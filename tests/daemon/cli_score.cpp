@@ -5,32 +5,15 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
-#include <sstream>
 
-#include "daemon/cli/cli.h"
+#include "tests/daemon/command_line.h"
 #include "tests/data.h"
 
 using namespace cambench;
+using tests::cambench_says, tests::has;
 namespace fs = std::filesystem;
 
 namespace {
-
-struct Said {
-  int code;
-  std::string out, err;
-};
-
-Said cambench_says(std::vector<std::string> arguments) {
-  std::ostringstream out, err;
-  cli::World world{.out = out, .err = err, .ask = {}, .wait = {}};
-  const int code = cli::run(std::move(arguments), world);
-  return {code, out.str(), err.str()};
-}
-
-bool has(const std::string& text, std::string_view part) {
-  INFO(text);
-  return text.find(part) != std::string::npos;
-}
 
 /// A folder of spectra of 40 channels in which one mass grows with `degraded`; gone when the test is over.
 struct Spectra {
