@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "drivers/sim/cell.h"
+#include "drivers/sim/instrument.h"
 #include "drivers/sim/mscript_errors.h"
 #include "drivers/sim/mscript_faults.h"
 #include "drivers/sim/mscript_models.h"
@@ -16,11 +17,6 @@
 #include "schema/units.h"
 
 namespace cambench::sim {
-
-/// The lowest and highest true potential of WE against RE while the cell was on.
-struct Extremes {
-  Volt lowest, highest;
-};
 
 class FrontEnd {
  public:

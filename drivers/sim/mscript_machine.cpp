@@ -338,6 +338,7 @@ Seconds MscriptMachine::now() const { return Seconds(state_->now_s); }
 std::string MscriptMachine::take_output() { return std::exchange(state_->output, {}); }
 void MscriptMachine::set_reader(bool present) { state_->reader = present; }
 std::size_t MscriptMachine::waiting_output() const { return state_->output.size(); }
+std::string_view MscriptMachine::model_name() const { return name_of(state_->model); }
 bool MscriptMachine::cell_on() const { return state_->front.on(); }
 bool MscriptMachine::running() const { return state_->run.has_value(); }
 Ampere MscriptMachine::current() const { return state_->front.current(); }

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "drivers/sim/cell.h"
+#include "drivers/sim/instrument.h"
 #include "drivers/sim/mscript_front_end.h"
 #include "drivers/sim/mscript_models.h"
 #include "schema/result.h"
@@ -23,51 +24,47 @@
 
 namespace cambench::sim {
 
-class MscriptMachine {
+class MscriptMachine final : public Instrument {
  public:
   MscriptMachine(Model model, std::string serial, std::uint64_t seed);
-  ~MscriptMachine();
+  ~MscriptMachine() override;
   MscriptMachine(const MscriptMachine&) = delete;
   MscriptMachine& operator=(const MscriptMachine&) = delete;
 
-  /// Puts the leads on a cell, or takes them off (nullptr). The cell must outlive the connection.
-  void connect(Cell* cell);
+  void connect(Cell* cell) override;
+  void receive(std::string_view bytes) override;
 
-  /// Bytes from the host, in any pieces.
-  void receive(std::string_view bytes);
-
-  /// Lets the instrument's clock run to `to`; time never goes back. At most `max_commands` script commands
-  /// are carried out by one call, so a script that loops without waiting cannot hold the caller.
-  void advance(Seconds to, std::size_t max_commands = 200'000);
+  void advance(Seconds to) override { advance(to, 200'000); }
+  /// At most `max_commands` script commands are carried out by one call, so a script that loops without waiting
+  /// cannot hold the caller.
+  void advance(Seconds to, std::size_t max_commands);
   [[nodiscard]] Seconds now() const;
 
-  /// Bytes for the host, since the last call.
-  [[nodiscard]] std::string take_output();
-  /// Says whether somebody reads. While nobody does, output is lost or blocks the script (Unsettled).
-  void set_reader(bool present);
-  [[nodiscard]] std::size_t waiting_output() const;
+  [[nodiscard]] std::string take_output() override;
+  /// While nobody reads, output is lost or blocks the script (Unsettled).
+  void set_reader(bool present) override;
+  [[nodiscard]] std::size_t waiting_output() const override;
 
   // The truth, for tests and the ground-truth file.
-  [[nodiscard]] bool cell_on() const;
-  [[nodiscard]] bool running() const;                ///< a script runs
-  [[nodiscard]] Ampere current() const;              ///< really flowing through the cell, + charges
-  [[nodiscard]] std::optional<Leads> leads() const;  ///< empty without a cell
-  [[nodiscard]] std::uint64_t switches() const;      ///< how often the cell was switched on or off so far
-  /// The potentials between which the cell was on since the last call.
-  [[nodiscard]] std::optional<Extremes> take_extremes();
+  [[nodiscard]] std::string_view model_name() const override;
+  [[nodiscard]] bool cell_on() const override;
+  [[nodiscard]] bool running() const override;
+  [[nodiscard]] Ampere current() const override;
+  [[nodiscard]] std::optional<Leads> leads() const override;
+  [[nodiscard]] std::uint64_t switches() const override;
+  [[nodiscard]] std::optional<Extremes> take_extremes() override;
   [[nodiscard]] const Profile& profile() const;
-  [[nodiscard]] const std::string& serial() const;
+  [[nodiscard]] const std::string& serial() const override;
 
-  /// A fault by its name and "key=value" settings; refused with the list of names when unknown. See
-  /// fault_names.
-  Result<void> fault(std::string_view name, const std::vector<std::string>& settings = {});
-  void clear_faults();
-  void power_cycle();  ///< RAM script lost, cell off, everything to its start values; files and clock stay
+  Result<void> fault(std::string_view name, const std::vector<std::string>& settings) override;
+  Result<void> fault(std::string_view name) { return fault(name, {}); }
+  void clear_faults() override;
+  void power_cycle()
+      override;  ///< RAM script lost, cell off, everything to its start values; files and clock stay
   static std::string_view fault_names();  ///< one line each: name, settings, what it does
 
   Unsettled unsettled;
-  /// The same by name, for the control socket; refused with the list of names when unknown.
-  Result<void> settle(std::string_view name, double value);
+  Result<void> settle(std::string_view name, double value) override;
   double command_s = 20e-6;    ///< instrument time of one script command
   void set_ideal(bool ideal);  ///< no noise, no gain errors, no command time: for literal transcripts
 

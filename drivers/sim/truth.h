@@ -12,7 +12,7 @@
 #include <string_view>
 
 #include "drivers/sim/cell.h"
-#include "drivers/sim/mscript_machine.h"
+#include "drivers/sim/instrument.h"
 
 namespace cambench::sim {
 

@@ -32,7 +32,7 @@ struct Bench {
   explicit Bench(KeithleySettings settings = {},
                  sim::CellKind kind = *sim::cell_kind("degradation", "ncm-uncoated"))
       : cell(kind) {
-    machine.swapped = settings.polarity < 0;
+    machine.faults.swapped = settings.polarity < 0;
     machine.connect(&cell);
     plug_in(std::move(settings));
   }
