@@ -16,7 +16,9 @@
 #include <utility>
 #include <vector>
 
+#include "drivers/sim/mscript_machine.h"
 #include "drivers/sim/order_socket.h"
+#include "drivers/sim/scpi_machine.h"
 #include "drivers/sim/station.h"
 #include "drivers/sim/tof_sims.h"
 #include "drivers/sim/truth.h"
@@ -65,10 +67,13 @@ bool same_current(Ampere a, Ampere b) { return abs(a - b) <= 0.02 * abs(b) + Amp
 struct SimBench::State {
   State(asio::io_context& its_io, BenchSettings its)
       : io(its_io), settings(std::move(its)), truth(directory() / "truth.csv"), timer(io) {
-    for (int i = 0; i < settings.stations; ++i) {
+    for (int i = 0; i < settings.stations + settings.source_measure_units; ++i) {
+      const auto kind =
+          i < settings.stations ? Station::Kind::methodscript : Station::Kind::source_measure_unit;
       auto say = [this, who = fmt::format("A{}", i + 1)](std::string_view what) { log(who, what); };
-      stations.push_back(std::make_unique<Station>(
-          io, Station::Settings{i, settings.directory, settings.time_scale, settings.seed, std::move(say)}));
+      stations.push_back(
+          std::make_unique<Station>(io, Station::Settings{i, kind, settings.directory, settings.time_scale,
+                                                          settings.seed, std::move(say)}));
     }
     seen.resize(stations.size());
     orders.emplace(io, settings.directory / "sim.sock",
@@ -89,7 +94,8 @@ struct SimBench::State {
   }
 
   const std::filesystem::path& directory() {
-    if (settings.stations < 1 || settings.stations > 64)
+    const int all = settings.stations + settings.source_measure_units;
+    if (settings.stations < 0 || settings.source_measure_units < 0 || all < 1 || all > 64)
       throw std::runtime_error("a simulated bench has 1 to 64 stations");
     if (!(settings.time_scale > 0.0 && settings.time_scale <= 1e6))
       throw std::runtime_error("the time scale of a simulated bench is above 0 and at most 1000000");
@@ -110,7 +116,7 @@ struct SimBench::State {
                              settings.directory.string(), settings.time_scale, settings.seed));
     settings.log("the materials are tuned to the prose of Hertle et al., not measured");
     for (const auto& s : stations)
-      log(s->name(), fmt::format("{} {} at {}, press at tcp://127.0.0.1:{}", name_of(s->model()),
+      log(s->name(), fmt::format("{} {} at {}, press at tcp://127.0.0.1:{}", s->machine().model_name(),
                                  s->machine().serial(), s->port().address(), s->press_port()));
   }
 
@@ -143,7 +149,7 @@ struct SimBench::State {
 
   // --- ground truth and log -----------------------------------------------------------------------------------
   void observe(Station& station, Seen& last) {
-    const MscriptMachine& m = station.machine();
+    const Instrument& m = station.machine();
     if (m.running() != last.running) note_script(station, last);
     const bool changed = m.cell_on() != last.on || m.running() != last.running ||
                          m.switches() != last.switches || station.cell() != last.cell ||
@@ -153,7 +159,7 @@ struct SimBench::State {
   }
 
   void write_row(Station& station, Seen& last) {
-    MscriptMachine& m = station.machine();
+    Instrument& m = station.machine();
     const auto leads = m.leads();
     truth.write({station.clock(), station.name(),
                  station.cell() ? std::string_view(station.cell()->kind().name) : std::string_view(),
@@ -262,8 +268,10 @@ std::string_view sim_orders() {
                                  "state                               what every station is doing\n"
                                  "help                                this list\n"
                                  "quit                                end the bench\n"
-                                 "Faults of a potentiostat:\n" +
-                                 std::string(MscriptMachine::fault_names());
+                                 "Faults of a MethodSCRIPT instrument:\n" +
+                                 std::string(MscriptMachine::fault_names()) +
+                                 "Faults of a source-measure unit:\n" +
+                                 std::string(ScpiMachine::fault_names());
   return all;
 }
 

@@ -1,5 +1,5 @@
-// A whole bench made of code: stations A1, A2, ... with a MethodSCRIPT potentiostat each (on a pseudo terminal and
-// on TCP by turns), a Modbus press, and whatever cell is mounted. One thread, one io_context.
+// A whole bench made of code: stations A1, A2, ... with a potentiostat each (MethodSCRIPT on a pseudo terminal and on TCP
+// by turns, then source-measure units), a Modbus press, and whatever cell is mounted. One thread, one io_context.
 //
 // In its directory it writes stations.toml (the [[station]] tables of a daemon's configuration), truth.csv (what
 // really happened, whatever the host believes; bounded), and `ready` once everything listens. Orders come in by the
@@ -25,10 +25,11 @@ namespace cambench::sim {
 
 struct BenchSettings {
   std::filesystem::path directory;
-  int stations = 6;
+  int stations = 6;  ///< with a MethodSCRIPT instrument
   double time_scale = 1.0;
   std::uint64_t seed = 1;
   std::function<void(std::string_view)> log = [](std::string_view) {};  ///< one line per thing that happens
+  int source_measure_units = 0;                                         ///< further stations, each with one
 };
 
 class SimBench {

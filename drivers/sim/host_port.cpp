@@ -119,6 +119,12 @@ class PtyPort final : public HostPort {
     std::filesystem::create_symlink(name.data(), link_);
   }
 
+  void drop() override {
+    if (!talk_) return;
+    hang_up();
+    events_.changed(false);
+  }
+
   // Without an opened device the master hangs up; while it does there is nothing to wait for.
   void look() override {
     if (master_ < 0 || talk_) return;
@@ -158,10 +164,15 @@ class PtyPort final : public HostPort {
 
 class TcpPort final : public HostPort {
  public:
-  TcpPort(asio::io_context& io, HostPortEvents events) : io_(io), events_(std::move(events)) { plug(); }
+  TcpPort(asio::io_context& io, HostPortEvents events, const std::string& host, std::uint16_t port)
+      : io_(io), events_(std::move(events)), host_(asio::ip::make_address_v4(host)), port_(port) {
+    plug();
+  }
   ~TcpPort() override { unplug(); }
 
-  [[nodiscard]] std::string address() const override { return fmt::format("tcp://127.0.0.1:{}", port_); }
+  [[nodiscard]] std::string address() const override {
+    return fmt::format("tcp://{}:{}", host_.to_string(), port_);
+  }
   [[nodiscard]] bool connected() const override { return talk_ != nullptr; }
   void send(std::string_view bytes) override {
     if (talk_) talk_->send(bytes, chunk_);
@@ -175,12 +186,18 @@ class TcpPort final : public HostPort {
 
   void plug() override {
     if (door_) return;
-    door_ = std::make_shared<tcp::acceptor>(io_, tcp::endpoint(asio::ip::address_v4::loopback(), port_));
+    door_ = std::make_shared<tcp::acceptor>(io_, tcp::endpoint(host_, port_));
     port_ = door_->local_endpoint().port();
     accept();
   }
 
   void look() override {}
+
+  void drop() override {
+    if (!talk_) return;
+    hang_up();
+    events_.changed(false);
+  }
 
  private:
   using Talk = Conversation<tcp::socket>;
@@ -211,7 +228,8 @@ class TcpPort final : public HostPort {
 
   asio::io_context& io_;
   HostPortEvents events_;
-  std::uint16_t port_ = 0;
+  asio::ip::address_v4 host_;
+  std::uint16_t port_;
   std::shared_ptr<tcp::acceptor> door_;
   std::shared_ptr<Talk> talk_;
 };
@@ -221,8 +239,9 @@ class TcpPort final : public HostPort {
 std::unique_ptr<HostPort> open_pty(asio::io_context& io, std::filesystem::path link, HostPortEvents events) {
   return std::make_unique<PtyPort>(io, std::move(link), std::move(events));
 }
-std::unique_ptr<HostPort> open_tcp(asio::io_context& io, HostPortEvents events) {
-  return std::make_unique<TcpPort>(io, std::move(events));
+std::unique_ptr<HostPort> open_tcp(asio::io_context& io, HostPortEvents events, const std::string& address,
+                                   std::uint16_t port) {
+  return std::make_unique<TcpPort>(io, std::move(events), address, port);
 }
 
 }  // namespace cambench::sim

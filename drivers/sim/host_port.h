@@ -4,6 +4,7 @@
 // Single-threaded: made, used and destroyed on the io_context's thread.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -30,6 +31,7 @@ class HostPort {
 
   virtual void unplug() = 0;  ///< the host sees the device or connection vanish; nothing can be opened
   virtual void plug() = 0;    ///< and come back
+  virtual void drop() = 0;    ///< the connection that is there ends; it can be made again
 
   /// To be called every few milliseconds: a pseudo terminal has no event for being opened.
   virtual void look() = 0;
@@ -52,7 +54,8 @@ struct HostPortEvents {
 /// A pty whose device is reachable as `link`. Throws std::runtime_error naming the path when it cannot be made.
 std::unique_ptr<HostPort> open_pty(boost::asio::io_context& io, std::filesystem::path link,
                                    HostPortEvents events);
-/// Listens on a free port of 127.0.0.1. Throws boost::system::system_error.
-std::unique_ptr<HostPort> open_tcp(boost::asio::io_context& io, HostPortEvents events);
+/// Listens on a port of the loopback; 0 is a free one. Throws boost::system::system_error.
+std::unique_ptr<HostPort> open_tcp(boost::asio::io_context& io, HostPortEvents events,
+                                   const std::string& address = "127.0.0.1", std::uint16_t port = 0);
 
 }  // namespace cambench::sim

@@ -39,14 +39,18 @@ void log_line(std::string_view line) {
 
 int main(int argc, char** argv) {
   CLI::App app(
-      "A battery bench made of code: MethodSCRIPT potentiostats with cells, and Modbus presses.\n"
+      "A battery bench made of code: potentiostats (MethodSCRIPT, SCPI) with cells, and Modbus presses.\n"
       "The cells' materials are tuned to the prose of Hertle et al., not measured.");
   app.set_version_flag("--version", CAMBENCH_VERSION);
   BenchSettings bench;
   bench.log = log_line;
   std::string directory;
   auto* where = app.add_option("--dir", directory, "where links, socket, configuration and ground truth go");
-  app.add_option("--stations", bench.stations, "how many")->capture_default_str();
+  app.add_option("--stations", bench.stations, "how many with a MethodSCRIPT instrument")
+      ->capture_default_str();
+  app.add_option("--source-measure-units", bench.source_measure_units,
+                 "and how many more with a Keithley 2450 instead")
+      ->capture_default_str();
   app.add_option("--time-scale", bench.time_scale, "instrument seconds per second")->capture_default_str();
   app.add_option("--seed", bench.seed, "equal seeds, equal noise")->capture_default_str();
 

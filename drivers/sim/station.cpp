@@ -2,12 +2,17 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/system/system_error.hpp>
 #include <charconv>
 #include <chrono>
 #include <cmath>
 #include <utility>
+
+#include "drivers/sim/mscript_machine.h"
+#include "drivers/sim/scpi_machine.h"
 
 namespace cambench::sim {
 namespace {
@@ -34,35 +39,83 @@ std::optional<double> setting(const std::vector<std::string>& words, std::string
   return std::nullopt;
 }
 
-}  // namespace
-
 Model model_of_station(int index) {
   if (index % 2 == 1) return Model::nexus;
   return index % 4 == 0 ? Model::emstat4_hr : Model::multi_emstat4_hr;
 }
 
+std::unique_ptr<Instrument> make_machine(const Station::Settings& settings, const std::string& name) {
+  const std::uint64_t seed = seed_for(settings.seed, name);
+  if (settings.kind == Station::Kind::source_measure_unit)
+    return std::make_unique<ScpiMachine>("2450", fmt::format("044{:05}", settings.index + 1), seed);
+  const Model model = model_of_station(settings.index);
+  auto machine = std::make_unique<MscriptMachine>(
+      model, fmt::format("{}20B{:04}", sim::profile(model).serial_prefix, settings.index + 1), seed);
+  machine->unsettled.deaf_after_error_s *= settings.time_scale;  // about the wire, not about the cell
+  machine->set_reader(false);
+  return machine;
+}
+
+}  // namespace
+
 Station::Station(boost::asio::io_context& io, Settings settings)
     : settings_(std::move(settings)),
       name_(fmt::format("A{}", settings_.index + 1)),
-      model_(model_of_station(settings_.index)),
-      machine_(model_, fmt::format("{}20B{:04}", sim::profile(model_).serial_prefix, settings_.index + 1),
-               seed_for(settings_.seed, name_)),
+      machine_(make_machine(settings_, name_)),
       press_({.serial = "PRESS-" + name_,
               .time_scale = settings_.time_scale,
               .seed = seed_for(settings_.seed, "press " + name_)},
              Clock::now()),
       press_server_(io.get_executor(), Units{{1, &press_}}),
       reading_(settings_.time_scale > 1.0 ? Reading::waits : Reading::lost) {
-  machine_.unsettled.deaf_after_error_s *= settings_.time_scale;  // about the wire, not about the cell
-  machine_.set_reader(false);
+  if (settings_.kind == Kind::source_measure_unit)
+    open_ports_of_unit(io);
+  else
+    open_port(io);
+}
+
+void Station::open_port(boost::asio::io_context& io) {
   HostPortEvents events{[this](std::string_view bytes) { hear(bytes); },
-                        [this](bool connected) {
-                          machine_.set_reader(connected);
-                          settings_.say(connected ? "host connected" : "host gone");
-                          if (connected && std::exchange(banner_, false)) port_->send(boot_banner);
-                        }};
-  port_ = model_ == Model::nexus ? open_tcp(io, std::move(events))
-                                 : open_pty(io, settings_.directory / (name_ + ".tty"), std::move(events));
+                        [this](bool connected) { host_changed(connected); }};
+  port_ = model_of_station(settings_.index) == Model::nexus
+              ? open_tcp(io, std::move(events))
+              : open_pty(io, settings_.directory / (name_ + ".tty"), std::move(events));
+}
+
+/// Several benches may run on one machine: an address is taken that nobody listens on.
+void Station::open_ports_of_unit(boost::asio::io_context& io) {
+  constexpr std::uint16_t scpi_port = 5025, dead_socket_port = 5030;
+  constexpr int tries = 100;
+  Random random(seed_for(settings_.seed ^ static_cast<std::uint64_t>(::getpid()), "address " + name_));
+  const auto part = [&] { return 1 + static_cast<int>(random.uniform() * 253); };
+  for (int attempt = 1;; ++attempt) {
+    const std::string address = fmt::format("127.{}.{}.{}", part(), part(), part());
+    try {
+      port_ = open_tcp(io,
+                       {[this](std::string_view bytes) { hear(bytes); },
+                        [this](bool connected) { host_changed(connected); }},
+                       address, scpi_port);
+      dead_socket_port_ = open_tcp(io,
+                                   {[](std::string_view) {},
+                                    [this](bool connected) {
+                                      if (!connected) return;
+                                      dynamic_cast<ScpiMachine&>(*machine_).knock_at_dead_socket();
+                                      settings_.say("dead-socket port opened: the session is ended");
+                                      port_->drop();
+                                    }},
+                                   address, dead_socket_port);
+      return;
+    } catch (const boost::system::system_error&) {
+      if (attempt == tries) throw;
+    }
+  }
+}
+
+void Station::host_changed(bool connected) {
+  machine_->set_reader(connected);
+  machine_->host(connected);
+  settings_.say(connected ? "host connected" : "host gone");
+  if (connected && std::exchange(banner_, false)) port_->send(boot_banner);
 }
 
 void Station::advance(Seconds wall, Instant now) {
@@ -74,20 +127,22 @@ void Station::advance(Seconds wall, Instant now) {
   port_->look();
   const bool slow = port_->connected() && port_->unsent() > slow_host_bytes;
   if (slow && reading_ == Reading::waits) return;
-  machine_.set_reader(port_->connected() && !slow);
+  machine_->set_reader(port_->connected() && !slow);
   clock_ += wall * settings_.time_scale * (1.0 + clock_ppm_ * 1e-6);
   run_to_clock();
 }
 
 void Station::hear(std::string_view bytes) {
-  machine_.receive(bytes);
+  machine_->receive(bytes);
   run_to_clock();  // an answer is not kept waiting for the next tick
 }
 
 void Station::run_to_clock() {
-  machine_.advance(clock_);
-  if (machine_.waiting_output() > 0 && port_->connected() && port_->unsent() <= slow_host_bytes)
-    port_->send(machine_.take_output());
+  machine_->advance(clock_);
+  if (!port_->connected()) return;
+  if (machine_->waiting_output() > 0 && port_->unsent() <= slow_host_bytes)
+    port_->send(machine_->take_output());
+  if (!machine_->keeps_host() && port_->unsent() == 0) port_->drop();
 }
 
 std::optional<Result<void>> Station::order(const std::vector<std::string>& words) {
@@ -102,7 +157,7 @@ std::optional<Result<void>> Station::order(const std::vector<std::string>& words
     return clock_ppm_ = *amount, Result<void>();
   if (what == "clear" && count == 0) return clear();
   if (what == "press" && count > 0) return press_order(arguments);
-  if (what == "settle" && count == 2 && amount) return machine_.settle(arguments[0], *amount);
+  if (what == "settle" && count == 2 && amount) return machine_->settle(arguments[0], *amount);
   if (what == "reading" && count == 1) return set_reading(arguments[0]);
   if (what == "second" && count == 1 && (arguments[0] == "refuse" || arguments[0] == "displace"))
     return port_->set_second_displaces(arguments[0] == "displace"), Result<void>();
@@ -125,7 +180,8 @@ std::string_view Station::orders() {
          "press A1 FAULT[:key=value]          a fault of the press\n"
          "press A1 clear [FAULT] | drop       end its faults; drop its connections\n"
          "settle A1 NAME VALUE                choose one of the behaviours that nobody knows\n"
-         "reading A1 waits|lost|blocks        what happens while a connected host does not read\n"
+         "reading A1 waits|lost|blocks        what happens while a connected host does not read "
+         "(MethodSCRIPT)\n"
          "second A1 refuse|displace           what a second TCP host meets\n"
          "chunk A1 N                          at most N bytes in one write; 0: no limit\n";
 }
@@ -143,7 +199,7 @@ Result<void> Station::mount(const std::vector<std::string>& arguments) {
 }
 
 void Station::connect(std::unique_ptr<Cell> cell) {
-  machine_.connect(cell.get());
+  machine_->connect(cell.get());
   cell_ = std::move(cell);
 }
 
@@ -153,7 +209,7 @@ Result<void> Station::fault(std::vector<std::string> arguments) {
   arguments.erase(arguments.begin());
   if (name == "link") return unplug(setting(arguments, "for").value_or(0.0));
   if (name == "power_cycle") {
-    machine_.power_cycle();
+    machine_->power_cycle();
     banner_ = setting(arguments, "banner").value_or(0.0) != 0.0;
     return unplug(setting(arguments, "for").value_or(usb_restart_s));
   }
@@ -161,12 +217,12 @@ Result<void> Station::fault(std::vector<std::string> arguments) {
     if (const auto wall_s = setting(arguments, key))
       for (std::string& word : arguments)
         if (word.starts_with(key + "=")) word = fmt::format("{}={}", key, *wall_s * settings_.time_scale);
-  return machine_.fault(name, arguments);
+  return machine_->fault(name, arguments);
 }
 
 Result<void> Station::unplug(double for_s) {
   port_->unplug();
-  machine_.set_reader(false);
+  machine_->set_reader(false);
   plug_at_.reset();
   if (for_s > 0.0) plug_at_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(Seconds(for_s));
   return {};
@@ -184,12 +240,11 @@ Result<void> Station::set_reading(std::string_view how) {
   if (how != "waits" && how != "lost" && how != "blocks")
     return fail(Fault::Kind::refused, fmt::format("reading {} waits|lost|blocks", name_));
   reading_ = how == "waits" ? Reading::waits : how == "lost" ? Reading::lost : Reading::blocks;
-  machine_.unsettled.unread_output_blocks = reading_ == Reading::blocks;
-  return {};
+  return machine_->settle("unread_output_blocks", reading_ == Reading::blocks ? 1 : 0);
 }
 
 Result<void> Station::clear() {
-  machine_.clear_faults();
+  machine_->clear_faults();
   press_.clear_all();
   plug_at_.reset();
   port_->plug();
@@ -202,26 +257,28 @@ void Station::let_cell_breathe() {
 }
 
 std::string Station::state() {
-  const auto leads = machine_.leads();
+  const auto leads = machine_->leads();
   const std::string potentials =
       leads ? fmt::format("WE {:.4f} V, full cell {:.4f} V", leads->we_vs_re.value(), leads->we_vs_ce.value())
             : "no potentials";
   return fmt::format(
       "{:<3} {:<15} {:<12} {:<9} {:<7} {:<27} cell {:<3} {:+.3f} mA, {}, at {:.2f} h, press {:.2f} MPa\n",
-      name_, name_of(model_), machine_.serial(), port_->connected() ? "connected" : "no host",
-      machine_.running() ? "running" : "idle", cell_ ? cell_->kind().name : "no cell",
-      machine_.cell_on() ? "ON" : "off", machine_.current().value() * 1e3, potentials,
+      name_, machine_->model_name(), machine_->serial(), port_->connected() ? "connected" : "no host",
+      machine_->running() ? "running" : "idle", cell_ ? cell_->kind().name : "no cell",
+      machine_->cell_on() ? "ON" : "off", machine_->current().value() * 1e3, potentials,
       clock_.count() / 3600.0, press_.true_pressure().value());
 }
 
 std::string Station::configuration() const {
+  const bool unit = settings_.kind == Kind::source_measure_unit;
   return fmt::format(
       "\n[[station]]\nname = \"{}\"\n"
-      "  [station.potentiostat]\n  driver = \"methodscript\"\n  port = \"{}\"\n  serial = \"{}\"\n  "
+      "  [station.potentiostat]\n  driver = \"{}\"\n  port = \"{}\"\n  serial = \"{}\"\n{}  "
       "simulated = true\n"
       "  [station.press]\n  driver = \"modbus\"\n  port = \"tcp://127.0.0.1:{}\"\n  unit = 1\n"
       "  map = \"generic-press\"\n  simulated = true\n",
-      name_, port_->address(), machine_.serial(), press_server_.port());
+      name_, unit ? "keithley" : "methodscript", port_->address(), machine_->serial(),
+      unit ? "  sense = \"we_vs_re\"\n" : "", press_server_.port());
 }
 
 }  // namespace cambench::sim

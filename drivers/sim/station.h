@@ -1,6 +1,9 @@
 // One station of a simulated bench: a potentiostat with the port a host plugs in to, the cell on its leads, and a
 // press on Modbus TCP; and the orders that a person or a test can give it.
 //
+// A source-measure unit has an address of the loopback to itself, because its ports are the real one's: 5025, and 5030
+// which ends the session that hangs.
+//
 // Single-threaded: everything happens on the io_context's thread.
 #pragma once
 #include <functional>
@@ -12,21 +15,22 @@
 
 #include "drivers/sim/cell.h"
 #include "drivers/sim/host_port.h"
+#include "drivers/sim/instrument.h"
 #include "drivers/sim/modbus_server.h"
-#include "drivers/sim/mscript_machine.h"
 #include "drivers/sim/press_machine.h"
 #include "schema/reading.h"
 #include "schema/result.h"
 
 namespace cambench::sim {
 
-/// Every second station has a Nexus on TCP; the others are USB instruments, EmStat4 and MultiEmStat4 by turns.
-Model model_of_station(int index);
-
 class Station {
  public:
+  /// Every second MethodSCRIPT station has a Nexus on TCP; the others are USB instruments, EmStat4 and MultiEmStat4 by
+  /// turns. A source-measure unit is a 2450.
+  enum class Kind { methodscript, source_measure_unit };
   struct Settings {
-    int index = 0;                    ///< from 0; the name is A1, A2, ...
+    int index = 0;  ///< from 0; the name is A1, A2, ...
+    Kind kind = Kind::methodscript;
     std::filesystem::path directory;  ///< where a USB instrument's device link goes
     double time_scale = 1.0;
     std::uint64_t seed = 1;
@@ -45,8 +49,7 @@ class Station {
   void let_cell_breathe();
 
   [[nodiscard]] const std::string& name() const { return name_; }
-  [[nodiscard]] Model model() const { return model_; }
-  [[nodiscard]] MscriptMachine& machine() { return machine_; }
+  [[nodiscard]] Instrument& machine() { return *machine_; }
   [[nodiscard]] const Cell* cell() const { return cell_.get(); }
   [[nodiscard]] const PressMachine& press() const { return press_; }
   [[nodiscard]] const HostPort& port() const { return *port_; }
@@ -59,6 +62,9 @@ class Station {
   /// What happens to output and clock while a connected host does not read.
   enum class Reading { waits, lost, blocks };
 
+  void open_port(boost::asio::io_context& io);
+  void open_ports_of_unit(boost::asio::io_context& io);
+  void host_changed(bool connected);
   void hear(std::string_view bytes);
   void run_to_clock();
   Result<void> mount(const std::vector<std::string>& arguments);
@@ -71,12 +77,11 @@ class Station {
 
   Settings settings_;
   std::string name_;
-  Model model_;
-  MscriptMachine machine_;
+  std::unique_ptr<Instrument> machine_;
   PressMachine press_;
   ModbusTcpServer press_server_;
   std::unique_ptr<Cell> cell_;
-  std::unique_ptr<HostPort> port_;
+  std::unique_ptr<HostPort> port_, dead_socket_port_;  ///< the second of a source-measure unit
   Reading reading_;
   Seconds clock_{0};
   double clock_ppm_ = 0.0;
