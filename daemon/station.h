@@ -107,6 +107,7 @@ class Station {
   boost::asio::awaitable<void> listen_to_potentiostat();
   boost::asio::awaitable<void> meet_potentiostat();
   boost::asio::awaitable<void> poll_press();
+  [[nodiscard]] bool press_decides() const;
   boost::asio::awaitable<void> feed_watchdog();
   boost::asio::awaitable<void> prove_press();
   boost::asio::awaitable<void> tick();

@@ -29,6 +29,7 @@ asio::awaitable<void> Station::poll_press() {
   int failures = press_failures_until_reintroduced;
   for (;;) {
     timer.expires_after(poll_period);
+    instruments_.press->guard(press_decides());
     if (proving()) {  // the test reads by itself, and needs silence for the watchdog
       co_await prove_press();
       continue;
@@ -49,8 +50,7 @@ asio::awaitable<void> Station::poll_press() {
         if (press_trouble_ != known.error().what) journal_.warning(name_, "", "press: " + known.error().what);
         press_trouble_ = known.error().what;
         pressure_missed(known.error().what);
-        co_await pause(executor_,
-                       busy() ? std::chrono::duration_cast<asio::steady_timer::duration>(poll_period) : wait);
+        co_await pause(executor_, press_decides() ? poll_period : busy() ? first_retry : wait);
         wait = std::min<asio::steady_timer::duration>(2 * wait, last_retry);
         continue;
       }
@@ -68,6 +68,12 @@ asio::awaitable<void> Station::poll_press() {
       co_await feed_watchdog();
     co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
   }
+}
+
+/// A cell runs under this pressure. After a trip nothing hangs on the press any more but its own holding.
+bool Station::press_decides() const {
+  return busy() && active_->run.watch.pressure_target &&
+         !std::holds_alternative<sequencer::phase::Tripped>(active_->run.phase);
 }
 
 asio::awaitable<void> Station::feed_watchdog() {

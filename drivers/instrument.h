@@ -144,6 +144,11 @@ class Press {
   /// interlocks have been evaluated on fresh data.
   virtual Later<void> feed_watchdog() = 0;
 
+  /// Whether a cell runs under this press, so that its silence decides something. Then it is asked on while it does
+  /// not answer; otherwise it is left alone for growing pauses, so that a dead press does not hold up the others on
+  /// its bus.
+  virtual void guard(bool /*running_cell*/) {}
+
   [[nodiscard]] virtual IoHealth health() const { return {}; }
 };
 

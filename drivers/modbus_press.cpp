@@ -64,6 +64,7 @@ class ModbusPress final : public Press {
   Later<void> hold() override;
   Later<void> vent() override;
   Later<void> feed_watchdog() override;
+  void guard(bool running_cell) override { guards_cell_ = running_cell; }
   [[nodiscard]] IoHealth health() const override { return health_; }
 
  private:
@@ -111,7 +112,7 @@ class ModbusPress final : public Press {
 
   std::uint64_t order_ = 0;               // counts set_target, hold and vent: a later one ends a ramp
   std::optional<MegaPascal> intended_;    // what we wrote last and read back; empty before and after a vent
-  bool guards_cell_ = false;              // a cell may be under the pressure we ordered
+  bool guards_cell_ = false;              // a cell runs under it
   std::map<ItemIndex, Instant> written_;  // for items that must not be written too often
   bool armed_ = false;
   Instant armed_at_;
@@ -483,7 +484,6 @@ Later<void> ModbusPress::set_target(MegaPascal target) {
   const Turn turn{Urgency::set_point, ++order_};
   ramp_timer_.cancel();
   restart_.clear();
-  guards_cell_ = true;
   const auto reset = co_await reset_watchdog(turn);
   if (!reset) co_return fail(reset.error());
   if (map_.ramp->rate) co_return co_await ramp_by_device(target, turn);
@@ -539,7 +539,6 @@ Later<void> ModbusPress::vent() {
   if (!vented) co_return fail(vented.error());
   intended_.reset();
   restart_.clear();
-  guards_cell_ = false;
   co_return Result<void>{};
 }
 

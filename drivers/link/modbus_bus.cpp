@@ -263,6 +263,7 @@ class ModbusBus::Worker {
   Result<Bytes> ask(const BusRequest& request, const Bytes& pdu);
   Result<Bytes> ask_once(const BusRequest& request, const Bytes& pdu);
   Result<void> ready(const BusRequest& request);
+  [[nodiscard]] bool left_alone(const BusRequest& request);
   Fault broken(const BusRequest& request, Fault fault);
   void count(bool ok, Clock::time_point since);
 
@@ -272,6 +273,7 @@ class ModbusBus::Worker {
   Line line_;
   Pause link_pause_;
   std::map<std::uint8_t, Pause> unit_pauses_;
+  Clock::time_point others_until_;  // a unit that did not answer waits as long as it made the others wait
   Clock::time_point quiet_until_;
   bool must_drain_ = false;
 
@@ -420,16 +422,25 @@ Result<Bytes> ModbusBus::Worker::ask_once(const BusRequest& request, const Bytes
   const auto since = Clock::now();
   auto reply = line_.exchange(request.unit, pdu, request.timeout);
   count(reply.has_value(), since);
-  if (!reply) return fail(broken(request, reply.error()));
+  if (!reply) {
+    others_until_ = Clock::now() + (Clock::now() - since);
+    return fail(broken(request, reply.error()));
+  }
   unit_pauses_[request.unit].worked();
   return reply;
 }
 
+bool ModbusBus::Worker::left_alone(const BusRequest& request) {
+  if (request.urgency == Urgency::stop) return false;
+  const Pause& unit = unit_pauses_[request.unit];
+  const bool shared = unit_pauses_.size() > 1;
+  if (shared && unit.failures > 0 && Clock::now() < others_until_) return true;
+  return !request.guards_cell && (!link_pause_.over() || !unit.over());
+}
+
 /// An open and silent line, or why there is none.
 Result<void> ModbusBus::Worker::ready(const BusRequest& request) {
-  const bool at_once = request.guards_cell || request.urgency == Urgency::stop;
-  const bool paused = !link_pause_.over() || !unit_pauses_[request.unit].over();
-  if (paused && !at_once)
+  if (left_alone(request))
     return fail(Fault::Kind::link, "left alone for a moment, because it did not answer");
 
   if (line_.is_open()) {

@@ -66,7 +66,8 @@ struct BusRequest {
   std::uint8_t unit = 1;
   std::variant<BusRead, BusWrite> what;
   Urgency urgency = Urgency::poll;
-  bool guards_cell = false;  ///< asked even while the unit is silent; others then wait longer and longer
+  bool guards_cell =
+      false;  ///< not left alone for growing pauses while it is silent: half of the line's time at most
   Seconds timeout{0.5}, guard_time{1};
   std::string name;  ///< for sentences: "press A1: set point"
 };

@@ -117,6 +117,27 @@ TEST_CASE("an absent unit behind the gateway is a link fault that names port and
                                     std::to_string(bench.server.port()) + " unit 9)");
 }
 
+TEST_CASE("a silent unit that guards a cell leaves the line to the others for as long as it held them up") {
+  Bench bench;
+  const auto bus = bench.bus();
+  BusRequest other = reading(target, 2), silent = reading(target, 2);
+  other.unit = 2;
+  silent.guards_cell = other.guards_cell = true;
+  CHECK(tests::finish(bench.io, bus->ask(other)));
+  REQUIRE(bench.first.inject("stall"));
+  CHECK(tests::finish(bench.io, bus->ask(silent)).error().kind == Fault::Kind::timeout);  // 0.3 s
+  const auto asked = bench.server.requests();
+  CHECK(tests::finish(bench.io, bus->ask(silent)).error().what.find("left alone") != std::string::npos);
+  CHECK(bench.server.requests() == asked);
+  CHECK(tests::finish(bench.io, bus->ask(other)));
+
+  silent.urgency = Urgency::stop;  // waits for nobody
+  CHECK(tests::finish(bench.io, bus->ask(silent)).error().kind == Fault::Kind::timeout);
+  silent.urgency = Urgency::poll;
+  tests::finish(bench.io, waited(bench.io, 310ms));
+  CHECK(tests::finish(bench.io, bus->ask(silent)).error().kind == Fault::Kind::timeout);
+}
+
 TEST_CASE("a stop overtakes what waits and discards the set points of its own unit, not of the other") {
   Bench bench;
   const auto bus = bench.bus();

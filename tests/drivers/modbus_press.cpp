@@ -345,6 +345,22 @@ TEST_CASE("a press that refuses connections is a link fault, and is left alone f
   CHECK(tests::finish(bench.io, bench.press->vent()));  // a stop does not wait for the pause
 }
 
+TEST_CASE("a silent press is asked at every turn while a cell runs under it, and otherwise left alone") {
+  Bench bench;
+  REQUIRE(bench.machine.inject("stall"));
+  const auto asked_in_six_turns = [&] {
+    const auto before = bench.server.requests();
+    for (int turn = 0; turn < 6; ++turn) CHECK_FALSE(tests::finish(bench.io, bench.press->read()));
+    return bench.server.requests() - before;
+  };
+  bench.press->guard(true);
+  CHECK(asked_in_six_turns() == 6);
+  bench.press->guard(false);
+  CHECK(asked_in_six_turns() == 0);  // it failed more than twice in a row: the pauses have grown
+  bench.press->guard(true);
+  CHECK(asked_in_six_turns() == 6);
+}
+
 TEST_CASE("an unfed watchdog holds the press by itself, feeding then says so, and a new target resets it") {
   Bench bench;
   bench.order(MegaPascal(50));

@@ -70,6 +70,28 @@ TEST_CASE("a leaking press opens the cell, and the trip stays until a named pers
   CHECK(named);
 }
 
+TEST_CASE("a press is tested by a named person once no run is on its station, not even a tripped one") {
+  Charging bench;
+  const auto refusal = [&] {
+    return http::complaint(bench.post("/api/v1/stations/A1/press-test", {{"who", "anna"}, {"empty", "yes"}}));
+  };
+  const auto refused_for_the_run = [&](const std::string& why) {
+    return why.find(bench.run_id + " is on A1; a press is tested when it is empty") != std::string::npos;
+  };
+  CHECK_MESSAGE(refused_for_the_run(refusal()), refusal());
+  bench.sim("press A1 nan");
+  bench.until_state("tripped");
+  CHECK_MESSAGE(refused_for_the_run(refusal()), refusal());
+  CHECK(bench.truth().back().pressure_MPa > 49);
+
+  bench.sim("press A1 clear");
+  CHECK(bench.order(bench.run_id, "abort").empty());
+  bench.until_state("aborted");
+  CHECK(bench.post("/api/v1/stations/A1/press-test", {{"empty", "yes"}}).status == 400);  // nobody's word
+  CHECK(bench.post("/api/v1/stations/A1/press-test", {{"who", "anna"}, {"empty", "yes"}}).ok());
+  CHECK(bench.station().at("press_test").at("state").as_string() == "running");
+}
+
 TEST_CASE("a press that stops answering opens the cell") {
   Charging bench;
   bench.sim("press A1 stall");
@@ -79,6 +101,11 @@ TEST_CASE("a press that stops answering opens the cell") {
   const double after_s = bench.wall_between("press A1 stall", "script ended");
   MESSAGE("stall: cell open ", after_s * 1e3, " ms after the last answer (2 s are allowed to pass)");
   CHECK(after_s < 5);
+  // Nothing depends on it any more: it does not hold up the others on its bus.
+  until("the press is left alone for a while", [&] {
+    const auto trouble = bench.station().at("press").at("trouble");
+    return trouble.is_string() && trouble.as_string().find("left alone") != std::string_view::npos;
+  });
 }
 
 TEST_CASE("a pressure that is no number opens the cell") {
