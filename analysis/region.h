@@ -77,7 +77,9 @@ struct RegionFiles {
     imzml,           ///< .imzML and .ibd: a spectrum for each pixel, peaks in the same way
     bif6,            ///< SurfaceLab BIF6: one file; an interval list gives its images their names
     grd,             ///< raw events .itm.grd and .properties.txt, peaks as for a spectrum
-    ita              ///< SurfaceLab's own file: one file, its images have names
+    grd_split,       ///< the same as .itm.scans, .itm.coords, .itm.tofs and .properties.txt
+    ita,             ///< SurfaceLab's own file: one file, its images have names
+    itm              ///< SurfaceLab's raw stream: one file, peaks by an interval list or the file's own
   };
   std::string name;
   Format format = Format::images_ascii;

@@ -114,19 +114,34 @@ void sort_in_imzml(const fs::path& xml, Companions& companions, std::vector<Regi
         {xml, fmt::format("{}: its binary file {}.ibd is missing; copy it as well", name_of(xml), stem)});
 }
 
-// `<name>.itm.grd` or `<name>.grd`; the file has no mark to be known by. Its properties have the name with or without
-// these endings.
-void sort_in_grd(const fs::path& events, Companions& companions, std::vector<RegionFiles>& spectra,
-                 FoundRegions& found) {
+// `<name>.itm.grd` or `<name>.grd`, or split: `<name>.itm.coords` and others; the files have no mark to be known by. Their
+// properties have the name with or without these endings.
+void sort_in_events(const fs::path& events, RegionFiles::Format format, Companions& companions,
+                    std::vector<RegionFiles>& spectra, FoundRegions& found) {
   const auto stem = events.stem().string();
   const auto base = lower_case(stem).ends_with(".itm") ? stem.substr(0, stem.size() - 4) : stem;
+  const auto missing = [&](const std::string& name) {
+    found.refused.push_back(
+        {events, fmt::format("{}: {} is missing; export and copy it as well", name_of(events), name)});
+  };
   const std::string ending = ".properties.txt";
-  if (const auto properties =
-          companions.beside(events, {base + ending, stem + ending, stem + ".grd" + ending}))
-    spectra.push_back({base, RegionFiles::Format::grd, {events, *properties}, {}});
-  else
-    found.refused.push_back({events, fmt::format("{}: {}{} is missing; export and copy it as well",
-                                                 name_of(events), base, ending)});
+  const auto properties = companions.beside(events, {base + ending, stem + ending, stem + ".grd" + ending});
+  if (!properties) return missing(base + ending);
+  std::vector<fs::path> files{events, *properties};
+  if (format == RegionFiles::Format::grd_split) {
+    for (const std::string part : {".scans", ".tofs"}) {
+      const auto file = companions.beside(events, {stem + part});
+      if (!file) return missing(stem + part);
+      files.push_back(*file);
+    }
+    if (const auto shots = companions.beside(events, {stem + ".shots"})) files.push_back(*shots);
+  }
+  std::ranges::sort(files);
+  spectra.push_back({base, format, std::move(files), {}});
+}
+
+bool ends_in_any(std::string_view name, std::initializer_list<std::string_view> endings) {
+  return std::ranges::any_of(endings, [&](auto ending) { return name.ends_with(ending); });
 }
 
 // A spot that two files tell of counts once: the first by format and name stays.
@@ -161,15 +176,20 @@ FoundRegions find_regions(std::vector<fs::path> files, const std::optional<fs::p
       const auto start = reader.peek(file);
       if (start.empty())
         found.refused.push_back({file, name + ": is empty; copy or export it again"});
-      else if (small.ends_with(".ibd") || small.ends_with(".properties.txt"))
+      else if (ends_in_any(small, {".ibd", ".properties.txt", ".itm.scans", ".itm.shots", ".itm.tofs"}))
         companion_like.push_back(file);
       else if (small.ends_with(".grd"))
-        sort_in_grd(file, companions, spectra, found);
+        sort_in_events(file, RegionFiles::Format::grd, companions, spectra, found);
+      else if (small.ends_with(".itm.coords"))
+        sort_in_events(file, RegionFiles::Format::grd_split, companions, spectra, found);
       else if (looks_like_itstr(start) && small.ends_with(".ita"))
         spectra.push_back({file.stem().string(), RegionFiles::Format::ita, {file}, {}});
+      else if (looks_like_itstr(start) && small.ends_with(".itm"))
+        spectra.push_back({file.stem().string(), RegionFiles::Format::itm, {file}, {}});
       else if (looks_like_itstr(start))
-        found.refused.push_back({file, name + ": SurfaceLab's own file, of which only .ita is read; export "
-                                              "its images, or its raw data as .itm.grd"});
+        found.refused.push_back({file, name +
+                                           ": SurfaceLab's own file, of which only .ita and .itm are read; "
+                                           "export its images, or its raw data as .itm.grd"});
       else if (looks_like_bif6(start))
         spectra.push_back({file.stem().string(), RegionFiles::Format::bif6, {file}, {}});
       else if (looks_like_imzml(start))
@@ -186,7 +206,7 @@ FoundRegions find_regions(std::vector<fs::path> files, const std::optional<fs::p
                           "that SurfaceLab gives it"});
       else
         found.refused.push_back({file, name + ": neither an ASCII image, nor a spectrum, nor a measurement "
-                                              "(imzML, BIF6, GRD, .ita), nor a peak list; "
+                                              "(imzML, BIF6, GRD, .ita, .itm), nor a peak list; "
                                               "take it out of the folder or export it as one of these"});
     } catch (const BadInput& problem) {
       found.refused.push_back({file, problem.what()});

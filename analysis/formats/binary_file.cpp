@@ -64,4 +64,51 @@ bool inflate_exactly(std::string_view packed, std::span<char> into) {
   return whole;
 }
 
+struct Inflation::Stream {
+  explicit Stream(const std::function<void(std::string_view)>& to) : sink(to), out(64 * 1024, '\0') {
+    begun = inflateInit(&z) == Z_OK;
+  }
+  ~Stream() {
+    if (begun) inflateEnd(&z);
+  }
+  void hand_on() {
+    if (filled > 0) sink({out.data(), filled});
+    filled = 0;
+  }
+
+  const std::function<void(std::string_view)>& sink;
+  std::string out;
+  std::size_t filled = 0;  // of `out`
+  z_stream z{};
+  bool begun = false, at_end = false;
+};
+
+Inflation::Inflation(const std::function<void(std::string_view)>& sink)
+    : stream_(std::make_unique<Stream>(sink)) {}
+Inflation::~Inflation() = default;
+
+bool Inflation::add(std::string_view packed) {
+  Stream& s = *stream_;
+  if (!s.begun || s.at_end) return false;
+  s.z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(packed.data()));  // zlib does not write there
+  s.z.avail_in = static_cast<uInt>(packed.size());
+  while (!s.at_end) {
+    s.z.next_out = reinterpret_cast<Bytef*>(s.out.data() + s.filled);
+    s.z.avail_out = static_cast<uInt>(s.out.size() - s.filled);
+    const int state = inflate(&s.z, Z_NO_FLUSH);
+    if (state != Z_OK && state != Z_STREAM_END && state != Z_BUF_ERROR) return false;
+    s.filled = s.out.size() - s.z.avail_out;
+    s.at_end = state == Z_STREAM_END;
+    if (s.filled == s.out.size() || s.at_end)
+      s.hand_on();
+    else if (s.z.avail_in == 0)
+      return true;  // the rest comes with the next piece
+    else if (state == Z_BUF_ERROR)
+      return false;
+  }
+  return s.z.avail_in == 0;
+}
+
+bool Inflation::ended() const { return stream_->at_end; }
+
 }  // namespace cambench

@@ -59,4 +59,27 @@ template <typename T>
 /// Inflates a zlib stream into `into`. False when it is damaged or does not fill it exactly.
 [[nodiscard]] bool inflate_exactly(std::string_view packed, std::span<char> into);
 
+/// Whether a zlib stream of so many bytes can hold so many: it never packs more tightly than 1032 to 1. Asked before
+/// memory is taken for what a file promises.
+[[nodiscard]] constexpr bool may_inflate(std::uint64_t packed, std::uint64_t bytes) {
+  return bytes / 1032 <= packed;
+}
+
+/// A zlib stream that is fed in pieces, and hands on what it holds in pieces of at most 64 KiB, each a multiple of four
+/// bytes but the last.
+class Inflation {
+ public:
+  explicit Inflation(const std::function<void(std::string_view)>& sink);
+  ~Inflation();
+  Inflation(const Inflation&) = delete;
+
+  /// False when the stream is damaged.
+  [[nodiscard]] bool add(std::string_view packed);
+  [[nodiscard]] bool ended() const;
+
+ private:
+  struct Stream;
+  std::unique_ptr<Stream> stream_;
+};
+
 }  // namespace cambench

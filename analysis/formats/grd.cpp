@@ -17,6 +17,29 @@ constexpr std::size_t record_size = 20;
 constexpr std::uint32_t longest_side = 2048;
 constexpr std::string_view export_again = "export the raw data again with their properties";
 
+// Records become ions inside the raster.
+class Raster {
+ public:
+  Raster(std::string_view file, std::uint32_t resolution) : file_(file), resolution_(resolution) {}
+
+  RawIon ion(std::uint32_t scan, std::uint32_t x, std::uint32_t y, std::uint32_t channel) {
+    ++records_;
+    if (x >= resolution_ || y >= resolution_)
+      throw BadInput(file_, 0,
+                     fmt::format("ion {} lies at X {} Y {}, outside the raster of {} x {}", records_, x, y,
+                                 resolution_, resolution_),
+                     export_again);
+    last_scan_ = std::max(last_scan_, scan);
+    return {y * resolution_ + x, channel};
+  }
+  [[nodiscard]] std::uint32_t scans() const { return last_scan_ == UINT32_MAX ? last_scan_ : last_scan_ + 1; }
+
+ private:
+  std::string_view file_;
+  std::uint32_t resolution_, last_scan_ = 0;
+  std::uint64_t records_ = 0;
+};
+
 }  // namespace
 
 GrdProperties parse_grd_properties(std::string_view text, std::string_view name) {
@@ -58,28 +81,58 @@ GrdReader::GrdReader(BinaryFile file, const GrdProperties& properties)
         "the file is cut short: copy or export it again");
 }
 
-std::uint32_t GrdReader::each_ion(const std::function<void(std::span<const Ion>)>& sink) {
-  std::uint32_t last_scan = 0;
-  std::uint64_t records = 0;
-  std::vector<Ion> run;
+std::uint32_t GrdReader::each_ion(const std::function<void(std::span<const RawIon>)>& sink) {
+  Raster raster(file_.name(), resolution_);
+  std::vector<RawIon> run;
   file_.each_piece(
       [&](std::string_view piece) {
         run.clear();
-        for (const char* at = piece.data(); at != piece.data() + piece.size(); at += record_size) {
-          const auto x = load<std::uint32_t>(at + 8), y = load<std::uint32_t>(at + 12);
-          if (x >= resolution_ || y >= resolution_)
-            throw BadInput(file_.name(), 0,
-                           fmt::format("ion {} lies at X {} Y {}, outside the raster of {} x {}",
-                                       records + run.size() + 1, x, y, resolution_, resolution_),
-                           export_again);
-          last_scan = std::max(last_scan, load<std::uint32_t>(at));
-          run.push_back({y * resolution_ + x, load<std::uint32_t>(at + 16)});
-        }
-        records += run.size();
+        for (const char* at = piece.data(); at != piece.data() + piece.size(); at += record_size)
+          run.push_back(raster.ion(load<std::uint32_t>(at), load<std::uint32_t>(at + 8),
+                                   load<std::uint32_t>(at + 12), load<std::uint32_t>(at + 16)));
         sink(run);
       },
       record_size);
-  return last_scan == UINT32_MAX ? last_scan : last_scan + 1;
+  return raster.scans();
+}
+
+SplitGrdReader::SplitGrdReader(BinaryFile scans, BinaryFile coords, BinaryFile tofs,
+                               const GrdProperties& properties)
+    : scans_(std::move(scans)),
+      coords_(std::move(coords)),
+      tofs_(std::move(tofs)),
+      resolution_(properties.resolution) {
+  const auto bytes = tofs_.size();
+  for (const auto& [file, expected] : {std::pair(&scans_, bytes), std::pair(&coords_, 2 * bytes)})
+    if (bytes == 0 || bytes % 4 != 0 || file->size() != expected)
+      throw BadInput(file->name(), 0,
+                     fmt::format("has {} bytes, and {} has {}: they do not hold equally many ions",
+                                 file->size(), tofs_.name(), bytes),
+                     "one of them is cut short: copy or export them again");
+}
+
+std::uint32_t SplitGrdReader::each_ion(const std::function<void(std::span<const RawIon>)>& sink) {
+  constexpr std::uint64_t ions_of_piece = 16 * 1024;
+  Raster raster(coords_.name(), resolution_);
+  std::vector<RawIon> run;
+  std::string scan, coord, tof;
+  const auto read = [](BinaryFile& file, std::uint64_t first, std::uint64_t count, std::string& into) {
+    into.resize(4 * count);
+    file.read(4 * first, into, "the ions");
+  };
+  const auto all = tofs_.size() / 4;
+  for (std::uint64_t first = 0; first < all; first += ions_of_piece) {
+    const auto count = std::min(ions_of_piece, all - first);
+    read(scans_, first, count, scan);
+    read(coords_, 2 * first, 2 * count, coord);
+    read(tofs_, first, count, tof);
+    run.clear();
+    for (std::size_t i = 0; i < count; ++i)
+      run.push_back(raster.ion(load<std::uint32_t>(&scan[4 * i]), load<std::uint32_t>(&coord[8 * i]),
+                               load<std::uint32_t>(&coord[8 * i + 4]), load<std::uint32_t>(&tof[4 * i])));
+    sink(run);
+  }
+  return raster.scans();
 }
 
 }  // namespace cambench::sims

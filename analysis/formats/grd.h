@@ -1,5 +1,6 @@
 // Raw events (.itm.grd, written by SurfaceLab's ITRawExport): 20 bytes an ion, five 32-bit numbers: scan, shot, x, y and
-// flight-time channel. Beside it <name>.properties.txt, tab-separated with the value in the third column, has the raster
+// flight-time channel. Or split into files of one kind of number each: .itm.scans, .itm.coords (x, y), .itm.tofs, and
+// .itm.shots, which is not needed. Beside them <name>.properties.txt, tab-separated with the value in the third column, has the raster
 // and the mass scale. No file is public; sources: the independent readers tofsims (R) and TOFSIMS-GRD, which agree.
 //
 // Scans are summed. Every record is an ion, the first ones too (tofsims drops five), and masses follow from SF and K0.
@@ -31,16 +32,27 @@ class GrdReader {
   GrdReader(BinaryFile file, const GrdProperties& properties);
 
   [[nodiscard]] ImageShape shape() const { return {resolution_, resolution_}; }
-  struct Ion {
-    std::uint32_t pixel = 0, channel = 0;
-  };
   /// All ions in the order of the file. Throws BadInput for one outside the raster. Returns the number of scans.
-  std::uint32_t each_ion(const std::function<void(std::span<const Ion>)>& sink);
+  std::uint32_t each_ion(const std::function<void(std::span<const RawIon>)>& sink);
 
   [[nodiscard]] BinaryFile& file() { return file_; }
 
  private:
   BinaryFile file_;
+  std::uint32_t resolution_;
+};
+
+/// The same ions, split into three files.
+class SplitGrdReader {
+ public:
+  /// Throws BadInput for files that do not hold equally many ions.
+  SplitGrdReader(BinaryFile scans, BinaryFile coords, BinaryFile tofs, const GrdProperties& properties);
+
+  [[nodiscard]] ImageShape shape() const { return {resolution_, resolution_}; }
+  std::uint32_t each_ion(const std::function<void(std::span<const RawIon>)>& sink);
+
+ private:
+  BinaryFile scans_, coords_, tofs_;
   std::uint32_t resolution_;
 };
 

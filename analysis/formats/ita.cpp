@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "analysis/bad_input.h"
 
@@ -11,62 +10,67 @@ namespace cambench::sims {
 namespace {
 
 constexpr std::string_view export_instead = "export the images as BIF6 or as ASCII instead";
-constexpr std::uint32_t longest_side = 2048;
-constexpr const char* summed_images = "filterdata/TofCorrection/ImageStack/Reduced Data/ImageStackScansAdded";
+constexpr std::string_view images_at = "filterdata/TofCorrection/ImageStack/Reduced Data";
+
+std::vector<ItStr::Block> named(const std::vector<ItStr::Block>& blocks, std::string_view name) {
+  std::vector<ItStr::Block> found;
+  for (const auto& block : blocks)
+    if (block.name == name) found.push_back(block);
+  return found;
+}
 
 }  // namespace
 
 ItaReader::ItaReader(BinaryFile file) : blocks_(std::move(file)) {
   const auto name = blocks_.file().name();
-  const auto picture = blocks_.find("Meta/SI Image"), list = blocks_.find("MassIntervalList"),
-             summed = blocks_.find(summed_images);
-  if (!picture || !list || !summed)
-    throw BadInput(name, 0, "holds no list of peaks or no summed images where SurfaceLab 6 keeps them",
+  const auto peaks = it_peaks(blocks_);
+  if (const auto reduced = blocks_.find(images_at)) {
+    if (const auto folder = blocks_.child(*reduced, "ImageStackScansAdded"))
+      summed_ = blocks_.children(*folder);
+    if (const auto folder = blocks_.child(*reduced, "ImageStackScans")) scans_ = blocks_.children(*folder);
+    by_serial_ = blocks_.child(*reduced, "Images");
+  }
+  if (peaks.empty() || (summed_.empty() && scans_.empty() && !by_serial_))
+    throw BadInput(name, 0, "holds no list of peaks or no images where SurfaceLab keeps them",
                    export_instead);
-  shape_.width = blocks_.number<std::uint32_t>(needed(*picture, "res_x"));
-  shape_.height = blocks_.number<std::uint32_t>(needed(*picture, "res_y"));
-  if (shape_.pixels() == 0 || shape_.width > longest_side || shape_.height > longest_side)
-    throw BadInput(name, 0, fmt::format("images of {} x {} pixels cannot be", shape_.width, shape_.height),
-                   export_instead);
-  const auto images = blocks_.children(*summed);
-  for (const auto& peak : blocks_.children(*list))
-    if (peak.name == "mi") images_.push_back(image_of(peak, images));
+  shape_ = it_shape(blocks_);
+  for (const auto& peak : peaks) images_.push_back({peak.description, peak.interval, counts_of(peak)});
 }
 
 void ItaReader::read(const Image& image, const PixelSink& sink) {
-  std::vector<char> bytes(4 * shape_.pixels());
-  blocks_.read(image.counts, bytes);
+  std::vector<double> counts;
+  for (const auto& part : image.counts) {
+    const auto bytes = blocks_.value(part, 4 * shape_.pixels());
+    counts.resize(shape_.pixels());
+    for (std::size_t i = 0; i < shape_.pixels(); ++i) counts[i] += load<std::uint32_t>(&bytes[4 * i]);
+  }
   std::vector<PixelCounts> row;
-  for (std::size_t i = 0; i < shape_.pixels(); ++i) {
-    if (const auto counts = load<std::uint32_t>(&bytes[4 * i]); counts != 0)
-      row.push_back({static_cast<std::uint32_t>(i), static_cast<double>(counts)});
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    if (counts[i] != 0) row.push_back({static_cast<std::uint32_t>(i), counts[i]});
     if ((i + 1) % shape_.width != 0) continue;
     if (!row.empty()) sink(row);
     row.clear();
   }
 }
 
-ItStr::Block ItaReader::needed(const ItStr::Block& parent, std::string_view name) {
-  if (const auto block = blocks_.child(parent, name)) return *block;
-  throw BadInput(blocks_.file().name(), 0, fmt::format("{} lacks its {}", parent.name, name), export_instead);
-}
-
-ItaReader::Image ItaReader::image_of(const ItStr::Block& peak, const std::vector<ItStr::Block>& summed) {
-  Image image;
-  const auto id = blocks_.number<std::uint32_t>(needed(peak, "id"));
-  const auto description = blocks_.child(peak, "desc"), assignment = blocks_.child(peak, "assign");
-  if (description) image.description = blocks_.text(*description);
-  image.interval.lower = blocks_.number<double>(needed(peak, "lmass"));
-  image.interval.upper = blocks_.number<double>(needed(peak, "umass"));
-  if (assignment) image.interval.label = blocks_.text(*assignment);
-  if (image.interval.label.empty())
-    image.interval.label = fmt::format("m/z {:.4f}", blocks_.number<double>(needed(peak, "cmass")));
-  const auto place = std::ranges::find_if(
-      summed, [&](const ItStr::Block& block) { return block.name == "Image" && block.id == id; });
-  if (place == summed.end())
-    throw BadInput(blocks_.file().name(), 0, fmt::format("peak {} has no image", id), export_instead);
-  image.counts = needed(*place, "ImageArray.Long");
-  return image;
+std::vector<ItStr::Block> ItaReader::counts_of(const ItPeak& peak) {
+  for (const auto* folders : {&summed_, &scans_}) {
+    const auto place = std::ranges::find_if(
+        *folders, [&](const ItStr::Block& block) { return block.name == "Image" && block.id == peak.id; });
+    if (place == folders->end()) continue;
+    if (auto images = named(blocks_.children(*place), "ImageArray.Long"); !images.empty()) return images;
+  }
+  const auto of_peak =
+      by_serial_ && !peak.serial.empty() ? blocks_.child(*by_serial_, peak.serial) : std::nullopt;
+  if (of_peak) {
+    if (const auto sum = blocks_.child(*of_peak, "SumImage"))
+      if (const auto image = blocks_.child(*sum, "EDROff")) return {*image};
+    if (const auto scans = blocks_.child(*of_peak, "ScanData"))
+      if (const auto images = blocks_.child(*scans, "EDROff"))
+        if (auto all = blocks_.children(*images); !all.empty()) return all;
+  }
+  throw BadInput(blocks_.file().name(), 0,
+                 fmt::format("peak {} ({}) has no image", peak.id, peak.interval.label), export_instead);
 }
 
 }  // namespace cambench::sims

@@ -1,5 +1,6 @@
-// .ita, a measurement as SurfaceLab 6 keeps it: images summed over the scans, with their names and bounds. No file is
-// public; source: the reverse-engineered reader pySPM. What newer versions keep elsewhere (Images/<SN>) is not read.
+// .ita, a measurement as SurfaceLab keeps it: images summed over the scans, with their names and bounds. Version 6 has
+// them by number (ImageStackScansAdded), newer ones by serial number (Images/<SN>/SumImage); where only the scans'
+// images are kept, they are summed here. No file is public; source: the reverse-engineered reader pySPM.
 //
 // In memory: one image, and its packed form (32 MB at most).
 #pragma once
@@ -10,15 +11,16 @@
 #include "analysis/formats/image_ascii.h"
 #include "analysis/formats/interval_list.h"
 #include "analysis/formats/itstr.h"
+#include "analysis/formats/itstr_parts.h"
 
 namespace cambench::sims {
 
 class ItaReader {
  public:
   struct Image {
-    std::string description;  ///< `total`, `sum of rest`, or what the operator wrote
-    MassInterval interval;    ///< its label: the assignment, or the mass
-    ItStr::Block counts;
+    std::string description;           ///< `total`, `sum of rest`, or what the operator wrote
+    MassInterval interval;             ///< its label: the assignment, or the mass
+    std::vector<ItStr::Block> counts;  ///< one, or one a scan
   };
 
   /// Reads the list of peaks. Throws BadInput: no list, no images, a peak without an image.
@@ -32,12 +34,13 @@ class ItaReader {
   [[nodiscard]] BinaryFile& file() { return blocks_.file(); }
 
  private:
-  ItStr::Block needed(const ItStr::Block& parent, std::string_view name);
-  Image image_of(const ItStr::Block& peak, const std::vector<ItStr::Block>& summed);
+  [[nodiscard]] std::vector<ItStr::Block> counts_of(const ItPeak& peak);
 
   ItStr blocks_;
   ImageShape shape_;
   std::vector<Image> images_;
+  std::vector<ItStr::Block> summed_, scans_;  // version 6: folders `Image` by number
+  std::optional<ItStr::Block> by_serial_;     // newer: folders by serial number
 };
 
 }  // namespace cambench::sims

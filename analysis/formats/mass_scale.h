@@ -15,6 +15,12 @@ struct MassScale {
   [[nodiscard]] double mz(double channel) const { return (channel - k0) / sf * ((channel - k0) / sf); }
 };
 
+/// One ion of a measurement's raw events.
+struct RawIon {
+  std::uint32_t pixel = 0;  ///< Y width + X
+  std::uint32_t channel = 0;
+};
+
 /// Which intervals a channel lies in, by table: an ion costs one look-up. Takes two bytes a channel, 32 MB at most.
 class ChannelIntervals {
  public:

@@ -121,7 +121,7 @@ TEST_CASE("a file of many pieces is read to its last ion") {
   for (std::uint32_t i = 0; i < 40'000; ++i) file.ion(i / 1000, i % 64, i / 64 % 64, 16);
   GrdReader reader(BinaryFile("e.grd", file.events), {64, {file.sf, file.k0}, {}});
   std::uint64_t ions = 0, places = 0;
-  CHECK(reader.each_ion([&](std::span<const GrdReader::Ion> run) {
+  CHECK(reader.each_ion([&](std::span<const RawIon> run) {
     for (const auto& ion : run) places += ion.pixel;
     ions += run.size();
   }) == 40);
@@ -192,4 +192,47 @@ TEST_CASE("events and properties alone are refused by name, and one spot counts 
   CHECK(twice.regions[0].format == RegionFiles::Format::grd);
   CHECK(twice.refused.back().why ==
         "a.txt: has the name of a.itm.grd; keep one of them, or give each spot a name of its own");
+}
+
+TEST_CASE("events that are split into files of one kind of number end in the same region") {
+  Folder whole, split;
+  const auto file = events();
+  whole.write("spot 1.itm.grd", file.events);
+  file.write_split(split, "spot 1.itm");
+  for (const auto* folder : {&whole, &split}) {
+    folder->write("spot 1.properties.txt", file.properties(2));
+    folder->write("peaks.txt", peak_list);
+  }
+  const auto found = find_regions(split.files());
+  CHECK(found.refused.empty());
+  REQUIRE(found.regions.size() == 1);
+  const auto region = read_region(found.regions[0]),
+             expected = read_region(find_regions(whole.files()).regions.at(0));
+  CHECK(region.name == "spot 1");
+  CHECK(region.peaks == expected.peaks);
+  CHECK(region.notes == expected.notes);
+  CHECK(region.files.size() == 6);  // with shots, properties and peak list
+}
+
+TEST_CASE("split events that lack a file, or of which one is cut, are refused by name") {
+  Folder folder;
+  const auto file = events();
+  file.write_split(folder, "s.itm");
+  const auto sentences = [&] {
+    std::string text;
+    const auto found = find_regions(folder.files());
+    for (const auto& refused : found.refused) text += refused.why + "\n";
+    for (const auto& files : found.regions) text += refusal([&] { return read_region(files); }) + "\n";
+    return text;
+  };
+  CHECK(sentences().starts_with("s.itm.coords: s.properties.txt is missing; export and copy it as well\n"));
+  folder.write("s.properties.txt", file.properties(2));
+  CHECK(sentences() == "accepted\n");
+  folder.write("s.itm.coords", std::string(8, '\0'));
+  CHECK(
+      sentences() ==
+      "s.itm.coords: has 8 bytes, and s.itm.tofs has 32: they do not hold equally many ions; one of them is "
+      "cut short: copy or export them again\n");
+  std::filesystem::remove(folder.path / "s.itm.tofs");
+  CHECK(sentences().find("s.itm.tofs is missing; export and copy it as well") != std::string::npos);
 }

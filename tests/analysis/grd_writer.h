@@ -19,6 +19,20 @@ struct GrdWriter {
     const auto channel = static_cast<std::uint32_t>(std::lround(k0 + sf * std::sqrt(mz)));
     for (const auto number : {scan, shot++, x, y, channel}) events += bytes_of(number);
   }
+  /// The files `base`.scans, .shots, .coords and .tofs: the same numbers, each kind for itself.
+  void write_split(const Folder& folder, const std::string& base) const {
+    std::string scans, shots, coords, tofs;
+    for (std::size_t at = 0; at < events.size(); at += 20) {
+      scans += events.substr(at, 4);
+      shots += events.substr(at + 4, 4);
+      coords += events.substr(at + 8, 8);
+      tofs += events.substr(at + 16, 4);
+    }
+    folder.write(base + ".scans", scans);
+    folder.write(base + ".shots", shots);
+    folder.write(base + ".coords", coords);
+    folder.write(base + ".tofs", tofs);
+  }
   [[nodiscard]] std::string properties(int resolution, const std::string& upper_mass = "300") const {
     const auto line = [](const char* key, const std::string& value) {
       return fmt::format("{}\t2\t{}\t\r\n", key, value);

@@ -50,6 +50,18 @@ TEST_CASE("the summed images of an .ita end in a region, named as the file names
   CHECK(region.peaks[2].by_total_sum == 3.0 / 30);
 }
 
+TEST_CASE("the images of version 7, and images by scan, end in the same region as summed ones") {
+  Folder folder;
+  folder.write("a.ita", write_ita(3, 2, images()));
+  folder.write("b.ita", write_ita(3, 2, images(), 7));
+  folder.write("c.ita", write_ita(3, 2, images(), 6, 4));
+  folder.write("d.ita", write_ita(3, 2, images(), 7, 3));
+  const auto found = find_regions(folder.files());
+  REQUIRE(found.regions.size() == 4);
+  const auto summed = read_region(found.regions[0]);
+  for (const auto& files : found.regions) CHECK(read_region(files).peaks == summed.peaks);
+}
+
 TEST_CASE("an .ita that is cut anywhere, or damaged, is refused with file, place and mend") {
   const auto good = write_ita(3, 2, images());
   CHECK(refused(good) == "accepted");
@@ -59,15 +71,26 @@ TEST_CASE("an .ita that is cut anywhere, or damaged, is refused with file, place
   CHECK(refused(write_ita(4000, 2, images())) ==
         "s.ita: images of 4000 x 2 pixels cannot be; export the images as BIF6 or as ASCII instead");
   CHECK(refused(ItWriter::write({.name = "root", .children = {{.name = "Meta", .value = "x"}}}))
-            .starts_with("s.ita: holds no list of peaks or no summed images"));
+            .starts_with("s.ita: holds no list of peaks or no images"));
   auto circle = good;  // the root goes on with itself
   circle.replace(8 + 25 + 4 + 33, 8, bytes_of(std::uint64_t{8}));
   CHECK(refused(circle) == "s.ita: the folder at byte 8 is its own continuation; copy or export it again");
 }
 
+TEST_CASE("a peak whose image is nowhere is named") {
+  auto all = images();
+  const auto bytes = write_ita(3, 2, all, 7);
+  auto other = bytes;
+  const auto at = other.find(it_text("{SN-7}"));
+  REQUIRE(at != std::string::npos);
+  other.replace(at, 12, it_text("{SN-8}"));
+  CHECK(refused(other) ==
+        "s.ita: peak 7 (m/z 101.0000) has no image; export the images as BIF6 or as ASCII instead");
+}
+
 TEST_CASE("other files of the same container are refused with what to export instead") {
   Folder folder;
-  folder.write("s.itm", write_ita(3, 2, images()));
+  folder.write("s.its", write_ita(3, 2, images()));
   const auto found = find_regions(folder.files());
   CHECK(found.regions.empty());
   REQUIRE(found.refused.size() == 1);

@@ -1,9 +1,12 @@
-// Writes IONTOF's container and the parts of an .ita that are read, as pySPM describes them: no real file is public.
+// Writes IONTOF's container and the parts of .ita and .itm that are read, as pySPM and probes of version 7 describe them:
+// no real file is public.
 #pragma once
 #include <zlib.h>
 
 #include <algorithm>
+#include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/analysis/folder.h"
@@ -98,34 +101,127 @@ struct ItaImage {
   std::vector<std::uint32_t> counts;
 };
 
-inline std::string write_ita(std::uint32_t width, std::uint32_t height, const std::vector<ItaImage>& images) {
-  ItNode list{.name = "MassIntervalList"}, summed{.name = "ImageStackScansAdded"};
+inline ItNode below(const char* name, ItNode node) { return {.name = name, .children = {std::move(node)}}; }
+
+inline std::string serial_of(const ItaImage& image) { return "{SN-" + std::to_string(image.id) + "}"; }
+
+inline ItNode it_peak(const ItaImage& image) {
+  return {.name = "mi",
+          .id = image.id,
+          .children = {{.name = "id", .value = bytes_of(image.id)},
+                       {.name = "desc", .value = it_text(image.description)},
+                       {.name = "assign", .value = it_text(image.assignment)},
+                       {.name = "lmass", .value = bytes_of(image.lower)},
+                       {.name = "cmass", .value = bytes_of(image.centre)},
+                       {.name = "umass", .value = bytes_of(image.upper)},
+                       {.name = "SN", .value = it_text(serial_of(image))}}};
+}
+
+/// Where a peak list lies: version 7 nests its peaks in a group.
+inline ItNode it_peak_list(const std::vector<ItaImage>& images, int version) {
+  ItNode list{.name = version < 7 ? "MassIntervalList" : "mig"};
+  for (const auto& image : images) list.children.push_back(it_peak(image));
+  return version < 7 ? list : below("Options", below("massintervals", std::move(list)));
+}
+
+inline ItNode it_raster(std::uint32_t width, std::uint32_t height) {
+  return below("Meta", {.name = "SI Image",
+                        .children = {{.name = "res_x", .value = bytes_of(width)},
+                                     {.name = "res_y", .value = bytes_of(height)}}});
+}
+
+inline std::string it_counts(const std::vector<std::uint32_t>& counts) {
+  std::string bytes;
+  for (const auto n : counts) bytes += bytes_of(n);
+  return bytes;
+}
+
+/// `scans` above 1: only the scans' own images, the counts dealt out to them.
+inline std::string write_ita(std::uint32_t width, std::uint32_t height, const std::vector<ItaImage>& images,
+                             int version = 6, std::uint32_t scans = 1) {
+  ItNode stack{.name = version >= 7 ? "Images" : scans > 1 ? "ImageStackScans" : "ImageStackScansAdded"};
   for (const auto& image : images) {
-    std::string counts;
-    for (const auto n : image.counts) counts += bytes_of(n);
-    list.children.push_back({.name = "mi",
-                             .id = image.id,
-                             .children = {{.name = "id", .value = bytes_of(image.id)},
-                                          {.name = "desc", .value = it_text(image.description)},
-                                          {.name = "assign", .value = it_text(image.assignment)},
-                                          {.name = "lmass", .value = bytes_of(image.lower)},
-                                          {.name = "cmass", .value = bytes_of(image.centre)},
-                                          {.name = "umass", .value = bytes_of(image.upper)}}});
-    summed.children.push_back({.name = "Image",
-                               .id = image.id,
-                               .children = {{.name = "ImageArray.Long", .value = counts, .packed = true}}});
+    std::vector<ItNode> parts;
+    for (std::uint32_t scan = 0; scan < scans; ++scan) {
+      auto counts = image.counts;
+      for (auto& n : counts) n = n / scans + (scan < n % scans ? 1 : 0);
+      const std::string name = version < 7 ? "ImageArray.Long" : scans > 1 ? std::to_string(scan) : "EDROff";
+      parts.push_back({.name = name, .id = scan, .value = it_counts(counts), .packed = true});
+    }
+    if (version < 7)
+      stack.children.push_back({.name = "Image", .id = image.id, .children = std::move(parts)});
+    else if (scans == 1)
+      stack.children.push_back(
+          {.name = serial_of(image), .children = {below("SumImage", std::move(parts.front()))}});
+    else
+      stack.children.push_back(
+          {.name = serial_of(image),
+           .children = {below("ScanData", {.name = "EDROff", .children = std::move(parts)})}});
   }
-  const auto below = [](const char* name, ItNode node) {
-    return ItNode{.name = name, .children = {std::move(node)}};
-  };
-  ItNode picture{.name = "SI Image",
-                 .children = {{.name = "res_x", .value = bytes_of(width)},
-                              {.name = "res_y", .value = bytes_of(height)}}};
   return ItWriter::write(
       {.name = "root",
        .children = {
-           below("Meta", picture), list,
-           below("filterdata", below("TofCorrection", below("ImageStack", below("Reduced Data", summed))))}});
+           it_raster(width, height), it_peak_list(images, version),
+           below("filterdata", below("TofCorrection", below("ImageStack", below("Reduced Data", stack))))}});
 }
+
+inline ItNode it_property(const std::string& key, std::int64_t whole, double number) {
+  const auto wide = it_text(key);
+  return {.name = "prop",
+          .value = std::string(16, '\x07') + bytes_of(static_cast<std::uint32_t>(wide.size())) + wide +
+                   std::string(2, '\0') + bytes_of(whole) + bytes_of(number) + bytes_of(std::uint32_t{0})};
+}
+
+/// The raw stream of an .itm, pixel by pixel.
+class ItmWriter {
+ public:
+  std::uint32_t side = 2;
+  double sf = 33256.96, k0 = -450.73;  ///< of a real spectrum: N_Ru-Pt_Bi3_1
+  int version = 6;
+  std::size_t words_of_record = 5;  ///< so few that pixels are cut
+  std::vector<ItaImage> peaks = {};
+
+  void scan(std::uint32_t number) {
+    flush();
+    records_.push_back({.name = "   6", .id = number, .value = bytes_of(number)});
+    scan_ = number;
+  }
+  void pixel(std::uint32_t x, std::uint32_t y) {
+    word(0xc0000000 | x);
+    word(0xd0000000 | y);
+    word(0x40000000 | (scan_ * side * side + y * side + x));
+  }
+  void ion(double mz) { word(static_cast<std::uint32_t>(std::lround(k0 + sf * std::sqrt(mz)))); }
+  void word(std::uint32_t word) {
+    words_ += bytes_of(word);
+    if (words_.size() >= 4 * words_of_record) flush();
+  }
+
+  /// Version 6 says the raster in Meta, version 7 only in its properties.
+  std::string write() {
+    flush();
+    records_.insert(records_.begin(), {.name = "   2", .value = bytes_of(std::uint32_t{0})});
+    ItNode root{.name = "root", .children = {{.name = "rawdata", .children = records_}}};
+    if (version < 7) root.children.push_back(it_raster(side, side));
+    root.children.push_back({.name = "propend",
+                             .children = {it_property("Measurement.CycleTime", 0, 1e-4),
+                                          it_property("Registration.Raster.Resolution", side, side)}});
+    root.children.push_back(
+        {.name = "MassScale",
+         .children = {{.name = "sf", .value = bytes_of(sf)}, {.name = "k0", .value = bytes_of(k0)}}});
+    if (!peaks.empty()) root.children.push_back(it_peak_list(peaks, version));
+    return ItWriter::write(root);
+  }
+
+ private:
+  void flush() {
+    if (words_.empty()) return;
+    records_.push_back({.name = "   7", .value = bytes_of(std::uint64_t{0})});
+    records_.push_back({.name = "  14", .value = std::exchange(words_, {}), .packed = true});
+  }
+  std::uint32_t scan_ = 0;
+  std::string words_;
+  std::vector<ItNode> records_;
+};
 
 }  // namespace cambench::tests

@@ -9,6 +9,7 @@
 #include "tests/analysis/folder.h"
 #include "tests/analysis/grd_writer.h"
 #include "tests/analysis/imzml_writer.h"
+#include "tests/analysis/itstr_writer.h"
 
 using namespace cambench;
 using namespace cambench::sims;
@@ -72,6 +73,28 @@ void write_events(const Folder& folder, const Counts& counts) {
       for (std::uint32_t n = 0; n < counts[k][i]; ++n) events.ion(0, i % side, i / side, ions[k].mz);
   folder.write("events.itm.grd", events.events);
   folder.write("events.properties.txt", events.properties(side));
+  events.write_split(folder, "split.itm");
+  folder.write("split.properties.txt", events.properties(side));
+}
+
+void write_containers(const Folder& folder, const Counts& counts) {
+  std::vector<ItaImage> images{{0, "total", "", 0, 0, 0, {}}};
+  for (int i = 0; i < pixels; ++i) images[0].counts.push_back(total_of(counts, i));
+  for (std::uint32_t k = 0; k < 3; ++k)
+    images.push_back(
+        {k + 2, "", ions[k].label, ions[k].mz - half_width, ions[k].mz, ions[k].mz + half_width, counts[k]});
+  folder.write("summed.ita", write_ita(side, side, images));
+  folder.write("summed7.ita", write_ita(side, side, images, 7));
+  ItmWriter stream;
+  stream.side = side;
+  stream.words_of_record = 100;
+  stream.scan(0);
+  for (std::uint32_t i = 0; i < pixels; ++i) {
+    stream.pixel(i % side, i / side);
+    for (std::size_t k = 0; k < 3; ++k)
+      for (std::uint32_t n = 0; n < counts[k][i]; ++n) stream.ion(ions[k].mz);
+  }
+  folder.write("stream.itm", stream.write());
 }
 
 void write_spectra(const Folder& folder, const Counts& counts) {
@@ -102,17 +125,18 @@ void write_peak_list(const Folder& folder) {
 
 }  // namespace
 
-TEST_CASE("the same ions as images, stack, events and spectra end in the same values") {
+TEST_CASE("the same ions as images, stack, events, container and spectra end in the same values") {
   Folder folder;
   const auto counts = invented();
   write_images(folder, counts);
   write_stack(folder, counts);
   write_events(folder, counts);
+  write_containers(folder, counts);
   write_spectra(folder, counts);
   write_peak_list(folder);
   const auto found = find_regions(folder.files());
   CHECK(found.refused.empty());
-  REQUIRE(found.regions.size() == 4);
+  REQUIRE(found.regions.size() == 8);
   for (const auto rule : {EmptyReference::half, EmptyReference::skip, EmptyReference::min_counts}) {
     const NormaliseOptions options{.reference = "NiO2-", .empty_reference = rule, .min_counts = 2};
     std::vector<Region> regions;

@@ -20,7 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto properties = parse_grd_properties(input.substr(0, end), "fuzz.properties.txt");
     const ChannelIntervals by_channel(properties.scale, intervals, "fuzz.properties.txt");
     GrdReader reader(BinaryFile("fuzz.grd", input.substr(std::min(end + between.size(), size))), properties);
-    reader.each_ion([&](std::span<const GrdReader::Ion> ions) {
+    reader.each_ion([&](std::span<const RawIon> ions) {
       for (const auto& [pixel, channel] : ions) {
         must(pixel < reader.shape().pixels());
         const double mz = properties.scale.mz(channel);
