@@ -13,6 +13,7 @@
 #include <iostream>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "drivers/modbus_press.h"
 #include "drivers/sim/modbus_server.h"
@@ -54,36 +55,57 @@ bool there_is(const char* what, const std::string& command) {
   return false;
 }
 
-/// A process whose first line is the port it listens on; ended with us.
-class ServerProcess {
+/// A program that somebody else wrote, or a server on it; ended with us. What it prints can be read.
+class Program {
  public:
-  explicit ServerProcess(std::string script) {
+  explicit Program(std::vector<std::string> words) {
     std::array<int, 2> ends{};
     REQUIRE(::pipe(ends.data()) == 0);
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
     posix_spawn_file_actions_addclose(&actions, ends[0]);
-    std::string python = "/usr/bin/python3";
-    std::array<char*, 3> arguments{python.data(), script.data(), nullptr};
-    REQUIRE(::posix_spawn(&pid_, python.c_str(), &actions, nullptr, arguments.data(), environ) == 0);
+    std::vector<char*> arguments;
+    for (auto& word : words) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    REQUIRE(::posix_spawnp(&pid_, arguments[0], &actions, nullptr, arguments.data(), environ) == 0);
     posix_spawn_file_actions_destroy(&actions);
     ::close(ends[1]);
-    FILE* lines = ::fdopen(ends[0], "r");
-    if (std::fscanf(lines, "%d", &port_) != 1) port_ = 0;
-    std::fclose(lines);
+    output_ = ::fdopen(ends[0], "r");
   }
-  ~ServerProcess() {
+  ~Program() {
     ::kill(pid_, SIGTERM);
     ::waitpid(pid_, nullptr, 0);
+    std::fclose(output_);
   }
-  ServerProcess(const ServerProcess&) = delete;
-  ServerProcess& operator=(const ServerProcess&) = delete;
-  [[nodiscard]] int port() const { return port_; }
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+  /// The next line it prints, read as a number; 0 when it ended instead.
+  [[nodiscard]] int number() {
+    int number = 0;
+    return std::fscanf(output_, "%d", &number) == 1 ? number : 0;
+  }
 
  private:
   pid_t pid_ = -1;
-  int port_ = 0;
+  FILE* output_ = nullptr;
+};
+
+/// Two pseudo terminals with socat between them: a serial line with an end for each side.
+struct SocatLine {
+  std::filesystem::path folder = [] {
+    std::string pattern = (std::filesystem::temp_directory_path() / "cambench-XXXXXX").string();
+    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
+    return std::filesystem::path(pattern);
+  }();
+  std::string device = folder / "device", host = folder / "host";
+  Program socat{{"socat", "pty,raw,echo=0,link=" + device, "pty,raw,echo=0,link=" + host}};
+  SocatLine() {
+    const auto both = [&] { return std::filesystem::exists(device) && std::filesystem::exists(host); };
+    for (int look = 0; look < 2000 && !both(); ++look) ::usleep(5000);
+    REQUIRE(both());
+  }
+  ~SocatLine() { std::filesystem::remove_all(folder); }
 };
 
 }  // namespace
@@ -113,14 +135,13 @@ TEST_CASE("mbpoll reads the set point, the serial number and an exception from t
   CHECK_MESSAGE(outside.find("Illegal data address") != std::string::npos, outside);
 }
 
-TEST_CASE("the driver identifies, moves, reads, feeds and vents a press on somebody else's Modbus stack") {
-  if (!there_is("python3-pymodbus", "/usr/bin/python3 -c 'import pymodbus'")) return;
-  const ServerProcess server(CAMBENCH_SOURCE "/tests/drivers/pymodbus_server.py");
-  REQUIRE(server.port() > 0);
+namespace {
+
+void works_on_pymodbus(const std::string& port) {
   asio::io_context io;
   ModbusPressOptions options;
   options.name = "press A1";
-  options.port = "tcp://127.0.0.1:" + std::to_string(server.port());
+  options.port = port;
   options.serial = "PYMODBUS-7";
   const auto press = make_modbus_press(io.get_executor(), options);
   REQUIRE_MESSAGE(press, press.error().what);
@@ -133,6 +154,27 @@ TEST_CASE("the driver identifies, moves, reads, feeds and vents a press on someb
   CHECK(tests::finish(io, (*press)->hold()));
   CHECK(tests::finish(io, (*press)->vent()));
   CHECK(tests::finish(io, (*press)->read())->pressure == MegaPascal(0));
+}
+
+const std::string pymodbus_server = CAMBENCH_SOURCE "/tests/drivers/pymodbus_server.py";
+const char* const has_pymodbus = "/usr/bin/python3 -c 'import pymodbus, serial_asyncio'";
+
+}  // namespace
+
+TEST_CASE("the driver identifies, moves, reads, feeds and vents a press on somebody else's Modbus stack") {
+  if (!there_is("python3-pymodbus", has_pymodbus)) return;
+  Program server({"/usr/bin/python3", pymodbus_server});
+  const int port = server.number();
+  REQUIRE(port > 0);
+  works_on_pymodbus("tcp://127.0.0.1:" + std::to_string(port));
+}
+
+TEST_CASE("the same press on a serial line between two pseudo terminals is driven all the same") {
+  if (!there_is("python3-pymodbus", has_pymodbus) || !there_is("socat", "command -v socat")) return;
+  const SocatLine line;
+  Program server({"/usr/bin/python3", pymodbus_server, line.device});
+  REQUIRE(server.number() == 1);  // it has opened its end
+  works_on_pymodbus(line.host);
 }
 
 namespace {

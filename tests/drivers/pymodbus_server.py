@@ -1,14 +1,17 @@
 """A press with the registers of drivers/maps/generic-press.toml on somebody else's Modbus stack (python3-pymodbus).
 
-Prints its TCP port on the loopback and serves until it is terminated. The pressure follows the set point at once while
-the mode is "run", and is 0 while it is "vent".
+Without an argument it prints its TCP port on the loopback; with the path of a serial line it speaks RTU there, unit 1, and
+prints 1. It serves until it is terminated. The pressure follows the set point at once while the mode is "run", and is 0
+while it is "vent".
 """
 import asyncio
 import struct
+import sys
 import time
 
 from pymodbus.datastore import ModbusSequentialDataBlock, ModbusServerContext, ModbusSlaveContext
-from pymodbus.server.async_io import ModbusTcpServer
+from pymodbus.server.async_io import ModbusSerialServer, ModbusTcpServer
+from pymodbus.transaction import ModbusRtuFramer
 
 COUNTER, PRESSURE, TARGET, UPTIME, COMMAND, MODE = 1, 2, 4, 8, 12, 13
 WATCHDOG_MS, WATCHDOG_STATE, IDENTITY, VERSION, SELF_TEST, SERIAL = 14, 17, 32, 33, 34, 36
@@ -50,13 +53,26 @@ class Press(ModbusSequentialDataBlock):
         self.put(WATCHDOG_STATE, [1 if self.values[WATCHDOG_MS] else 0])
 
 
-async def main():
-    context = ModbusServerContext(slaves=ModbusSlaveContext(hr=Press(), zero_mode=True), single=True)
+async def serve_tcp(context):
     server = ModbusTcpServer(context, address=("127.0.0.1", 0))
     serving = asyncio.ensure_future(server.serve_forever())
     await server.serving
     print(server.server.sockets[0].getsockname()[1], flush=True)
     await serving
+
+
+async def serve_rtu(context, line):
+    server = ModbusSerialServer(context, framer=ModbusRtuFramer, port=line, baudrate=19200)
+    await server.start()
+    if server.transport is None:  # it swallows the error
+        sys.exit("cannot open " + line)
+    print(1, flush=True)
+    await server.serve_forever()
+
+
+async def main():
+    context = ModbusServerContext(slaves=ModbusSlaveContext(hr=Press(), zero_mode=True), single=True)
+    await (serve_rtu(context, sys.argv[1]) if len(sys.argv) > 1 else serve_tcp(context))
 
 
 asyncio.run(main())
