@@ -75,11 +75,13 @@ class ModbusPress final : public Press {
   Later<Words> fetch(ItemIndex item, Turn turn);
   Later<bool> is_so(Expectation expected, Turn turn);
   Later<void> make_sure(Expectation expected, Turn turn);
-  Later<void> carry_out(WriteStep step, Turn turn);
+  Later<void> carry_out(const WriteStep& step, Turn turn);
   Later<void> perform(const Action& action, Turn turn);
   Later<void> make_safe(const std::optional<Action>& action, std::string what);
   Later<void> write_item(ItemIndex item, double value, Turn turn);
-  Later<void> write_step(WriteStep step, Turn turn);
+  Later<void> write_step(const WriteStep& step, Turn turn);
+  Later<void> end_pulse(WriteStep step, Turn turn);
+  Later<void> write_pressure_of_now(WriteStep step, Turn turn);
   Later<MegaPascal> pressure_now(Turn turn);
   Later<bool> has_already(ItemIndex item, Words words, Turn turn);
   Later<void> wait_for_interval(ItemIndex item, Turn turn);
@@ -345,18 +347,38 @@ Later<void> ModbusPress::write_item(ItemIndex index, double number, Turn turn) {
   WriteStep step;
   step.items = {index};
   step.values = {number};
-  co_return co_await carry_out(std::move(step), turn);
+  co_return co_await carry_out(step, turn);
 }
 
-Later<void> ModbusPress::carry_out(WriteStep step, Turn turn) {
-  if (!step.values.empty()) co_return co_await write_step(std::move(step), turn);
+Later<void> ModbusPress::carry_out(const WriteStep& step, Turn turn) {
+  if (step.values.empty()) co_return co_await write_pressure_of_now(step, turn);
+  const auto written = co_await write_step(step, turn);
+  if (!written) co_return fail(written.error());
+  if (step.pulse) {
+    const auto ended = co_await end_pulse(step, turn);
+    if (!ended) co_return fail(ended.error());
+  }
+  if (!step.until) co_return Result<void>{};
+  co_return co_await make_sure(*step.until, turn);
+}
+
+// Its end goes out whatever happens meanwhile: a bit that is left standing is an order of its own.
+Later<void> ModbusPress::end_pulse(WriteStep step, Turn turn) {
+  const auto waited = co_await pause(*step.pulse);
+  std::ranges::fill(step.values, 0.0);
+  turn.urgency = Urgency::stop;
+  const auto ended = co_await write_step(step, turn);
+  co_return waited ? ended : waited;
+}
+
+Later<void> ModbusPress::write_pressure_of_now(WriteStep step, Turn turn) {
   const auto now = co_await pressure_now(turn);
   if (!now) co_return fail(now.error());
   const ItemIndex item = step.items[0];
   const auto& rules = *map_.items[item].write;
   const double kept = std::clamp(map_.from_pressure(item, *now), rules.min, rules.max);
   step.values = {kept};
-  const auto done = co_await write_step(std::move(step), turn);
+  const auto done = co_await carry_out(step, turn);
   if (!done) co_return fail(done.error());
   intended_ = map_.to_pressure(item, kept);
   co_return Result<void>{};
@@ -371,7 +393,7 @@ Later<MegaPascal> ModbusPress::pressure_now(Turn turn) {
   co_return fail(fault(Fault::Kind::bad_value, "the pressure of now is not known: " + fresh.error().what));
 }
 
-Later<void> ModbusPress::write_step(WriteStep step, Turn turn) {
+Later<void> ModbusPress::write_step(const WriteStep& step, Turn turn) {
   auto telegram = telegram_of(step);
   if (!telegram) co_return fail(fault(telegram.error().kind, telegram.error().what));
   const ItemIndex first = step.items[0];

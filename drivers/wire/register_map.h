@@ -87,13 +87,6 @@ struct Block {
   std::uint16_t address = 0, count = 0;
 };
 
-/// One write request: neighbouring items and what to put there.
-struct WriteStep {
-  std::vector<ItemIndex> items;
-  std::vector<double> values;                   ///< empty: the pressure of now, into the one item
-  std::optional<std::vector<double>> readback;  ///< when the device answers something else than was written
-};
-
 /// What a register has to say for something to be believed.
 struct Expectation {
   ItemIndex item = 0;
@@ -101,6 +94,15 @@ struct Expectation {
   double equals = 0;
   Seconds within{0};
   std::string why;
+};
+
+/// One write request: neighbouring items and what to put there.
+struct WriteStep {
+  std::vector<ItemIndex> items;
+  std::vector<double> values;                   ///< empty: the pressure of now, into the one item
+  std::optional<std::vector<double>> readback;  ///< when the device answers something else than was written
+  std::optional<Seconds> pulse;                 ///< after so long 0 is written there again
+  std::optional<Expectation> until;  ///< a handshake: what the device says before anything else is written
 };
 
 struct Action {

@@ -537,3 +537,103 @@ TEST_CASE("the Alicat map walks the gas pressure, and closes and exhausts by its
   CHECK(device.argument == 3);
   CHECK(tests::finish(io, (*press)->read())->pressure == MegaPascal(0));
 }
+
+namespace {
+
+/// The command word of a weighing transmitter of HBM's kind (register 5 there): bit 15 hands an order over, the
+/// status answers with its own bit 15 and takes both back when the order is withdrawn. Bit 0 of `pulse` counts edges.
+class Handshaking final : public sim::RegisterDevice {
+ public:
+  static constexpr std::uint16_t command = 100, status = 101, pulse = 102;
+  explicit Handshaking(sim::PressMachine& below) : below_(below) {}
+  void advance(Instant now) override { below_.advance(now); }
+  std::expected<std::vector<std::uint16_t>, sim::ModbusException> read(std::uint16_t address,
+                                                                       std::uint16_t count) override {
+    if (address == status && count == 1)
+      return std::vector<std::uint16_t>{static_cast<std::uint16_t>(acknowledges ? handed & 0x8000 : 0)};
+    if (address == command && count == 1) return std::vector<std::uint16_t>{handed};
+    if (address == pulse && count == 1) return std::vector<std::uint16_t>{bit};
+    return below_.read(address, count);
+  }
+  std::expected<void, sim::ModbusException> write(std::uint16_t address,
+                                                  std::span<const std::uint16_t> words) override {
+    if (address == command) {
+      if (words[0] & 0x8000) orders.push_back(words[0] & 0x7fff);
+      handed = words[0];
+    } else if (address == pulse) {
+      edges += words[0] == 1 && bit == 0;
+      bit = words[0];
+    } else {
+      return below_.write(address, words);
+    }
+    return {};
+  }
+  std::uint16_t handed = 0, bit = 0;
+  int edges = 0;
+  bool acknowledges = true;
+  std::vector<int> orders;
+
+ private:
+  sim::PressMachine& below_;
+};
+
+std::string handshake_map() {
+  std::string text = quick_map();
+  for (const char* section : {"[watchdog]", "[action.run]", "[action.hold]", "[action.vent]"}) {
+    const auto from = text.find(section);
+    REQUIRE(from != std::string::npos);
+    text.erase(from,
+               text.find("\n[", from) == std::string::npos ? text.npos : text.find("\n[", from) + 1 - from);
+  }
+  return text + R"(
+[item.order]
+address = 100
+type = "u16"
+write = { min = 0, max = 65535 }
+[item.answer]
+address = 101
+type = "u16"
+bits = { taken = 15 }
+[item.release]
+address = 102
+type = "u16"
+write = { min = 0, max = 1 }
+[action.hold]
+write = [
+  { item = "order", value = 0x8002, until = { item = "answer.taken", equals = 1, within_ms = 60 } },
+  { item = "order", value = 0, until = { item = "answer.taken", equals = 0, within_ms = 60 } },
+]
+[action.vent]
+write = [{ item = "release", value = 1, pulse_ms = 2 }]
+)";
+}
+
+}  // namespace
+
+TEST_CASE("an order that a device wants handed over and confirmed, or as a pulse, is written so") {
+  asio::io_context io;
+  sim::PressMachine machine(Bench::fast());
+  Handshaking device(machine);
+  sim::ModbusTcpServer server(io.get_executor(), {{1, &device}});
+  ModbusPressOptions options;
+  options.name = "press H1";
+  options.port = "tcp://127.0.0.1:" + std::to_string(server.port());
+  options.map = file_of("handshake.toml", handshake_map());
+  const auto press = make_modbus_press(io.get_executor(), options);
+  REQUIRE_MESSAGE(press, press.error().what);
+
+  const auto held = tests::finish(io, (*press)->hold());
+  REQUIRE_MESSAGE(held, held.error().what);
+  CHECK(device.orders == std::vector{2});
+  CHECK(device.handed == 0);
+  const auto vented = tests::finish(io, (*press)->vent());
+  REQUIRE_MESSAGE(vented, vented.error().what);
+  CHECK(device.edges == 1);
+  CHECK(device.bit == 0);
+
+  device.acknowledges = false;  // then the order is not withdrawn as if it had been taken
+  const auto unheard = tests::finish(io, (*press)->hold());
+  REQUIRE_FALSE(unheard);
+  CHECK(unheard.error().what.find("answer should be 1") != std::string::npos);
+  CHECK(device.handed == 0x8002);
+}

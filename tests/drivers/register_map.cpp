@@ -237,6 +237,15 @@ TEST_CASE("every inconsistency of a map is refused with file, line and what was 
       {"item = \"command\", value = 2", "items = [\"command\", \"target\"], values = [0, 1]",
        "small.toml:47: [action.hold.write]: item \"target\" does not follow \"command\": one request writes "
        "neighbours, with FC16"},
+      {"value = 2 }", "value = 2, pulse_ms = 0 }",
+       "small.toml:47: [action.hold.write]: `pulse_ms` must lie between 1 and 10000 ms"},
+      {"write = { min = 0, max = 3 }",
+       "write = { min = 2, max = 3 }\n[item.other]\naddress = 40030\ntype = "
+       "\"u16\"\nwrite = { min = 1, max = 2 }\n[action.run]\nwrite = [{ item = \"other\", value = 1, "
+       "pulse_ms = 5 }]",
+       "small.toml:42: [action.run.write]: a pulse ends with 0, which item \"other\" may not be"},
+      {"value = 2 }", "value = 2, until = { item = \"status.ready\", equals = 1 } }",
+       "small.toml:47: [action.hold.write.until]: item \"status\" has no bits \"ready\""},
       {"[action.vent]\nwrite = [{ item = \"command\", value = 3 }]\n", "",
        "small.toml:46: [action.vent] is missing: how the press releases"},
       {"count = 8", "count = 8\nperiod = 2",
