@@ -17,60 +17,11 @@
 #include "daemon/store/database.h"
 #include "daemon/store/migrations.h"
 #include "daemon/store/reader.h"
+#include "tests/daemon/store_rows.h"
 
 using namespace cambench;
 using namespace cambench::store;
-
-namespace {
-
-/// A folder of its own for a test, removed at its end.
-struct Folder {
-  std::filesystem::path path;
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "cambench-store-XXXXXX").string();
-    path = ::mkdtemp(name.data());
-  }
-  ~Folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path, ignored);
-  }
-  [[nodiscard]] std::filesystem::path file() const { return path / "bench.sqlite"; }
-};
-
-RunRow a_run(const std::string& id) {
-  return {.id = id,
-          .station = "A1",
-          .recipe = "rate-test-3e",
-          .recipe_hash = "ab",
-          .recipe_text = "{}",
-          .cell = "R-uncoated",
-          .cell_json = "{}",
-          .material = "ncm-uncoated",
-          .who = "anna",
-          .one_C = from_mA(1.608),
-          .phase = "queued",
-          .time_scale = 1,
-          .started = WallTime(std::chrono::hours(1))};
-}
-
-SampleRow a_sample(const std::string& run, std::int64_t seq, double volt = 3.0) {
-  SampleRow row{
-      .run = run, .seq = seq, .test_time = Seconds(static_cast<double>(seq)), .cycle = 1, .sample = {}};
-  row.sample.step_time = row.test_time;
-  row.sample.we_vs_re = Volt(volt);
-  row.sample.cell = Volt(volt - 0.3);
-  row.sample.current = from_mA(0.1608);
-  row.sample.at = {Instant(std::chrono::seconds(seq)), WallTime(std::chrono::seconds(seq))};
-  return row;
-}
-
-Result<void> committed(Store& store, std::vector<Row> rows) {
-  std::promise<Result<void>> promise;
-  store.commit(std::move(rows), [&](Result<void> kept) { promise.set_value(kept); });
-  return promise.get_future().get();
-}
-
-}  // namespace
+using namespace cambench::test;
 
 TEST_CASE("a row comes back as it went in") {
   Folder folder;

@@ -1,0 +1,155 @@
+#include "daemon/store/verify.h"
+
+#include <fmt/core.h>
+#include <sqlite3.h>
+
+#include <array>
+#include <chrono>
+
+#include "daemon/store/database.h"
+#include "daemon/store/migrations.h"
+#include "schema/sha256.h"
+
+namespace cambench::store {
+
+namespace {
+
+constexpr std::array tables{"run",   "event", "sample", "step",  "rollup", "pressure", "pressure_minute",
+                            "alarm", "audit", "region", "score", "job"};
+
+/// Each sample of a run beside the one before it.
+constexpr auto pairs = R"(
+  WITH pair AS (
+    SELECT run, step, seq, step_time_s, test_time_s, at_wall_ns,
+           lag(seq) OVER before AS last_seq, lag(step) OVER before AS last_step,
+           lag(step_time_s) OVER before AS last_step_time_s, lag(test_time_s) OVER before AS last_test_time_s,
+           lag(at_wall_ns) OVER before AS last_wall_ns
+    FROM sample WINDOW before AS (PARTITION BY run ORDER BY seq)))";
+
+/// Those between which no event tells why nothing was heard. A sample is stamped when it is heard, the event a moment
+/// later: it may stand a second beside them.
+constexpr auto unexplained = R"(,
+  unexplained AS (
+    SELECT * FROM pair WHERE last_seq IS NOT NULL AND NOT EXISTS (
+      SELECT 1 FROM event WHERE event.run = pair.run AND event.kind IN ('gap', 'tripped', 'held', 'resumed', 'reset')
+        AND event.at_wall_ns BETWEEN last_wall_ns - 1000000000 AND pair.at_wall_ns + 1000000000)))";
+
+/// What the tables promise: each row that is found here, "where" and "what", breaks it.
+const std::array<std::string, 16> promises{
+    R"(SELECT 'event', format('%d events, but the last is number %d', count(*), max(seq)) FROM event
+       HAVING count(*) <> coalesce(max(seq), 0))",
+    R"(SELECT 'audit', format('%d acts, but the last is number %d', count(*), max(id)) FROM audit
+       HAVING count(*) <> coalesce(max(id), 0))",
+    R"(SELECT 'job', format('%d jobs, but the last is number %d', count(*), max(id)) FROM job
+       HAVING count(*) <> coalesce(max(id), 0))",
+
+    R"(SELECT 'run ' || run, format('the samples begin with number %d', min(seq)) FROM sample
+       GROUP BY run HAVING min(seq) <> 1)",
+    R"(SELECT 'run ' || run, format('%d samples belong to no run of that name', count(*)) FROM sample
+       WHERE run NOT IN (SELECT id FROM run) GROUP BY run)",
+    std::string(pairs) + unexplained + R"(
+       SELECT 'run ' || run,
+              format('samples %d to %d are missing and no event tells why', last_seq + 1, seq - 1)
+       FROM unexplained WHERE seq > last_seq + 1)",
+    std::string(pairs) + unexplained + R"(
+       SELECT 'run ' || run, format('step %d is silent from %.1f s to %.1f s and no event tells why', step + 1,
+                                    last_step_time_s, step_time_s)
+       FROM unexplained JOIN run ON run.id = run
+       WHERE step = last_step AND step_time_s - last_step_time_s >
+         1 + 2 * coalesce(iif(json_valid(recipe_text), json_extract(recipe_text, '$.record.time_s'), 1), 1))",
+    std::string(pairs) + R"(
+       SELECT 'run ' || run, format('sample %d of step %d is there twice or out of order', seq, step + 1) FROM pair
+       WHERE test_time_s < last_test_time_s OR step = last_step AND
+         (step_time_s < last_step_time_s OR step_time_s = last_step_time_s AND test_time_s = last_test_time_s))",
+
+    R"(SELECT 'run ' || s.run, format('step %d has %d samples and its summary counts %d', s.step + 1, s.n,
+                                      coalesce(step.samples, 0))
+       FROM (SELECT run, step, count(*) AS n FROM sample GROUP BY run, step) s
+       LEFT JOIN step ON step.run = s.run AND step.step = s.step WHERE s.n IS NOT step.samples)",
+    R"(SELECT 'run ' || step.run, format('step %d has a summary and no samples', step.step + 1) FROM step
+       WHERE NOT EXISTS (SELECT 1 FROM sample WHERE sample.run = step.run AND sample.step = step.step))",
+    // The last block of a run is rolled up once a sample lies beyond it.
+    R"(SELECT 'run ' || s.run, format('%d blocks of samples and a chart of %d', s.n, coalesce(r.n, 0))
+       FROM (SELECT run, count(DISTINCT (seq - 1) / 32) AS n FROM sample GROUP BY run) s
+       LEFT JOIN (SELECT run, count(*) AS n FROM rollup WHERE level = 1 GROUP BY run) r ON r.run = s.run
+       WHERE coalesce(r.n, 0) < s.n - 1)",
+
+    R"(SELECT 'run ' || id, 'its phase is ' || phase || ' and no event says so' FROM run
+       WHERE phase IN ('held', 'tripped', 'finished', 'aborted')
+         AND NOT EXISTS (SELECT 1 FROM event WHERE run = id AND kind = phase))",
+    R"(SELECT 'run ' || id, 'it is ' || phase || ' and has no end' FROM run
+       WHERE phase IN ('finished', 'aborted') AND ended_wall_ns IS NULL)",
+
+    R"(SELECT 'study ' || study, format('%d scores, but the last is version %d', count(*), max(version)) FROM score
+       GROUP BY study HAVING count(*) <> max(version))",
+    R"(SELECT 'study ' || study,
+              format('version %d: the run %s of "%s" is not here', version, value ->> 'name', value ->> 'what')
+       FROM score, json_each(result_json, '$.inputs')
+       WHERE json_valid(result_json) AND value ->> 'what' LIKE 'rate test of %'
+         AND value ->> 'name' NOT IN (SELECT id FROM run))",
+    R"(WITH kept AS MATERIALIZED (
+         SELECT DISTINCT value ->> 'sha256' AS sha256 FROM region, json_each(values_json, '$.files'))
+       SELECT 'study ' || study,
+              format('version %d: no region was read from %s (%s)', version, value ->> 'name', value ->> 'sha256')
+       FROM score, json_each(result_json, '$.inputs')
+       WHERE json_valid(result_json) AND value ->> 'what' NOT LIKE 'rate test of %'
+         AND value ->> 'sha256' NOT IN (SELECT sha256 FROM kept))"};
+
+constexpr int breaches_told = 20;  // of one kind: the first say enough
+
+void check_file(Database& database, std::vector<Breach>& breaches) try {
+  Statement integrity(database, fmt::format("PRAGMA integrity_check({})", breaches_told));
+  while (integrity.step())
+    if (integrity.text(0) != "ok") breaches.push_back({"file", integrity.text(0)});
+} catch (const StoreError& error) {  // where the damage is deep, SQLite ends its check with an error
+  if (error.code != SQLITE_CORRUPT) throw;
+  breaches.push_back({"file", error.what()});
+}
+
+void check_references(Database& database, std::vector<Breach>& breaches) {
+  Statement references(database, "PRAGMA foreign_key_check");
+  while (references.step())
+    breaches.push_back({references.text(0), fmt::format("row {} names a {} that is not there",
+                                                        references.integer(1), references.text(2))});
+}
+
+void check_promise(Database& database, const std::string& sql, std::vector<Breach>& breaches) {
+  Statement broken(database, fmt::format("{} LIMIT {}", sql, breaches_told));
+  while (broken.step()) breaches.push_back({broken.text(0), broken.text(1)});
+}
+
+void check_results(Database& database, std::vector<Breach>& breaches) {
+  Statement scores(database, "SELECT study, version, inputs_hash, result_json FROM score");
+  while (scores.step())
+    if (sha256_hex(scores.text(3)) != scores.text(2))
+      breaches.push_back(
+          {"study " + scores.text(0),
+           fmt::format("version {} is not what was written: its SHA-256 is another", scores.integer(1))});
+}
+
+}  // namespace
+
+Verified verify(const std::filesystem::path& file) {
+  const auto began = std::chrono::steady_clock::now();
+  Database database(file, Database::Mode::read_only);
+  require_current(database);
+  Transaction one_view(database, Transaction::Kind::read);
+  Verified seen;
+  seen.version = database.number("PRAGMA user_version");
+  check_file(database, seen.breaches);
+  if (seen.breaches.empty()) {  // rows of a damaged file say nothing
+    for (const char* table : tables)
+      seen.rows.emplace_back(table, database.number(fmt::format("SELECT count(*) FROM {}", table)));
+    seen.gaps = database.number("SELECT count(*) FROM event WHERE kind = 'gap'");
+    seen.missing_samples = database.number(
+        "SELECT coalesce(sum(last - n), 0) FROM (SELECT max(seq) AS last, count(*) AS n FROM sample GROUP BY "
+        "run)");
+    check_references(database, seen.breaches);
+    for (const std::string& promise : promises) check_promise(database, promise, seen.breaches);
+    check_results(database, seen.breaches);
+  }
+  seen.took = std::chrono::steady_clock::now() - began;
+  return seen;
+}
+
+}  // namespace cambench::store
