@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 
 #include <cmath>
+#include <cstring>
 #include <utility>
 
 namespace cambench::store {
@@ -21,7 +22,7 @@ Database::Database(const std::filesystem::path& file, Mode mode) : file_(file) {
   sqlite3_extended_result_codes(handle_, 0);
   sqlite3_busy_timeout(handle_, 2000);
   // The writer alone checkpoints (SQLite 3.40.1 has a race when two connections do), so a reader that closes last does not.
-  if (mode == Mode::read_only) sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  if (mode == Mode::read_only) leave_log();
 }
 
 Database::~Database() { sqlite3_close(handle_); }
@@ -30,8 +31,11 @@ Database::Database(Database&& other) noexcept
     : handle_(std::exchange(other.handle_, nullptr)), file_(std::move(other.file_)) {}
 
 void Database::fail(std::string_view doing) const {
-  throw StoreError(fmt::format("{}: {}: {}", file_.string(), doing, sqlite3_errmsg(handle_)),
-                   sqlite3_errcode(handle_));
+  const int code = sqlite3_errcode(handle_);
+  std::string why = sqlite3_errmsg(handle_);
+  if (const int system = sqlite3_system_errno(handle_); code == SQLITE_IOERR && system != 0)
+    why += fmt::format(" ({})", std::strerror(system));
+  throw StoreError(fmt::format("{}: {}: {}", file_.string(), doing, why), code);
 }
 
 void Database::run(const std::string& sql) {
@@ -47,6 +51,23 @@ std::string Database::text(const std::string& sql) {
   Statement statement(*this, sql);
   return statement.step() ? statement.text(0) : std::string();
 }
+
+void Database::count_log(int& pages) {
+  const auto counted = [](void* into, sqlite3*, const char*, int now) {
+    *static_cast<int*>(into) = now;
+    return SQLITE_OK;
+  };
+  sqlite3_wal_hook(handle_, counted, &pages);
+}
+
+bool Database::checkpoint() {
+  int log_pages = 0, moved = 0;
+  if (sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_PASSIVE, &log_pages, &moved) != SQLITE_OK)
+    fail("checkpoint");
+  return moved == log_pages;
+}
+
+void Database::leave_log() { sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr); }
 
 Statement::Statement(Database& database, std::string_view sql) : database_(&database) {
   if (sqlite3_prepare_v3(database.handle(), sql.data(), static_cast<int>(sql.size()),

@@ -28,6 +28,14 @@ class Database {
   void run(const std::string& sql);  ///< any number of statements, results dropped
   [[nodiscard]] std::int64_t number(const std::string& sql);
   [[nodiscard]] std::string text(const std::string& sql);
+  /// After every commit `pages` becomes what the write-ahead log holds, and SQLite's automatic checkpoint, which passes
+  /// over a disk that fails in silence, is off. `pages` must outlive this.
+  void count_log(int& pages);
+  /// Moves the log's pages into the database, as far as readers allow; the log begins anew once all are. True: all.
+  bool checkpoint();
+  /// Closing leaves the log beside the database. After a failed fsync only a new connection may use it: recovery reads
+  /// the log from the disk and believes checksums, a checkpoint would believe pages that never got there.
+  void leave_log();
   [[nodiscard]] sqlite3* handle() const { return handle_; }
   [[nodiscard]] const std::filesystem::path& file() const { return file_; }
   [[noreturn]] void fail(std::string_view doing) const;

@@ -51,6 +51,20 @@ void migrate(Database& database, std::span<const std::string_view> scripts) {
   transaction.commit();
 }
 
+void require_usable(Database& database) {
+  std::int64_t version = 0;
+  try {
+    version = database.number("PRAGMA user_version");
+  } catch (const StoreError& error) {
+    if (error.code != SQLITE_NOTADB) throw;
+    throw StoreError(
+        fmt::format("{}: this file is no database; move it away or choose another path in [store]",
+                    database.file().string()),
+        error.code);
+  }
+  require_ours(database, version, schema_scripts().size());
+}
+
 void require_current(Database& database) {
   const std::int64_t version = database.number("PRAGMA user_version");
   const std::size_t newest = schema_scripts().size();

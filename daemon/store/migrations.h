@@ -16,6 +16,9 @@ std::span<const std::string_view> schema_scripts();
 /// "<file>.v<version>". Throws StoreError on a file that is not ours or newer than the scripts.
 void migrate(Database& database, std::span<const std::string_view> scripts = schema_scripts());
 
+/// Throws unless the file is empty, or ours and not newer: before anything in it is touched.
+void require_usable(Database& database);
+
 /// Throws unless the file is ours and of this program's version: for readers, which never migrate.
 void require_current(Database& database);
 

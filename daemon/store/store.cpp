@@ -11,9 +11,11 @@
 #include <deque>
 #include <future>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "daemon/store/database.h"
+#include "daemon/store/look_through.h"
 #include "daemon/store/migrations.h"
 #include "daemon/store/writer.h"
 
@@ -32,7 +34,9 @@ class Lock {
     const std::string file = database.string() + ".lock";
     descriptor_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
     if (descriptor_ < 0)
-      throw StoreError(fmt::format("{}: cannot be created: {}", file, std::strerror(errno)), SQLITE_CANTOPEN);
+      throw StoreError(fmt::format("{}: cannot be created: {}; the folder of [store] must be writable", file,
+                                   std::strerror(errno)),
+                       SQLITE_CANTOPEN);
     if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
       ::close(descriptor_);
       throw StoreError(
@@ -85,25 +89,13 @@ class Ballast {
   bool held_ = false;
 };
 
-Database open_for_writing(const std::filesystem::path& file, bool closed_in_order) {
+Database open_for_writing(const std::filesystem::path& file) {
   Database database(file, Database::Mode::read_write);
-  try {
-    database.run(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; "
-        "PRAGMA journal_size_limit = 67108864; PRAGMA wal_autocheckpoint = 2000");
-  } catch (const StoreError& error) {
-    if (error.code != SQLITE_NOTADB) throw;
-    throw StoreError(
-        fmt::format("{}: this file is no database; move it away or choose another path in [store]",
-                    file.string()),
-        error.code);
-  }
+  require_usable(database);
+  database.run(
+      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; "
+      "PRAGMA journal_size_limit = 67108864");
   migrate(database);
-  if (closed_in_order) return database;
-  if (const std::string check = database.text("PRAGMA quick_check(1)"); check != "ok")
-    throw StoreError(fmt::format("{}: the database is damaged ({}); keep the file and restore a backup",
-                                 file.string(), check),
-                     SQLITE_CORRUPT);
   return database;
 }
 
@@ -122,19 +114,26 @@ class Store::Writer {
         settings_(settings),
         on_trouble_(std::move(on_trouble)),
         lock_(path),
-        ballast_(path, settings.ballast_bytes),
-        database_(open_for_writing(path, lock_.closed_in_order())),
+        database_(open_for_writing(path)),
         rows_(database_),
-        thread_([this] { work(); }) {}
+        ballast_(path, settings.ballast_bytes) {
+    database_.count_log(log_pages_);
+    thread_ = std::thread([this] { work(); });
+    if (!lock_.closed_in_order())
+      looking_.emplace(path, [this](const std::string& damage) { trouble(damage, true); });
+  }
 
   ~Writer() {
+    const bool looked_through = lock_.closed_in_order() || looking_->found_nothing();
+    looking_.reset();
     {
       const std::lock_guard guard(mutex_);
       ending_ = true;
     }
     wake_.notify_one();
     thread_.join();
-    if (state_.trouble.empty()) lock_.close_in_order();
+    if (dead_) database_.leave_log();
+    if (state_.trouble.empty() && looked_through) lock_.close_in_order();
   }
 
   Result<void> append(Row row) {
@@ -225,12 +224,13 @@ class Store::Writer {
       account(batch, kept, began);
       guard.unlock();
       for (const Store::Done& done : batch.done) done(kept);
+      checkpoint_when_due();
       guard.lock();
     }
   }
 
   Result<void> keep(const Batch& batch) {
-    if (dead_) return fail(Fault::Kind::storage, state_.trouble);
+    if (auto dead = cause_of_death()) return fail(Fault::Kind::storage, *dead);
     if (batch.rows.empty()) return {};
     try {
       write(batch);
@@ -253,8 +253,32 @@ class Store::Writer {
   }
 
   Result<void> give_up(const StoreError& error) {
-    trouble(error.what(), true);
-    return fail(Fault::Kind::storage, error.what());
+    std::string what = error.what();
+    if (error.code == SQLITE_IOERR)
+      what += "; nothing more is written: look at the disk (dmesg tells), then start cambenchd again";
+    trouble(what, true);
+    return fail(Fault::Kind::storage, what);
+  }
+
+  std::optional<std::string> cause_of_death() {
+    const std::lock_guard guard(mutex_);
+    return dead_ ? std::optional(state_.trouble) : std::nullopt;
+  }
+
+  /// After what was waited for is acknowledged: nobody waits for this.
+  void checkpoint_when_due() {
+    if (log_pages_ < settings_.log_pages || cause_of_death()) return;
+    std::string warning;
+    try {
+      if (!database_.checkpoint() && log_pages_ > 8 * settings_.log_pages)
+        warning = fmt::format(
+            "a program that reads {} holds back its log, which has grown to {} MB; end what reads it",
+            file.string(), size_of(file.string() + "-wal") / 1'000'000);
+    } catch (const StoreError& error) {
+      (void)give_up(error);
+    }
+    const std::lock_guard guard(mutex_);
+    state_.warning = warning;
   }
 
   void trouble(const std::string& what, bool dead) {
@@ -293,9 +317,10 @@ class Store::Writer {
   const Settings settings_;
   const Store::OnTrouble on_trouble_;
   Lock lock_;
-  Ballast ballast_;
   Database database_;
+  int log_pages_ = 0;  // written by database_ at every commit
   RowWriter rows_;
+  Ballast ballast_;
 
   std::mutex mutex_;  // of everything below
   std::condition_variable wake_;
@@ -307,8 +332,9 @@ class Store::Writer {
   Health state_;
   Clock::time_point last_commit_ = Clock::now();
   bool urgent_ = false, ending_ = false;
-  bool dead_ = false;  // not even commits are taken; written by the writer thread alone
+  bool dead_ = false;  // not even commits are taken
   std::thread thread_;
+  std::optional<LookThrough> looking_;
 };
 
 Store::Store(const std::filesystem::path& file, Settings settings, OnTrouble on_trouble)

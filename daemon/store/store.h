@@ -6,12 +6,26 @@
 // writing and all checkpoints (SQLite 3.40.1 has a race when two do). The queue is bounded: a full queue is a
 // fault that the caller hears, never a wait.
 //
-// The first failure of the disk ends it: after a failed fsync nobody knows what is there, so nothing is tried twice, and
-// a restart looks at the file. A full disk is the exception: the ballast is given back, what waits is kept, and from
-// then on only commit() is taken, so that a run can still be stopped and the reason recorded.
+// What the disk may do, and what then happens (tests/daemon/store_disk.cpp, store_power_cut.cpp):
+//   power cut, kill -9   Nothing acknowledged is lost; what waited (at most `every`, 150 ms) is.
+//   disk full            The ballast is given back, what waits is kept, and from then on only commit() is taken, so that
+//                        a run can still be stopped and the reason recorded.
+//   a failed fsync,      The end of this connection: nobody knows what is there, so nothing is tried twice and nothing more
+//   write or checkpoint  is written, not even at the end. The log stays beside the database; the next start recovers from
+//                        it what the disk really has.
+//   read-only            Refused at the start; later it is a failed write.
+//   a stuck reader       The log grows behind it and `warning` says so; samples are kept. It shrinks once the reader is gone.
+//   a damaged file       No database at all, or damage where the start has to read: refused. After a crash a thread looks
+//                        through the rest while the store works already: what a crash may have torn is in the log with its
+//                        checksums, so only a disk that lied about an fsync, or aged, can show here, and waiting would not
+//                        mend it. Damage found is trouble like a failed write: runs are made safe, the file is left alone.
+//   a newer version's,   Refused with a sentence; nothing is changed.
+//   another program's,
+//   another daemon's
 //
 // Threading: append() and commit() may be called from any thread. `done` and `on_trouble` are called on the writer
-// thread; `done` of a commit that is refused outright on the caller's.
+// thread (`on_trouble` on the looking thread when that finds damage); `done` of a commit that is refused outright on the
+// caller's.
 #pragma once
 #include <chrono>
 #include <cstdint>
@@ -30,6 +44,7 @@ struct Settings {
   std::size_t queue = 100'000;  ///< rows that may wait
   std::size_t group = 1000;     ///< rows that make a commit due
   std::chrono::milliseconds every{150};
+  int log_pages = 2000;  ///< of 4 KiB in the write-ahead log make a checkpoint due
   std::size_t ballast_bytes =
       4 << 20;  ///< given back when the disk is full, so that the reason can be recorded
 };
@@ -42,6 +57,7 @@ struct Health {
   double last_commit_age_s = 0;  ///< since the last commit that had something to write, or the start
   std::uint64_t file_bytes = 0, wal_bytes = 0, disk_free_bytes = 0;
   std::string trouble;  ///< why samples are not kept any more; empty when all is well
+  std::string warning;  ///< what will become trouble when nobody acts
 };
 
 class Store {
@@ -49,9 +65,8 @@ class Store {
   using Done = std::function<void(Result<void>)>;
   using OnTrouble = std::function<void(const Fault&)>;
 
-  /// Opens or creates the file, takes its lock, migrates it, and starts the writer. Throws StoreError when another
-  /// daemon owns it, when it is not ours, newer than this program, or damaged. `on_trouble` is called once, when the
-  /// store can no longer keep samples.
+  /// Opens or creates the file, takes its lock, migrates it, and starts the writer. Throws StoreError when it is refused.
+  /// `on_trouble` is called once, when the store can no longer keep samples.
   explicit Store(const std::filesystem::path& file, Settings settings = {}, OnTrouble on_trouble = {});
   ~Store();  ///< commits what waits
   Store(const Store&) = delete;
