@@ -11,6 +11,7 @@
 #include <map>
 
 #include "drivers/link/modbus_bus.h"
+#include "drivers/press_judge.h"
 
 namespace cambench {
 
@@ -91,11 +92,7 @@ class ModbusPress final : public Press {
   [[nodiscard]] Result<bool> armed_at_last_poll(const Expectation& verify) const;
   Later<void> pause(Seconds wire_time);
 
-  // What a poll means.
-  PressureSample judge(const Words& words);
-  std::string restarted(const Words& words);
-  std::string stands_still(const Words& words);
-  std::string was_moved(const PressureSample& sample) const;
+  // The map's view of things.
   [[nodiscard]] Result<double> value(ItemIndex item, const Words& words) const;
   [[nodiscard]] Result<BusWrite> telegram_of(const WriteStep& step) const;
   [[nodiscard]] Block block_around(ItemIndex item) const;
@@ -120,16 +117,9 @@ class ModbusPress final : public Press {
   Instant armed_at_;
   std::size_t fed_ = 0;
 
-  // Of the polls before.
+  PressJudge judge_{map_};
   Words polled_;
   Instant polled_at_;
-  std::optional<MegaPascal> last_good_;
-  Instant last_good_at_;
-  std::optional<double> uptime_, counter_;
-  Instant counter_moved_at_;
-  std::string restart_;  // latched until the next order
-  Words raw_pressure_;
-  unsigned raw_repeats_ = 0;
 };
 
 Fault ModbusPress::fault(Fault::Kind kind, std::string_view what) const {
@@ -251,94 +241,18 @@ Later<PressureSample> ModbusPress::read() {
   if (!words) co_return fail(words.error());
   polled_ = *words;
   polled_at_ = std::chrono::steady_clock::now();
-  PressureSample sample = judge(*words);
+  auto [sample, restarted] =
+      judge_.judge(*words, intended_.has_value(), {polled_at_, std::chrono::system_clock::now()});
+  if (restarted) armed_ = false;
   if (map_.target && map_.block_of(*map_.target) != map_.poll) {
     const auto target_words = co_await fetch(*map_.target, polling);
     if (!target_words) co_return fail(target_words.error());
     if (const auto target = value(*map_.target, *target_words))
       sample.target = map_.to_pressure(*map_.target, *target);
   }
-  if (sample.trouble.empty()) sample.trouble = was_moved(sample);
+  if (sample.trouble.empty()) sample.trouble = was_moved(map_, sample, intended_);
   if (!sample.trouble.empty()) sample.pressure.reset();
   co_return sample;
-}
-
-PressureSample ModbusPress::judge(const Words& words) {
-  PressureSample sample;
-  sample.at = {std::chrono::steady_clock::now(), std::chrono::system_clock::now()};
-  if (map_.target && map_.block_of(*map_.target) == map_.poll)
-    if (const auto target = value(*map_.target, words))
-      sample.target = map_.to_pressure(*map_.target, *target);
-
-  const std::string restart = restarted(words), still = stands_still(words);
-  const auto pressure = value(map_.pressure, words);
-  if (!pressure) {
-    sample.trouble = pressure.error().what;
-  } else if (!restart.empty() || !still.empty()) {
-    sample.trouble = restart.empty() ? still : restart;
-  } else {
-    sample.pressure = map_.to_pressure(map_.pressure, *pressure);
-    last_good_ = sample.pressure;
-    last_good_at_ = sample.at.steady;
-  }
-  return sample;
-}
-
-// A controller that restarted has forgotten what it was told; whoever waits for that must hear of it.
-std::string ModbusPress::restarted(const Words& words) {
-  if (!map_.uptime) return {};
-  const auto uptime = value(*map_.uptime, words);
-  if (!uptime) return uptime.error().what;
-  const auto before = std::exchange(uptime_, *uptime);
-  if (before && *uptime < *before) {
-    armed_ = false;
-    counter_.reset();
-    if (intended_)
-      restart_ = fmt::format("the press restarted: its uptime went from {:g} to {:g} s", *before, *uptime);
-  }
-  return restart_;
-}
-
-/// A sensor whose counter (or, without one, whose every bit) does not move is not measuring.
-std::string ModbusPress::stands_still(const Words& words) {
-  const Item& item = map_.items[map_.pressure];
-  if (map_.counter) {
-    const auto counter = value(*map_.counter, words);
-    if (!counter) return counter.error().what;
-    const auto now = std::chrono::steady_clock::now();
-    const auto before = std::exchange(counter_, *counter);
-    if (!before || *counter != *before) counter_moved_at_ = now;
-    const double turn = map_.items[*map_.counter].count == 1 ? 0x1p16 : 0x1p32;
-    const double forward = before ? std::fmod(*counter - *before + turn, turn) : 0;
-    if (forward > turn / 2)
-      return fmt::format("the sample counter went back from {:g} to {:g}: a late or foreign reply", *before,
-                         *counter);
-    if (Seconds(now - counter_moved_at_) > *item.stale)
-      return fmt::format("the sensor stands still: {} samples since {:.1f} s", *counter,
-                         Seconds(now - counter_moved_at_).count());
-    return {};
-  }
-  if (map_.frozen_after == 0) return {};
-  const std::size_t from = item.address - std::size_t{map_.blocks[map_.poll].address};
-  Words raw(words.begin() + static_cast<std::ptrdiff_t>(from),
-            words.begin() + static_cast<std::ptrdiff_t>(from + item.count));
-  raw_repeats_ = raw == raw_pressure_ ? raw_repeats_ + 1 : 0;
-  raw_pressure_ = std::move(raw);
-  if (raw_repeats_ < map_.frozen_after) return {};
-  return fmt::format("the sensor stands still: {} times the same {}", raw_repeats_ + 1,
-                     wire::modbus::hex(raw_pressure_));
-}
-
-/// Somebody at the panel, a write of ours that landed late, or a controller that lost its memory.
-std::string ModbusPress::was_moved(const PressureSample& sample) const {
-  if (!intended_ || !sample.target) return {};
-  const auto& rules = *map_.items[*map_.target].write;
-  const double allowed =
-      std::max(map_.to_pressure(*map_.target, std::max(rules.step, rules.tolerance)).value(),
-               1e-6 * intended_->value());
-  if (std::abs((*sample.target - *intended_).value()) <= allowed) return {};
-  return fmt::format("the set point is {:.3f} MPa, we ordered {:.3f} MPa", sample.target->value(),
-                     intended_->value());
 }
 
 // ---- Writing -----------------------------------------------------------------------------------------------
@@ -389,7 +303,7 @@ Later<MegaPascal> ModbusPress::pressure_now(Turn turn) {
   if (!words) co_return fail(words.error());
   const auto fresh = value(map_.pressure, *words);
   if (fresh) co_return map_.to_pressure(map_.pressure, *fresh);
-  if (last_good_ && since(last_good_at_) <= *map_.items[map_.pressure].stale) co_return *last_good_;
+  if (const auto last = judge_.last_good(std::chrono::steady_clock::now())) co_return *last;
   co_return fail(fault(Fault::Kind::bad_value, "the pressure of now is not known: " + fresh.error().what));
 }
 
@@ -505,7 +419,7 @@ Later<void> ModbusPress::set_target(MegaPascal target) {
   if (!possible) co_return fail(fault(possible.error().kind, possible.error().what));
   const Turn turn{Urgency::set_point, ++order_};
   ramp_timer_.cancel();
-  restart_.clear();
+  judge_.forget_restart();
   const auto reset = co_await reset_watchdog(turn);
   if (!reset) co_return fail(reset.error());
   if (map_.ramp->rate) co_return co_await ramp_by_device(target, turn);
@@ -560,7 +474,7 @@ Later<void> ModbusPress::vent() {
   const auto vented = co_await make_safe(map_.vent, "vent");
   if (!vented) co_return fail(vented.error());
   intended_.reset();
-  restart_.clear();
+  judge_.forget_restart();
   co_return Result<void>{};
 }
 
