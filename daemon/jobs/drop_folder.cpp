@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <set>
+#include <utility>
 
 namespace cambench::jobs {
 
 namespace {
 
 std::string_view name_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+std::string_view folder_of(std::string_view path) { return path.substr(0, path.rfind('/')); }
 
 template <typename Map, typename Keys>
 bool erase_all_but(Map& map, const Keys& keys) {
@@ -55,6 +57,35 @@ std::vector<Delivery> DropFolder::take(Instant now) {
     return entry.second.files.empty() && now >= settled_at(entry.second);
   });
   return due;
+}
+
+std::vector<Ahead> DropFolder::take_ahead(Instant now) {
+  std::vector<Ahead> all;
+  for (auto& [name, study] : studies_)
+    if (now < settled_at(study))
+      if (auto ahead = ahead_of(name, study, now); !ahead.files.empty()) all.push_back(std::move(ahead));
+  return all;
+}
+
+Ahead DropFolder::ahead_of(const std::string& name, Study& study, Instant now) const {
+  const auto settle = std::chrono::duration_cast<Instant::duration>(settle_);
+  const auto moves = [&](const auto& entry) {
+    return is_unfinished_name(entry.first) || now < entry.second.still_since + settle;
+  };
+  std::set<std::string_view> folders;  // in which a file has settled since the last time
+  for (auto& entry : study.files)
+    if (!moves(entry) && !std::exchange(entry.second.told, true)) folders.insert(folder_of(entry.first));
+  Ahead ahead{name, {}, {}};
+  if (folders.empty()) return ahead;
+  folders.insert(name);  // a peak list that lies there serves all of them
+  const auto last =
+      std::ranges::max_element(study.files, {}, [](const auto& entry) { return entry.second.still_since; });
+  for (const auto& entry : study.files) {
+    const bool moving = moves(entry);
+    if (!moving && folders.contains(folder_of(entry.first))) ahead.files.push_back(entry.second.file);
+    if (moving || entry.first == last->first) ahead.moving.push_back(entry.first);
+  }
+  return ahead;
 }
 
 std::optional<Instant> DropFolder::next() const {

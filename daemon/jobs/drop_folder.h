@@ -32,6 +32,15 @@ struct Delivery {
   friend bool operator==(const Delivery&, const Delivery&) = default;
 };
 
+/// What of a study that still moves stands still already: it may be read meanwhile.
+struct Ahead {
+  std::string study;
+  std::vector<SeenFile> files;  ///< settled, sorted by path
+  std::vector<std::string>
+      moving;  ///< those that are not, and the one that came last: its measurement may go on
+  friend bool operator==(const Ahead&, const Ahead&) = default;
+};
+
 class DropFolder {
  public:
   explicit DropFolder(Seconds settle) : settle_(settle) {}
@@ -41,6 +50,9 @@ class DropFolder {
 
   /// The studies that are due now, each set of files once.
   std::vector<Delivery> take(Instant now);
+
+  /// Of the studies that are not due yet, once a file that settles.
+  std::vector<Ahead> take_ahead(Instant now);
 
   /// When take() may have something, if nothing else changes; none: never.
   [[nodiscard]] std::optional<Instant> next() const;
@@ -54,12 +66,14 @@ class DropFolder {
   struct Watched {
     SeenFile file;
     Instant still_since;
+    bool told = false;  // as settled, ahead of its delivery
   };
   struct Study {
     std::map<std::string, Watched> files;
     Instant changed;  // the last time that a file came, went or moved
     std::optional<std::vector<SeenFile>> delivered;
   };
+  [[nodiscard]] Ahead ahead_of(const std::string& name, Study& study, Instant now) const;
   [[nodiscard]] Instant settled_at(const Study& study) const;
   [[nodiscard]] static std::vector<SeenFile> usable(const Study& study);
 

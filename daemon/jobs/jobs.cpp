@@ -30,6 +30,7 @@ constexpr std::size_t jobs_shown = 20;
 constexpr std::size_t problems_shown = 100;
 /// A spot that lacks files may still be on its way: so many times `settle` a study waits for the rest.
 constexpr double patience_in_settles = 15;
+constexpr unsigned reading_threads = 2;
 
 StudySpec spec_of(const config::Bench& bench, const config::Study& study) {
   StudySpec spec{.id = study.id, .title = study.title, .materials = {}, .caveats = {}};
@@ -103,6 +104,8 @@ class Jobs::Worker {
     const config::Study* configured = nullptr;  ///< null: only its folder is there
     std::vector<SeenFile> files;                ///< as delivered last
     std::vector<std::string> arriving;
+    std::optional<Ahead> ahead;  ///< settled files of a study that still arrives
+    std::size_t read_ahead = 0;  ///< spots that were read before it had arrived
     status::Study shown;
     std::string outcome;                   ///< what the last attempt came to, shown unless files are arriving
     std::optional<Clock::time_point> due;  ///< when to score it; none: nothing to do
@@ -143,6 +146,7 @@ class Jobs::Worker {
         strays_ = std::move(seen.strays);
         for (auto& [id, known] : studies_) known.arriving.clear();
         for (auto& [id, arriving] : seen.arriving) study(id).arriving = std::move(arriving);
+        for (auto& ahead : seen.ahead) study(ahead.study).ahead = std::move(ahead);
         for (auto& delivery : seen.deliveries) take(std::move(delivery));
       }
     }
@@ -153,6 +157,8 @@ class Jobs::Worker {
   void take(Delivery delivery) {
     Known& known = study(delivery.study);
     known.files = std::move(delivery.files);
+    known.ahead.reset();
+    known.read_ahead = 0;
     known.delivered = Clock::now();
     known.due = known.delivered;
   }
@@ -185,6 +191,12 @@ class Jobs::Worker {
         guard.lock();
         continue;
       }
+      if (auto ahead = next_ahead()) {
+        guard.unlock();
+        read_ahead(*ahead, ending);
+        guard.lock();
+        continue;
+      }
       sleep(guard, ending);
     }
   }
@@ -194,7 +206,8 @@ class Jobs::Worker {
     for (const auto& [id, known] : studies_)
       if (known.due && (!soonest || *known.due < *soonest)) soonest = known.due;
     const auto something = [&] {
-      return ending.stop_requested() || !ended_runs_.empty() || next_due().has_value();
+      return ending.stop_requested() || !ended_runs_.empty() || next_due().has_value() ||
+             std::ranges::any_of(studies_, [](const auto& entry) { return entry.second.ahead.has_value(); });
     };
     if (soonest)
       wake_.wait_until(guard, *soonest, something);
@@ -207,6 +220,52 @@ class Jobs::Worker {
     for (const auto& [id, known] : studies_)
       if (known.due && *known.due <= now) return id;
     return std::nullopt;
+  }
+
+  [[nodiscard]] std::optional<Ahead> next_ahead() {
+    for (auto& [id, known] : studies_)
+      if (known.ahead) return std::exchange(known.ahead, std::nullopt);
+    return std::nullopt;
+  }
+
+  /// Spots are read as they land, so that little is left to do when the last one has: a few at a time, until a study is
+  /// due. What cannot be read is tried again when its study is scored, and told of then.
+  void read_ahead(const Ahead& ahead, const std::stop_token& ending) try {
+    const config::Study* configured = nullptr;
+    {
+      const std::lock_guard guard(mutex_);
+      configured = studies_.at(ahead.study).configured;
+    }
+    if (!configured) return;
+    const StudySpec spec = spec_of(bench_, *configured);
+    load_once(spec.id);
+    auto sorted = sort_files(bench_.drop->path, ahead.files, ids_of(spec.materials));
+    keep_settled_spots(sorted, ahead.moving);
+    const auto settings = settings_key(options_.normalise);
+    std::erase_if(sorted.spots,
+                  [&](const SpotFiles& spot) { return cache_.find(spot, settings) != nullptr; });
+    for (std::size_t read = 0; show_read_ahead(ahead.study, read) && !sorted.spots.empty();) {
+      if (ending.stop_requested()) return;
+      SortedFiles few{.drop = sorted.drop, .spots = {}, .problems = {}};
+      const auto some = std::min<std::ptrdiff_t>(reading_threads, std::ssize(sorted.spots));
+      few.spots.assign(sorted.spots.begin(), sorted.spots.begin() + some);
+      sorted.spots.erase(sorted.spots.begin(), sorted.spots.begin() + some);
+      read = read_spots(spec.id, std::move(few), options_.normalise, cache_, reading_threads,
+                        std::chrono::system_clock::now())
+                 .spots.size();
+    }
+  } catch (const std::exception&) {  // a folder that has gone meanwhile: the next scan tells
+  }
+
+  /// False when a study is due, which goes first.
+  bool show_read_ahead(const std::string& id, std::size_t more) {
+    {
+      const std::lock_guard guard(mutex_);
+      studies_.at(id).read_ahead += more;
+      if (next_due()) return false;
+    }
+    show_now();
+    return true;
   }
 
   std::set<std::string> cells_of(const std::vector<std::string>& runs) {
@@ -282,7 +341,8 @@ class Jobs::Worker {
       show_job(job);
     };
     return read_spots(spec.id, sort_files(bench_.drop->path, files, ids_of(spec.materials)),
-                      options_.normalise, cache_, 2, std::chrono::system_clock::now(), progress);
+                      options_.normalise, cache_, reading_threads, std::chrono::system_clock::now(),
+                      progress);
   }
 
   /// Half a measurement may only be late. Until when to wait for the rest; none: score without it.
@@ -387,6 +447,8 @@ class Jobs::Worker {
     status::Study study = known.shown;
     study.text =
         known.arriving.empty() ? known.outcome : counted(known.arriving.size(), "file") + " arriving";
+    if (!known.arriving.empty() && known.read_ahead > 0)
+      study.text += ", " + counted(known.read_ahead, "spot") + " read so far";
     if (!folder_trouble_.empty()) study.text = "the drop folder cannot be read: " + folder_trouble_;
     for (const auto& stray : strays_)
       study.problems.push_back(fmt::format("{}: belongs to no study; put it below a study's folder", stray));

@@ -183,6 +183,16 @@ void leave_out_incomplete(SortedFiles& sorted) {
   });
 }
 
+/// What files of one measurement have in common: folder and base of images, folder and name up to its first point of
+/// others.
+std::string measurement_of(std::string_view path) {
+  const auto name_at = path.rfind('/') + 1;
+  const auto name = path.substr(name_at);
+  const auto image = sims::parse_image_file_name(name);
+  return std::string(path.substr(0, name_at)) +
+         (image ? image->base : std::string(name.substr(0, name.find('.'))));
+}
+
 // ---- reading
 
 bool unchanged(const fs::path& drop, const std::vector<SeenFile>& files) {
@@ -296,6 +306,15 @@ StudyData read_spots(const std::string& study, SortedFiles sorted, const sims::N
   }
   leave_out_copies(data);
   return data;
+}
+
+void keep_settled_spots(SortedFiles& sorted, std::span<const std::string> moving) {
+  std::set<std::string> going_on;
+  for (const auto& path : moving) going_on.insert(measurement_of(path));
+  std::erase_if(sorted.spots, [&](const SpotFiles& spot) {
+    return std::ranges::any_of(
+        spot.files, [&](const SeenFile& file) { return going_on.contains(measurement_of(file.path)); });
+  });
 }
 
 std::string settings_key(const sims::NormaliseOptions& options) {

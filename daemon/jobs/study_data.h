@@ -52,6 +52,9 @@ using ReadProgress = std::function<void(std::size_t, std::size_t)>;
 StudyData read_spots(const std::string& study, SortedFiles sorted, const sims::NormaliseOptions& options,
                      RegionCache& cache, unsigned threads, WallTime now, const ReadProgress& progress = {});
 
+/// Leaves only spots that may be read while their study still arrives: none that a file of `moving` may belong to.
+void keep_settled_spots(SortedFiles& sorted, std::span<const std::string> moving);
+
 /// What a region is known by in the store, beside its files: everything that its values depend on, hashed.
 std::string settings_key(const sims::NormaliseOptions& options);
 

@@ -101,12 +101,13 @@ class Watcher::Thread {
       for (const auto& folder : folders_of(files)) notifier_.watch(folder_ / folder);
       drop_.saw(std::move(files), now);
       seen.deliveries = drop_.take(now);
+      seen.ahead = drop_.take_ahead(now);
       seen.arriving = drop_.arriving(now);
       seen.strays = drop_.strays();
     } catch (const fs::filesystem_error& error) {
       seen.trouble = error.what();
     }
-    const bool news = !seen.deliveries.empty() || seen.arriving != told_.arriving ||
+    const bool news = !seen.deliveries.empty() || !seen.ahead.empty() || seen.arriving != told_.arriving ||
                       seen.strays != told_.strays || seen.trouble != told_.trouble;
     if (!news) return;
     told_ = seen;

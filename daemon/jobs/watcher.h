@@ -15,6 +15,7 @@ namespace cambench::jobs {
 /// What is new after a scan.
 struct Sighting {
   std::vector<Delivery> deliveries;
+  std::vector<Ahead> ahead;
   std::map<std::string, std::vector<std::string>> arriving;  ///< per study: files that still move
   std::vector<std::string> strays;                           ///< files beside the studies
   std::string trouble;  ///< why the folder could not be read; then nothing else is said

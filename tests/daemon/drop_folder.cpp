@@ -216,3 +216,44 @@ TEST_CASE("ten thousand files at once are one delivery") {
   REQUIRE(due.size() == 1);
   CHECK(due[0].files.size() == 10'000);
 }
+
+TEST_CASE(
+    "what has settled of a study that still arrives is told ahead, each file once, with what still moves") {
+  auto folder = a_folder();
+  const SeenFile list{"s/peaks.txt", 5, 1}, one{"s/a/cycled/1.txt", 10, 1}, two{"s/a/cycled/2.txt", 10, 1},
+      other{"s/b/cycled/1.txt", 10, 1};
+  const auto scan = [&](double second) {
+    std::vector<SeenFile> seen{one, list};
+    if (second >= 1) seen.push_back(two);
+    if (second >= 2) seen.push_back(other);
+    seen.push_back({"s/z/cycled/moving.txt", static_cast<std::uint64_t>(100 * second), 1});
+    folder.saw(seen, at(second));
+    CHECK(folder.take(at(second)).empty());
+    return folder.take_ahead(at(second));
+  };
+  CHECK(scan(0).empty());
+  CHECK(scan(1).empty());
+  auto ahead = scan(2.5);
+  REQUIRE(ahead.size() == 1);
+  CHECK(ahead[0].study == "s");
+  CHECK(paths_of(ahead[0].files) == std::vector<std::string>{"s/a/cycled/1.txt", "s/peaks.txt"});
+  CHECK(ahead[0].moving ==
+        std::vector<std::string>{"s/a/cycled/2.txt", "s/b/cycled/1.txt", "s/z/cycled/moving.txt"});
+  CHECK(scan(2.9).empty());
+  ahead = scan(3.5);
+  REQUIRE(ahead.size() == 1);
+  CHECK(paths_of(ahead[0].files) ==
+        std::vector<std::string>{"s/a/cycled/1.txt", "s/a/cycled/2.txt", "s/peaks.txt"});
+  ahead = scan(4.6);
+  REQUIRE(ahead.size() == 1);  // the folder where something settled, and the peak list that serves all
+  CHECK(paths_of(ahead[0].files) == std::vector<std::string>{"s/b/cycled/1.txt", "s/peaks.txt"});
+  CHECK(ahead[0].moving == std::vector<std::string>{"s/z/cycled/moving.txt"});
+}
+
+TEST_CASE("a study that is due is delivered, and nothing of it is told ahead") {
+  auto folder = a_folder();
+  folder.saw({{"s/a/cycled/x.txt", 10, 1}}, at(0));
+  CHECK(folder.take_ahead(at(1)).empty());
+  CHECK(folder.take(at(2)).size() == 1);
+  CHECK(folder.take_ahead(at(2)).empty());
+}

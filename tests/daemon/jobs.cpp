@@ -11,6 +11,7 @@
 #include <csignal>
 #include <fstream>
 #include <mutex>
+#include <thread>
 
 #include "daemon/store/reader.h"
 #include "drivers/sim/tof_sims.h"
@@ -194,6 +195,31 @@ TEST_CASE("after a restart the scores are there at once, and nothing is scored t
   board.wait_for(says("nothing new: scored from 6 spots"));
   CHECK(store::Reader(bench.bench.store).scores("coatings").size() == 1);
   CHECK(store::Reader(bench.bench.store).jobs().size() == 1);
+}
+
+TEST_CASE("spots are read while the rest of their study still arrives, and scored once when it has") {
+  const Bench bench;
+  store::Store store(bench.bench.store);
+  Board board;
+  const Jobs jobs(bench.bench, store, board.show());
+  const auto slow_copy = [&](const std::stop_token& ending) {
+    fs::create_directories(bench.sample("ncm-linbo3/cycled/late"));
+    for (int bytes = 1; !ending.stop_requested(); ++bytes) {  // never still for the settling time
+      std::ofstream(bench.sample("ncm-linbo3/cycled/late/S (0) - total.txt"))
+          << std::string(std::size_t(bytes), ' ');
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+  };
+  {
+    const std::jthread copier(slow_copy);
+    bench.land();
+    board.wait_for(says("arriving, 6 spots read so far"));
+    CHECK_FALSE(store::Reader(bench.bench.store).last_score("coatings"));
+  }
+  fs::remove_all(bench.sample("ncm-linbo3/cycled/late"));
+  const auto study = board.wait_for(version(1));
+  CHECK(study.text == "scored from 6 spots and 0 rate tests");
+  CHECK(store::Reader(bench.bench.store).scores("coatings").size() == 1);
 }
 
 TEST_CASE("a spot that stays incomplete is waited for, and then left out by name") {
