@@ -150,4 +150,14 @@ std::string to_unicycler(const Recipe& recipe);
 /// One sentence a step in PyBaMM's experiment language, loops unrolled. Press steps cannot be said in it.
 std::vector<std::string> pybamm_sentences(const Recipe& recipe);
 
+/// The method as BattINFO's JSON-LD, laid out as aurora-unicycler writes it: each step holds the next one, a loop is an
+/// IterativeWorkflow. (A loop that begins with the first step stands here once; aurora-unicycler 0.4.6 writes its steps
+/// before it as well, one cycle too many.) Currents are given when sample.capacity_mAh is known. Press steps cannot be said in it. A Fault for
+/// a method without other steps, or with more than a reader would follow down (500).
+Result<std::string> to_battinfo(const Recipe& recipe);
+
+/// The recipe in another program's terms: named after the cell, its capacity filled in from the plan's 1 C, and its
+/// potentials as the instrument saw them, for neither of the forms above knows a reference electrode.
+Recipe as_carried_out(const Recipe& recipe, const std::optional<CellSpec>& cell, const Plan& plan);
+
 }  // namespace cambench

@@ -127,6 +127,80 @@ TEST_CASE("the PyBaMM sentences are those that aurora-unicycler writes") {
   CHECK(pybamm_sentences(*recipe) == expected);
 }
 
+// aurora-unicycler 0.4.6 writes the steps of a loop that begins with the first step once before the loop and again in
+// it, so that its file of the rate test has three cycles at 0.1 C. Ours has the two of the recipe; all else is the same.
+TEST_CASE(
+    "BattINFO's JSON-LD of the paper's rate test is aurora-unicycler's, but for its third cycle at 0.1 C") {
+  const auto folder = tests::real_data("unicycler");
+  if (!folder) return;
+  const auto recipe = read_recipe(slurp(*folder / "rate.unicycler.json"), "rate.unicycler.json");
+  REQUIRE(recipe.has_value());
+  const std::string text = to_battinfo(*recipe).value();
+  const auto ours = boost::json::parse(text).as_object();
+  const auto golden = boost::json::parse(slurp(*folder / "rate.battinfo.jsonld"));
+  CHECK(serialize(ours.at("@context")) == serialize(golden.at("@context")));
+  const boost::json::value* theirs = &golden;
+  for (int step = 0; step < 4; ++step) theirs = &theirs->at("hasNext");
+  for (const char* key : {"@type", "hasInput", "hasTask", "hasNext"}) {
+    CAPTURE(key);
+    CHECK(serialize(ours.at(key)) == serialize(theirs->at(key)));  // serialized: the order of keys too
+  }
+  CHECK(text.starts_with("{\n \"@context\": [\n  \"https"));  // laid out as its files are
+}
+
+TEST_CASE("in BattINFO's words a loop takes in what it repeats, and steps that it has no word for go") {
+  const auto recipe = read(R"(record.time_s = 1
+[[method]]
+step = "press"
+pressure_MPa = 50
+until_time_s = 10
+[[method]]
+step = "open_circuit_voltage"
+until_time_s = 60
+[[method]]
+step = "constant_voltage"
+voltage_V = 4.2
+until_rate_C = 0.05
+[[method]]
+step = "loop"
+loop_to = 2
+cycle_count = 3
+[[method]]
+step = "constant_current"
+rate_C = -0.1
+until_voltage_V = 2.5
+)");
+  const auto json = boost::json::parse(to_battinfo(recipe).value());
+  CHECK(json.at("@type") == "IterativeWorkflow");
+  CHECK(json.at("hasInput").at(0).at("hasNumericalPart").at("hasNumberValue") == 3);
+  CHECK(json.at("hasTask").at("@type") == "OpenCircuitHold");
+  CHECK(json.at("hasTask").at("hasNext").at("@type") == "VoltageHold");
+  // Nobody knows a current without a capacity.
+  CHECK(json.at("hasTask").at("hasNext").at("hasInput").at(1).at("@type").at(0) == "LowerCRateLimit");
+  CHECK(json.at("hasNext").at("@type") == "ConstantCurrentDischarging");
+  CHECK(json.at("hasNext").at("hasInput").at(0).at("@type") == "CRate");
+  CHECK_FALSE(to_battinfo(builtin_recipe("pelletise").value()));
+}
+
+TEST_CASE(
+    "carried out on a cell, a recipe names it, its capacity, and the potentials that the instrument saw") {
+  const auto recipe = builtin_recipe("rate-test-3e").value();  // 4.32 V vs Li+/Li
+  const CellSpec cell = rate_cell();
+  const auto planned = plan(recipe, cell).value();
+  const auto done = as_carried_out(recipe, cell, planned);
+  CHECK(done.sample.name == "R-1");
+  CHECK(done.sample.capacity_mAh == 1.608);  // 12 mg x 0.67 x 200 mAh/g
+  CHECK(pybamm_sentences(done).at(1) == "Charge at 0.1C until 4.01 V");
+  // The same potentials at the terminals: planned again, nothing is subtracted twice.
+  const auto again = plan(done, cell).value();
+  for (std::size_t i = 0; i < again.steps.size(); ++i) {
+    CHECK(again.steps[i].until_voltage.has_value() == planned.steps[i].until_voltage.has_value());
+    if (again.steps[i].until_voltage)
+      CHECK(again.steps[i].until_voltage->value() ==
+            doctest::Approx(planned.steps[i].until_voltage->value()).epsilon(1e-9));
+  }
+}
+
 TEST_CASE("rate-test-3e is the paper's rate test with visible defaults") {
   const auto recipe = builtin_recipe("rate-test-3e");
   REQUIRE_MESSAGE(recipe.has_value(), recipe.error().what);
