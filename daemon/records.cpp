@@ -6,6 +6,7 @@
 #include <array>
 
 #include "daemon/station.h"
+#include "schema/document.h"
 #include "schema/json.h"
 
 namespace cambench::records {
@@ -144,6 +145,25 @@ std::string to_json(const CellSpec& cell) {
   }
   json.end_object();
   return json.take();
+}
+
+std::optional<CellSpec> cell_from_json(std::string_view json) {
+  const auto tree = document::parse_json(json, "a stored cell");
+  if (!tree || !std::holds_alternative<document::Value::Table>(tree->data)) return std::nullopt;
+  document::Mistakes mistakes("a stored cell");
+  document::Fields fields(*tree, "", mistakes);
+  CellSpec cell;
+  cell.id = fields.text("id").value_or("");
+  cell.material = fields.text("material").value_or("");
+  cell.electrodes = static_cast<int>(fields.whole("electrodes", 2, 3).value_or(2));
+  cell.composite = Gram(1e-3 * fields.number("composite_mg").value_or(0));
+  cell.cam_fraction = fields.number("cam_fraction").value_or(0);
+  cell.area_cm2 = fields.number("area_cm2").value_or(0);
+  cell.q_1C_mAh_g = fields.number("q_1C_mAh_g").value_or(0);
+  if (const auto vs_li = fields.number("reference_vs_li_V"))
+    cell.reference = ReferenceElectrode{Volt(*vs_li), fields.text("reference_note").value_or("")};
+  if (cell.id.empty() || !mistakes.empty()) return std::nullopt;
+  return cell;
 }
 
 std::vector<sequencer::Transition> transitions_of(const std::vector<store::StoredEvent>& events) {

@@ -40,6 +40,8 @@ std::vector<store::Row> of_proof_test(const proof::ProofTest& test, const std::s
 
 /// A cell as it was configured when its run began; keys as in the configuration.
 std::string to_json(const CellSpec& cell);
+/// Back again; nothing when the text is no cell.
+std::optional<CellSpec> cell_from_json(std::string_view json);
 
 /// Back from the store: the transitions whose fold is the run's phase.
 std::vector<sequencer::Transition> transitions_of(const std::vector<store::StoredEvent>& events);

@@ -457,6 +457,13 @@ std::vector<PressurePoint> Reader::pressures_of_run(const std::string& run, std:
   return pressure_points(all, minutes, max_points);
 }
 
+std::vector<PressurePoint> Reader::pressures_after(const std::string& run, WallTime after,
+                                                   std::int64_t limit) {
+  Statement row(database_, pressure_readings("run = ?2 AND at_wall_ns > ?3"));
+  row.bind(1, limit).bind(2, run).bind(3, nanoseconds(after));
+  return pressures_in(row);
+}
+
 std::vector<StoredStep> Reader::steps(const std::string& run) {
   Statement row(
       database_,
@@ -512,6 +519,13 @@ std::optional<StoredScore> Reader::score(const std::string& study, std::int64_t 
 std::vector<StoredScore> Reader::scores(const std::string& study) {
   Statement row(database_, std::string(score_columns) + "WHERE study = ? ORDER BY version DESC");
   row.bind(1, study);
+  return scores_in(row);
+}
+
+std::vector<StoredScore> Reader::newest_scores() {
+  Statement row(database_, std::string(score_columns) +
+                               "AS s WHERE version = (SELECT max(version) FROM score WHERE study = s.study) "
+                               "ORDER BY study");
   return scores_in(row);
 }
 

@@ -105,6 +105,8 @@ class Reader {
   std::vector<PressurePoint> pressures(const std::string& station, WallTime from, WallTime to,
                                        std::size_t max_points);
   std::vector<PressurePoint> pressures_of_run(const std::string& run, std::size_t max_points);
+  /// Single readings in order, from the one after `after`: call again with the last time until nothing comes.
+  std::vector<PressurePoint> pressures_after(const std::string& run, WallTime after, std::int64_t limit);
 
   std::vector<StoredAlarm> alarms(int limit = 200);  ///< newest first
   std::vector<StoredAlarm> standing_alarms();        ///< not cleared, or not acknowledged; oldest first
@@ -113,6 +115,7 @@ class Reader {
   std::optional<StoredScore> last_score(const std::string& study);
   std::optional<StoredScore> score(const std::string& study, std::int64_t version);
   std::vector<StoredScore> scores(const std::string& study);  ///< newest first
+  std::vector<StoredScore> newest_scores();                   ///< the last version of every study
   std::vector<RegionRow> regions(const std::string& study, const std::string& settings);
   /// A region by its content, whatever study or sample it was first seen in.
   std::optional<RegionRow> region(const std::string& hash, const std::string& settings);
