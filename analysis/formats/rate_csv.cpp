@@ -8,6 +8,7 @@
 #include "analysis/bad_input.h"
 #include "analysis/formats/file.h"
 #include "analysis/formats/text.h"
+#include "schema/bdf.h"
 
 namespace cambench::rate {
 
@@ -58,6 +59,8 @@ constexpr std::array spellings{
     Spelling{"voltage", Column::voltage},
     Spelling{"Voltage(V)", Column::voltage},
     Spelling{"Voltage (V)", Column::voltage},
+    Spelling{bdf::we_vs_re.label, Column::we_potential},
+    Spelling{bdf::we_vs_re.machine, Column::we_potential},
     Spelling{"Working Electrode Potential / V", Column::we_potential},
     Spelling{"working_electrode_potential_volt", Column::we_potential},
     Spelling{"Cycle Count / 1", Column::cycle},
