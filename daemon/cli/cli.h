@@ -26,6 +26,7 @@ struct World {
   std::ostream& out;      ///< the answer
   std::ostream& err;      ///< sentences about what went wrong
   bool terminal = false;  ///< `out` is a screen that may be redrawn
+  bool progress = false;  ///< `err` is a screen that may show a bar
   /// One request to the daemon: the address of its control socket, "GET" or "POST", the target, a JSON body.
   std::function<Result<http::Reply>(const http::Address&, std::string_view, std::string_view,
                                     std::string_view)>

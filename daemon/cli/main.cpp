@@ -21,6 +21,7 @@ int main(int count, char** words) {
   cli::World world{.out = std::cout,
                    .err = std::cerr,
                    .terminal = isatty(STDOUT_FILENO) == 1,
+                   .progress = isatty(STDERR_FILENO) == 1,
                    .ask = ask,
                    .wait = [](Seconds pause) { std::this_thread::sleep_for(pause); }};
   return cli::run({words + 1, words + count}, world);
