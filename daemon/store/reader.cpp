@@ -253,9 +253,9 @@ std::int64_t span_of(int level) {
 
 Reader::Reader(const std::filesystem::path& file) : database_(open_for_reading(file)) {}
 
-std::vector<StoredRun> Reader::runs(int limit) {
-  Statement rows(database_, std::string(run_columns) + "ORDER BY id DESC LIMIT ?");
-  rows.bind(1, std::int64_t{limit});
+std::vector<StoredRun> Reader::runs(int limit, const std::string& before) {
+  Statement rows(database_, std::string(run_columns) + "WHERE ?2 = '' OR id < ?2 ORDER BY id DESC LIMIT ?1");
+  rows.bind(1, std::int64_t{limit}).bind(2, before);
   return runs_of(rows);
 }
 
@@ -296,6 +296,8 @@ std::vector<StoredEvent> Reader::events(std::int64_t since, int limit) {
   rows.bind(1, since).bind(2, std::int64_t{limit});
   return events_in(rows);
 }
+
+std::int64_t Reader::last_event() { return database_.number("SELECT coalesce(max(seq), 0) FROM event"); }
 
 std::vector<StoredEvent> Reader::events_of(const std::string& run) {
   Statement rows(database_, std::string(event_columns) + "WHERE run = ? ORDER BY seq");
@@ -490,9 +492,9 @@ std::vector<CycleCapacity> Reader::capacities(const std::string& run) {
   return cycles;
 }
 
-std::vector<StoredAlarm> Reader::alarms(int limit) {
-  Statement row(database_, std::string(alarm_columns) + "ORDER BY id DESC LIMIT ?");
-  row.bind(1, std::int64_t{limit});
+std::vector<StoredAlarm> Reader::alarms(int limit, std::int64_t before) {
+  Statement row(database_, std::string(alarm_columns) + "WHERE ?2 = 0 OR id < ?2 ORDER BY id DESC LIMIT ?1");
+  row.bind(1, std::int64_t{limit}).bind(2, before);
   return alarms_in(row);
 }
 
@@ -554,14 +556,16 @@ std::vector<JobRow> Reader::jobs(int limit) {
   return found;
 }
 
-std::vector<AuditRow> Reader::audit(int limit) {
+std::vector<StoredAct> Reader::audit(int limit, std::int64_t before) {
   Statement row(database_,
-                "SELECT who, act, target, reason, outcome, at_wall_ns FROM audit ORDER BY id DESC LIMIT ?");
-  row.bind(1, std::int64_t{limit});
-  std::vector<AuditRow> found;
+                "SELECT who, act, target, reason, outcome, at_wall_ns, id FROM audit WHERE ?2 = 0 OR id < ?2 "
+                "ORDER BY id DESC LIMIT ?1");
+  row.bind(1, std::int64_t{limit}).bind(2, before);
+  std::vector<StoredAct> found;
   while (row.step())
-    found.push_back(
-        {row.text(0), row.text(1), row.maybe_text(2), row.maybe_text(3), row.text(4), wall(row.integer(5))});
+    found.push_back({row.integer(6),
+                     {row.text(0), row.text(1), row.maybe_text(2), row.maybe_text(3), row.text(4),
+                      wall(row.integer(5))}});
   return found;
 }
 

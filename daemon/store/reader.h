@@ -66,6 +66,11 @@ struct StoredAlarm {
   std::optional<WallTime> cleared;
 };
 
+struct StoredAct {
+  std::int64_t id = 0;
+  AuditRow row;
+};
+
 struct StoredScore {
   std::int64_t version = 0;
   ScoreRow row;
@@ -75,7 +80,8 @@ class Reader {
  public:
   explicit Reader(const std::filesystem::path& file);
 
-  std::vector<StoredRun> runs(int limit = 1000);  ///< newest first
+  /// Newest first; those before the run `before`, when it is not empty.
+  std::vector<StoredRun> runs(int limit = 1000, const std::string& before = {});
   std::optional<StoredRun> run(const std::string& id);
   std::vector<StoredRun> unfinished_runs();  ///< not finished, not aborted
   std::optional<StoredRun> last_run_of_cell(const std::string& cell, const std::string& recipe);
@@ -83,6 +89,7 @@ class Reader {
   std::int64_t last_run_number();                                         ///< 0 for an empty store
 
   std::vector<StoredEvent> events(std::int64_t since, int limit = 1000);  ///< seq > since, oldest first
+  std::int64_t last_event();                                              ///< its seq; 0 for an empty store
   std::vector<StoredEvent> events_of(const std::string& run);
 
   /// In order, from the one after `after`: call again with the last number until nothing comes.
@@ -108,9 +115,10 @@ class Reader {
   /// Single readings in order, from the one after `after`: call again with the last time until nothing comes.
   std::vector<PressurePoint> pressures_after(const std::string& run, WallTime after, std::int64_t limit);
 
-  std::vector<StoredAlarm> alarms(int limit = 200);  ///< newest first
-  std::vector<StoredAlarm> standing_alarms();        ///< not cleared, or not acknowledged; oldest first
-  std::int64_t last_alarm_id();                      ///< 0: there was none
+  /// Newest first; those with a number below `before`, when it is not 0.
+  std::vector<StoredAlarm> alarms(int limit = 200, std::int64_t before = 0);
+  std::vector<StoredAlarm> standing_alarms();  ///< not cleared, or not acknowledged; oldest first
+  std::int64_t last_alarm_id();                ///< 0: there was none
 
   std::optional<StoredScore> last_score(const std::string& study);
   std::optional<StoredScore> score(const std::string& study, std::int64_t version);
@@ -120,8 +128,8 @@ class Reader {
   /// A region by its content, whatever study or sample it was first seen in.
   std::optional<RegionRow> region(const std::string& hash, const std::string& settings);
 
-  std::vector<JobRow> jobs(int limit = 100);      ///< newest first
-  std::vector<AuditRow> audit(int limit = 1000);  ///< newest first
+  std::vector<JobRow> jobs(int limit = 100);                                ///< newest first
+  std::vector<StoredAct> audit(int limit = 1000, std::int64_t before = 0);  ///< as the alarms
 
  private:
   std::vector<SeriesPoint> series_between(const std::string& run, std::int64_t first, std::int64_t last,

@@ -64,7 +64,7 @@ TEST_CASE("a leaking press opens the cell, and the trip stays until a named pers
   CHECK(rows.back().sample.step_time > before);  // it goes on with what was left
   CHECK(bench.truth().back().pressure_MPa > 49);
   bool named = false;
-  for (const auto& act : bench.reader().audit())
+  for (const auto& [id, act] : bench.reader().audit())
     named = named || (act.act == "reset" && act.who.starts_with("anna") && act.outcome == "granted" &&
                       act.reason == "the test says so");
   CHECK(named);
