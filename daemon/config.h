@@ -62,9 +62,11 @@ struct Study {
 };
 
 struct Http {
-  std::string host = "127.0.0.1";  ///< loopback only
+  std::string host = "127.0.0.1";  ///< beyond loopback somebody must have a token
   std::uint16_t port = 8870;       ///< 0 takes a free one
   std::filesystem::path control;   ///< unix socket; its file mode is the permission
+  std::filesystem::path tokens;    ///< who may give orders over TCP (daemon/http/tokens.h)
+  std::vector<std::string> hosts;  ///< names of a web server in front, beside localhost
 };
 
 struct Log {

@@ -41,6 +41,9 @@ asio::awaitable<void> until_told(asio::io_context& io, Journal& journal) {
 }
 
 int serve(const config::Bench& bench) {
+  const auto& [host, port, control, tokens, hosts] = bench.http;
+  const http::Listen listen{host, port, control, tokens, hosts};
+  http::require_tokens(listen);
   Journal journal(open_log(bench.log));
   journal.info("", "", "cambenchd " CAMBENCH_VERSION " starts with " + bench.file.string());
   asio::io_context io(1);
@@ -66,11 +69,10 @@ int serve(const config::Bench& bench) {
         asio::post(io, [&journal, line = study + ": " + text] { journal.info("", "", line); });
       });
   runner.on_finished = [&](const std::string& run) { jobs.run_finished(run); };
-  http::Server server(io, {bench.http.host, bench.http.port, bench.http.control}, {}, runner,
-                      http::open_archive(bench));
+  http::Server server(io, listen, {}, runner, http::open_archive(bench));
   runner.open();
   asio::co_spawn(io, until_told(io, journal), asio::detached);
-  journal.info("", "", "answers on http://" + bench.http.host + ":" + std::to_string(server.port()));
+  journal.info("", "", "answers on http://" + host + ":" + std::to_string(server.port()));
   sd_notify(0, "READY=1");
   io.run();
   if (const auto kept = store.flush(); !kept)

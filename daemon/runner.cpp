@@ -22,7 +22,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto publish_period = 200ms;
+constexpr auto publish_period = 200ms, lateness_period = 20ms;
 
 }  // namespace
 
@@ -100,6 +100,7 @@ Runner::Runner(asio::io_context& io, const config::Bench& bench, store::Store& s
 void Runner::open() {
   for (const auto& s : stations_) s->open();
   asio::co_spawn(io_, publish(), asio::detached);
+  asio::co_spawn(io_, measure_lateness(), asio::detached);
 }
 
 // ---- after a stop -----------------------------------------------------------------------------------------
@@ -183,6 +184,7 @@ void Runner::carry_out(http::Order order, Done done) {
     board_.publish(now());  // who ordered it and looks at once must see it
     done(std::move(outcome));
   };
+  if (!order.refusal.empty()) return audited(fail(Fault::Kind::refused, order.refusal));
   if (order.who.empty())
     return audited(fail(Fault::Kind::input, "an order needs the name of a person (\"who\")"));
   if (const auto* what = std::get_if<http::Order::StartRun>(&order.what))
@@ -313,6 +315,17 @@ asio::awaitable<void> Runner::publish() {
   }
 }
 
+/// A timer that is due often tells how long everything else on this thread has to wait.
+asio::awaitable<void> Runner::measure_lateness() {
+  asio::steady_timer timer(io_);
+  for (;;) {
+    timer.expires_after(lateness_period);
+    const auto due = timer.expiry();
+    co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+    lateness_.note(std::chrono::steady_clock::now() - due);
+  }
+}
+
 namespace {
 
 status::StoreHealth store_health(const store::Store& store) {
@@ -353,7 +366,7 @@ Status Runner::now() const {
   shown.jobs = jobs_;
   shown.studies = studies_;
   shown.store = store_health(store_);
-  shown.io = {lag_, open_descriptors()};
+  shown.io = {lag_, open_descriptors(), lateness_};
   if (!shown.store.up) shown.not_ready = "the store takes no rows: " + shown.store.trouble;
   for (const auto& s : stations_)
     if (shown.not_ready.empty() && !s->met())

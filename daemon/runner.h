@@ -57,6 +57,7 @@ class Runner final : public http::Api {
   void audit(const http::Order& order, const Result<std::string>& outcome);
 
   boost::asio::awaitable<void> publish();
+  boost::asio::awaitable<void> measure_lateness();
   [[nodiscard]] Status now() const;
 
   boost::asio::io_context& io_;
@@ -71,6 +72,7 @@ class Runner final : public http::Api {
   std::int64_t last_run_ = 0;
   WallTime started_ = std::chrono::system_clock::now();
   Seconds lag_{0};
+  status::Lateness lateness_;
 };
 
 }  // namespace cambench

@@ -1,5 +1,7 @@
 #include "schema/status.h"
 
+#include <algorithm>
+
 #include "schema/json.h"
 
 namespace cambench {
@@ -8,6 +10,14 @@ namespace status {
 
 Reading<MegaPascal> pressure_reading(const PressureSample& sample, Instant now, Seconds stale_after) {
   return reading(sample.pressure, sample.at, now, stale_after, !sample.trouble.empty() || !sample.pressure);
+}
+
+void Lateness::note(Seconds late) {
+  std::size_t bucket = 0;
+  while (bucket < bounds_s.size() && late.count() > bounds_s[bucket]) ++bucket;
+  ++counts[bucket];
+  sum += late;
+  longest = std::max(longest, late);
 }
 
 std::string_view name(Quality quality) {
@@ -175,7 +185,8 @@ void write(JsonWriter& json, const StoreHealth& store) {
 }
 
 void write(JsonWriter& json, const IoHealth& io) {
-  json.object().field("lag_s", io.lag).field("descriptors", io.descriptors).end_object();
+  json.object().field("lag_s", io.lag).field("longest_lag_s", io.lateness.longest);
+  json.field("descriptors", io.descriptors).end_object();
 }
 
 // One row of /api/v1/stations: nothing nested, every key in every row.

@@ -4,6 +4,7 @@
 // A number that cannot be believed is not there: a Reading carries a value only while it is good, and otherwise a
 // word that says why it is missing. In JSON every key ends in its unit, and nothing is ever renamed, only added.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -159,9 +160,20 @@ struct StoreHealth {
   std::uint64_t rows = 0, file_bytes = 0, wal_bytes = 0, disk_free_bytes = 0;
 };
 
+/// How late the deciding thread came to what was due, since the daemon came up.
+struct Lateness {
+  static constexpr std::array<double, 11> bounds_s = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
+                                                      0.05,   0.1,   0.25,   0.5,   1};
+  std::array<std::uint64_t, bounds_s.size() + 1> counts{};  ///< of each bucket alone; the last has no bound
+  Seconds sum{0}, longest{0};
+
+  void note(Seconds late);
+};
+
 struct IoHealth {
   Seconds lag{0};  ///< how late the deciding thread's last tick was
   std::size_t descriptors = 0;
+  Lateness lateness;
 };
 
 }  // namespace status

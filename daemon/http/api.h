@@ -34,9 +34,11 @@ struct Order {
     MegaPascal target{1};
   };
   std::variant<StartRun, ForRun, Acknowledge, TestPress> what;
-  std::string who;     ///< as the person says
-  std::string peer;    ///< as the kernel says: "uid 1000, pid 4711"
-  std::string reason;  ///< may be empty, but not for a reset
+  std::string who;  ///< as the person says
+  std::string
+      peer;  ///< as the kernel says, or their token: "uid 1000, pid 4711", "token anna, operator, 10.0.0.7"
+  std::string reason;   ///< may be empty, but not for a reset
+  std::string refusal;  ///< they may not give it, and why: it is recorded and refused
 };
 
 /// The deciding thread's side. Every call is made on that thread.
@@ -57,12 +59,16 @@ class Api {
 class Archive {
  public:
   virtual ~Archive() = default;
-  virtual std::vector<store::StoredRun> runs(int limit) = 0;  ///< newest first
+  /// Newest first; those before the run `before`, when it is not empty.
+  virtual std::vector<store::StoredRun> runs(int limit, const std::string& before) = 0;
   virtual std::optional<store::StoredRun> run(const std::string& id) = 0;
   virtual std::vector<store::StoredRun> runs_of_station(const std::string& station, WallTime from,
                                                         WallTime to) = 0;             ///< oldest first
   virtual std::vector<store::StoredEvent> events(std::int64_t since, int limit) = 0;  ///< seq > since
+  virtual std::int64_t last_event() = 0;                                              ///< its seq; 0: none
   virtual std::vector<store::StoredEvent> events_of(const std::string& run) = 0;
+  virtual std::vector<store::SampleRow> samples(const std::string& run, std::int64_t after,
+                                                std::int64_t limit) = 0;
   virtual std::vector<store::StoredStep> steps(const std::string& run) = 0;
   virtual std::vector<store::SeriesPoint> series(const std::string& run, double from_s, double to_s,
                                                  std::size_t max_points) = 0;
@@ -72,8 +78,10 @@ class Archive {
                                                              std::size_t max_points) = 0;
   virtual std::vector<store::PressurePoint> pressures(const std::string& station, WallTime from, WallTime to,
                                                       std::size_t max_points) = 0;
-  virtual std::vector<store::StoredAlarm> alarms(int limit) = 0;                  ///< newest first
-  virtual std::optional<store::StoredScore> score(const std::string& study) = 0;  ///< the last version
+  /// Newest first; those with a number below `before`, when it is not 0.
+  virtual std::vector<store::StoredAlarm> alarms(int limit, std::int64_t before) = 0;
+  virtual std::vector<store::StoredAct> audit(int limit, std::int64_t before) = 0;  ///< the same
+  virtual std::optional<store::StoredScore> score(const std::string& study) = 0;    ///< the last version
   /// A file of <results>/<study>/; empty when there is none. Both names are plain: no separator, no leading dot.
   virtual std::optional<std::string> result_file(const std::string& study, const std::string& name) = 0;
 };

@@ -1,5 +1,5 @@
 // The handlers behind the table of routes.cpp, by the place that answers: the published status and the files of the
-// program (routes.cpp), the archive (queries.cpp), the daemon itself (orders.cpp).
+// program (routes.cpp), the archive (queries.cpp, series.cpp), the daemon itself (orders.cpp).
 #pragma once
 #include <string>
 #include <string_view>
@@ -14,16 +14,20 @@ namespace cambench::http {
 struct Asked {
   const Request& request;
   const Api& api;
+  const Traffic& traffic;
   std::vector<std::string> places;
 };
 
-// queries.cpp
+// queries.cpp and series.cpp
 Way alarms(const Asked&);
 Way events(const Asked&);
+Way event_stream(const Asked&);
 Way runs(const Asked&);
 Way run(const Asked&);
 Way run_events(const Asked&);
 Way run_steps(const Asked&);
+Way run_samples(const Asked&);
+Way audit(const Asked&);
 Way series(const Asked&);
 Way pressures(const Asked&);
 Way capacities(const Asked&);
@@ -33,8 +37,11 @@ Way study_file(const Asked&);
 // orders.cpp
 Way start_run(const Asked&);
 Way order_for_run(const Asked&);
+Way reset_run(const Asked&);
 Way acknowledge(const Asked&);
 Way test_press(const Asked&);
+
+Response no_such_run(const std::string& id);
 
 // routes.cpp
 Response json(JsonWriter&& writer);
@@ -42,5 +49,15 @@ std::string_view content_type(std::string_view file);
 Response not_found(std::string_view what);
 bool matches(std::string_view if_none_match, std::string_view etag);
 Response unchanged(std::string etag);
+
+/// Rows as a root array, which Grafana's Infinity takes without a selector.
+template <typename T>
+Response array_of(const std::vector<T>& rows, void (*write)(JsonWriter&, const T&)) {
+  JsonWriter writer;
+  writer.array();
+  for (const auto& row : rows) write(writer, row);
+  writer.end_array();
+  return json(std::move(writer));
+}
 
 }  // namespace cambench::http

@@ -37,7 +37,10 @@ std::string_view reason(unsigned status) {
     case 200: return "OK";
     case 201: return "Created";
     case 304: return "Not Modified";
+    case 202: return "Accepted";
+    case 204: return "No Content";
     case 400: return "Bad Request";
+    case 401: return "Unauthorized";
     case 403: return "Forbidden";
     case 404: return "Not Found";
     case 405: return "Method Not Allowed";
@@ -72,6 +75,27 @@ std::optional<std::string_view> Request::asked(std::string_view name) const {
   return std::nullopt;
 }
 
+std::string_view bearer(std::string_view authorization) {
+  constexpr std::string_view scheme = "bearer ";  // in any case (RFC 9110, 11.1)
+  if (authorization.size() <= scheme.size()) return {};
+  for (std::size_t i = 0; i < scheme.size(); ++i)
+    if ((authorization[i] | 0x20) != scheme[i]) return {};
+  const auto begin = authorization.find_first_not_of(' ', scheme.size());
+  const auto token = begin == authorization.npos ? std::string_view() : authorization.substr(begin);
+  return token.find(' ') == token.npos ? token : std::string_view();
+}
+
+std::string_view cookie_token(std::string_view cookies) {
+  constexpr std::string_view name = "cambench_token=";
+  while (!cookies.empty()) {
+    const auto pair = cookies.substr(0, cookies.find(';'));
+    if (pair.starts_with(name)) return pair.substr(name.size());
+    cookies.remove_prefix(std::min(cookies.size(), pair.size() + 1));
+    cookies.remove_prefix(std::min(cookies.size(), cookies.find_first_not_of(' ')));
+  }
+  return {};
+}
+
 std::optional<Request> parse_target(std::string_view target) {
   target = target.substr(0, target.find('#'));
   if (target.empty() || target.front() != '/') return std::nullopt;
@@ -104,7 +128,7 @@ std::string head(const Response& response, bool keep_alive, WallTime now) {
   add("Connection", keep_alive ? "keep-alive" : "close");
   if (response.status != 304) {
     add("Content-Type", response.content_type);
-    add("Content-Length", response.body.bytes().size());
+    if (!response.endless) add("Content-Length", response.body.bytes().size());
   }
   add("Cache-Control", response.cache);
   if (!response.etag.empty()) add("ETag", response.etag);

@@ -8,15 +8,17 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/http/tokens.h"
 #include "schema/reading.h"
 
 namespace cambench::http {
 
-/// Who is at the other end. Only a Unix socket tells, and only there control is allowed.
+/// Who is at the other end. At a Unix socket the kernel tells, and the file's mode was the permission.
 struct Peer {
   bool local_socket = false;
   std::uint32_t uid = 0;
   std::int32_t pid = 0;
+  std::string address;  ///< over TCP
 };
 
 struct Request {
@@ -24,12 +26,20 @@ struct Request {
   std::string path;    ///< percent-decoded, without query
   std::vector<std::pair<std::string, std::string>> query;
   std::string host, origin, if_none_match, content_type;
+  std::string authorization, last_event_id;
   std::string body;
   Peer peer;
-  WallTime at{};  ///< when it came in
+  std::optional<Token> token;  ///< the one that was shown, when it is known
+  WallTime at{};               ///< when it came in
 
   [[nodiscard]] std::optional<std::string_view> asked(std::string_view name) const;  ///< a query parameter
 };
+
+/// The token of "Bearer cb_0123..."; empty for anything else.
+std::string_view bearer(std::string_view authorization);
+
+/// The token that our own page keeps in the cookie cambench_token, so that pictures and links carry it: for looking only.
+std::string_view cookie_token(std::string_view cookies);
 
 /// Splits and decodes "/path%20x?a=1&b=2". Empty when it is malformed.
 std::optional<Request> parse_target(std::string_view target);
@@ -58,6 +68,7 @@ struct Response {
   Body body;
   std::string etag;  ///< with quotes; empty: none
   std::string cache = "no-cache";
+  bool endless = false;  ///< a stream: its length is not known, its end is the connection's
   std::vector<std::pair<std::string, std::string>> headers;  ///< further ones
 };
 

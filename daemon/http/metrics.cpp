@@ -35,8 +35,9 @@ class Exposition {
     fmt::format_to(std::back_inserter(text_), "# HELP cambench_{0} {1}\n# TYPE cambench_{0} {2}\n", name,
                    help, type);
   }
-  void line(Labels labels, double value) {
-    fmt::format_to(std::back_inserter(text_), "cambench_{}", name_);
+  /// `part` is that of a histogram: "_bucket", "_sum", "_count".
+  void line(Labels labels, double value, std::string_view part = "") {
+    fmt::format_to(std::back_inserter(text_), "cambench_{}{}", name_, part);
     char before = '{';
     for (const auto& [key, word] : labels) {
       fmt::format_to(std::back_inserter(text_), "{}{}=\"{}\"", before, key, escaped(word));
@@ -148,7 +149,24 @@ void store(Exposition& out, const Status& bench) {
   gauge("disk_free_bytes", "Free space where the store lies.", static_cast<double>(store.disk_free_bytes));
   out.family("store_rows_total", "counter", "Rows written.");
   out.line({}, static_cast<double>(store.rows));
-  gauge("io_lag_seconds", "How late the deciding thread's last tick was.", bench.io.lag.count());
+}
+
+void process(Exposition& out, const Status& bench) {
+  out.family("io_lag_seconds", "gauge", "How late the deciding thread's last tick was.");
+  out.line({}, bench.io.lag.count());
+  out.family("open_descriptors", "gauge", "File descriptors in use; libmodbus can use those below 1024.");
+  out.line({}, static_cast<double>(bench.io.descriptors));
+  const auto& late = bench.io.lateness;
+  out.family("loop_lateness_seconds", "histogram", "How late the deciding thread came to what was due.");
+  std::uint64_t so_far = 0;
+  for (std::size_t i = 0; i < late.bounds_s.size(); ++i) {
+    so_far += late.counts[i];
+    out.line({{"le", fmt::format("{}", late.bounds_s[i])}}, static_cast<double>(so_far), "_bucket");
+  }
+  so_far += late.counts.back();
+  out.line({{"le", "+Inf"}}, static_cast<double>(so_far), "_bucket");
+  out.line({}, late.sum.count(), "_sum");
+  out.line({}, static_cast<double>(so_far), "_count");
 }
 
 }  // namespace
@@ -168,6 +186,29 @@ std::string to_metrics(const Status& bench) {
   runs(out, bench);
   alarms_and_jobs(out, bench);
   store(out, bench);
+  process(out, bench);
+  return out.take();
+}
+
+std::string to_metrics(const Traffic& traffic) {
+  Exposition out;
+  const auto one = [&](std::string_view name, std::string_view type, std::string_view help, auto value) {
+    out.family(name, type, help);
+    out.line({}, static_cast<double>(value));
+  };
+  out.family("http_responses_total", "counter", "Responses, by the class of their status.");
+  for (std::size_t i = 2; i < std::size(traffic.answered); ++i)
+    out.line({{"code", fmt::format("{}xx", i)}}, static_cast<double>(traffic.answered[i]));
+  one("http_orders_total", "counter", "Orders that were given over HTTP, granted or refused.",
+      traffic.orders);
+  one("http_unknown_tokens_total", "counter", "Requests with a bearer token that nobody has.",
+      traffic.unknown_tokens);
+  one("http_connections_total", "counter", "Connections that were made.", traffic.connections);
+  one("http_connections_refused_total", "counter", "Connections that were one too many.",
+      traffic.refused_connections);
+  one("http_requests_timed_out_total", "counter", "Requests that did not come in time.", traffic.timed_out);
+  one("http_connections_open", "gauge", "Connections that are open.", traffic.open);
+  one("http_streams_open", "gauge", "Of these, the ones that are told of every event.", traffic.streams);
   return out.take();
 }
 

@@ -4,10 +4,14 @@
 #pragma once
 #include <string>
 
+#include "daemon/http/traffic.h"
 #include "schema/status.h"
 
 namespace cambench::http {
 
 std::string to_metrics(const Status& status);
+
+/// The server's own families.
+std::string to_metrics(const Traffic& traffic);
 
 }  // namespace cambench::http

@@ -60,8 +60,11 @@ Response bad_form(std::string_view trouble) { return problem(400, "The order can
 
 Order order_of(const Request& request, const Form& form) {
   Order order;
-  order.peer = fmt::format("uid {}, pid {}", request.peer.uid, request.peer.pid);
-  order.who = form["who"].empty() ? fmt::format("uid {}", request.peer.uid) : form["who"];
+  const auto& peer = request.peer;
+  const auto& token = request.token;
+  order.peer = token ? fmt::format("token {}, {}, {}", token->name, name(token->role), peer.address)
+                     : fmt::format("uid {}, pid {}", peer.uid, peer.pid);
+  order.who = !form["who"].empty() ? form["who"] : token ? token->name : fmt::format("uid {}", peer.uid);
   order.reason = form["reason"];
   return order;
 }
@@ -71,7 +74,6 @@ std::optional<event::Ordered::What> order_called(std::string_view word) {
   if (word == "pause") return What::pause;
   if (word == "resume") return What::resume;
   if (word == "abort") return What::abort;
-  if (word == "reset") return What::reset;
   return std::nullopt;
 }
 
@@ -109,10 +111,19 @@ Way order_for_run(const Asked& asked) {
     return not_found(fmt::format("order called {} (there are pause, resume, abort, reset)", asked.places[1]));
   const auto form = read_form(asked.request, {"who", "reason"});
   if (!form.trouble.empty()) return bad_form(form.trouble);
-  if (*what == event::Ordered::What::reset && (form["who"].empty() || form["reason"].empty()))
-    return bad_form("A reset is a named person's act: it needs \"who\" and \"reason\".");
   auto order = order_of(asked.request, form);
   order.what = Order::ForRun{asked.places[0], *what};
+  return order;
+}
+
+Way reset_run(const Asked& asked) {
+  const auto form = read_form(asked.request, {"who", "reason"});
+  if (!form.trouble.empty()) return bad_form(form.trouble);
+  const bool named = asked.request.token || !form["who"].empty();
+  if (!named || form["reason"].empty())
+    return bad_form("A reset is a named person's act: it needs \"who\" and \"reason\".");
+  auto order = order_of(asked.request, form);
+  order.what = Order::ForRun{asked.places[0], event::Ordered::What::reset};
   return order;
 }
 
@@ -132,7 +143,8 @@ Way acknowledge(const Asked& asked) {
 Way test_press(const Asked& asked) {
   const auto form = read_form(asked.request, {"who", "reason", "target_MPa", "empty"});
   if (!form.trouble.empty()) return bad_form(form.trouble);
-  if (form["who"].empty()) return bad_form("A press moves on a named person's word: it needs \"who\".");
+  if (form["who"].empty() && !asked.request.token)
+    return bad_form("A press moves on a named person's word: it needs \"who\".");
   const std::string target = form["target_MPa"].empty() ? "1" : form["target_MPa"];
   double target_MPa = 0;
   const auto [end, error] = std::from_chars(target.data(), target.data() + target.size(), target_MPa);
@@ -150,6 +162,7 @@ Way test_press(const Asked& asked) {
 }
 
 Response answered(const Order& order, const Result<std::string>& result) {
+  if (!order.refusal.empty()) return problem(403, "Not allowed", order.refusal + '.');
   if (!result)
     return problem(status_of(result.error().kind), "The order was not carried out",
                    result.error().what + '.');

@@ -1,137 +1,16 @@
-// The questions that the archive answers. A handler reads and checks the parameters on the deciding thread; what it
-// returns is called on the reader thread and owns all it needs.
-#include <fast_float/fast_float.h>
+// The lists and documents that the archive answers: runs, events, alarms, acts, scores. A handler reads and checks the
+// parameters on the deciding thread; what it returns is called on the reader thread and owns all it needs.
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
-#include <boost/json.hpp>
 #include <charconv>
-#include <cmath>
 #include <limits>
-#include <map>
-#include <set>
 
-#include "daemon/http/handlers.h"
+#include "daemon/http/parameters.h"
 #include "schema/sha256.h"
 
 namespace cambench::http {
 
 namespace {
-
-// --- parameters
-
-/// Reads query parameters and keeps the first complaint; an unknown parameter is one (finish()).
-class Parameters {
- public:
-  explicit Parameters(const Request& request) : request_(request) {}
-
-  std::optional<std::string> text(std::string_view name) {
-    known_.insert(name);
-    const auto found = request_.asked(name);
-    return found ? std::optional(std::string(*found)) : std::nullopt;
-  }
-
-  std::int64_t whole(std::string_view name, std::int64_t otherwise, std::int64_t least, std::int64_t most) {
-    const auto found = text(name);
-    if (!found) return otherwise;
-    std::int64_t value = 0;
-    const auto* last = found->data() + found->size();
-    const auto [end, error] = std::from_chars(found->data(), last, value);
-    if (error == std::errc() && end == last && value >= least && value <= most) return value;
-    complain(fmt::format("{}={} is not a whole number from {} to {}.", name, *found, least, most));
-    return otherwise;
-  }
-
-  std::optional<double> number(std::string_view name) {
-    const auto found = text(name);
-    if (!found) return std::nullopt;
-    double value = 0;
-    const auto* last = found->data() + found->size();
-    const auto [end, error] = fast_float::from_chars(found->data(), last, value);
-    if (error == std::errc() && end == last && std::isfinite(value)) return value;
-    complain(fmt::format("{}={} is not a number.", name, *found));
-    return std::nullopt;
-  }
-
-  /// Milliseconds since 1970 or 2026-11-22T13:00:00[.000]Z: the two that Grafana sends.
-  std::optional<WallTime> time(std::string_view name);
-
-  void complain(std::string what) {
-    if (trouble_.empty()) trouble_ = std::move(what);
-  }
-
-  /// The refusal, when something was wrong.
-  std::optional<Response> finish() {
-    for (const auto& [key, value] : request_.query)
-      if (!known_.contains(key))
-        complain(fmt::format("{} is not known here; there are {}.", key, fmt::join(known_, ", ")));
-    if (trouble_.empty()) return std::nullopt;
-    return problem(400, "The question cannot be read", trouble_);
-  }
-
- private:
-  const Request& request_;
-  std::set<std::string_view> known_;
-  std::string trouble_;
-};
-
-std::optional<WallTime> parse_time(std::string_view text) {
-  const auto digits = [&](std::size_t at, std::size_t count) {
-    int value = -1;
-    const auto part = text.substr(at, count);
-    const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), value);
-    return error == std::errc() && end == part.data() + count ? value : -1;
-  };
-  constexpr std::string_view pattern = "0000-00-00T00:00:00";
-  if (text.size() < pattern.size()) return std::nullopt;
-  for (std::size_t at = 0; at < pattern.size(); ++at)
-    if (pattern[at] != '0' && text[at] != pattern[at]) return std::nullopt;
-  const int hour = digits(11, 2), minute = digits(14, 2), second = digits(17, 2);
-  const std::chrono::year_month_day date{std::chrono::year(digits(0, 4)),
-                                         std::chrono::month(static_cast<unsigned>(digits(5, 2))),
-                                         std::chrono::day(static_cast<unsigned>(digits(8, 2)))};
-  if (!date.ok() || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60)
-    return std::nullopt;
-  int milliseconds = 0;
-  auto rest = text.substr(pattern.size());
-  if (rest.starts_with('.')) {
-    milliseconds = digits(pattern.size() + 1, 3);
-    if (milliseconds < 0) return std::nullopt;
-    rest.remove_prefix(4);
-  }
-  if (rest != "Z" && !rest.empty()) return std::nullopt;
-  return std::chrono::sys_days(date) + std::chrono::hours(hour) + std::chrono::minutes(minute) +
-         std::chrono::seconds(second) + std::chrono::milliseconds(milliseconds);
-}
-
-std::optional<WallTime> Parameters::time(std::string_view name) {
-  const auto found = text(name);
-  if (!found) return std::nullopt;
-  std::int64_t milliseconds = 0;
-  const auto* last = found->data() + found->size();
-  const auto [end, error] = std::from_chars(found->data(), last, milliseconds);
-  constexpr std::int64_t year_2200 = 7'258'118'400'000;
-  if (error == std::errc() && end == last && std::abs(milliseconds) < year_2200)
-    return from_unix_ms(milliseconds);
-  if (const auto time = parse_time(*found)) return time;
-  complain(
-      fmt::format("{}={} is neither milliseconds since 1970 nor like 2026-11-22T13:00:00Z.", name, *found));
-  return std::nullopt;
-}
-
-/// The run that is asked for: by its id, or as the one on a station now.
-std::string run_asked(const Asked& asked, Parameters& parameters) {
-  const auto run = parameters.text("run");
-  const auto name = parameters.text("station");
-  if (run) return *run;
-  if (!name) parameters.complain("Say which run: run=r000001, or station=A1 for the one that is there now.");
-  for (const auto& station : asked.api.board().status().stations)
-    if (name && station.name == *name && station.run) return station.run->id;
-  if (name) parameters.complain(fmt::format("There is no run on a station called {}.", *name));
-  return {};
-}
-
-// --- rows
 
 void write_run(JsonWriter& json, const store::StoredRun& run) {
   json.field("run", run.id).field("station", run.station).field("recipe", run.recipe);
@@ -152,6 +31,24 @@ void write_event(JsonWriter& json, const store::StoredEvent& event) {
   json.field("elapsed_s", row.elapsed).field("test_time_s", row.test_time).end_object();
 }
 
+void write_act(JsonWriter& json, const store::StoredAct& act) {
+  const auto& row = act.row;
+  json.object().field("id", act.id).field("time", row.at).field("time_ms", unix_ms(row.at));
+  json.field("who", row.who).field("act", row.act).field("target", row.target);
+  json.field("reason", row.reason).field("outcome", row.outcome).end_object();
+}
+
+void write_sample(JsonWriter& json, const store::SampleRow& row) {
+  const auto& sample = row.sample;
+  json.object().field("seq", row.seq).field("time", sample.at.wall).field("time_ms", unix_ms(sample.at.wall));
+  json.field("test_time_s", row.test_time).field("cycle", row.cycle).field("step", sample.step);
+  json.field("step_time_s", sample.step_time)
+      .field("we_vs_re_V", sample.we_vs_re)
+      .field("cell_V", sample.cell);
+  json.field("current_A", sample.current).field("current_set_A", sample.current_set);
+  json.field("status", sample.status).end_object();
+}
+
 void write_alarm(JsonWriter& json, const store::StoredAlarm& alarm) {
   const auto& row = alarm.row;
   json.object().field("id", alarm.id).field("time", row.raised).field("time_ms", unix_ms(row.raised));
@@ -161,23 +58,15 @@ void write_alarm(JsonWriter& json, const store::StoredAlarm& alarm) {
   json.field("acknowledged", alarm.acknowledged).end_object();
 }
 
-template <typename T>
-Response array_of(const std::vector<T>& rows, void (*write)(JsonWriter&, const T&)) {
-  JsonWriter writer;
-  writer.array();
-  for (const auto& row : rows) write(writer, row);
-  writer.end_array();
-  return json(std::move(writer));
-}
-
-void write_pressure(JsonWriter& json, const store::PressurePoint& point) {
-  json.object().field("time", point.at).field("time_ms", unix_ms(point.at));
-  json.field("test_time_s", point.test_time_s).field("pressure_MPa", point.pressure_MPa);
-  json.field("pressure_min_MPa", point.pressure_min_MPa).field("pressure_max_MPa", point.pressure_max_MPa);
-  json.field("pressure_target_MPa", point.target_MPa)
-      .field("readings", point.readings)
-      .field("bad", point.bad);
-  json.field("trouble", point.trouble).end_object();
+/// Where the next page of a list that goes on begins (RFC 8288); a page that is not full is the last one.
+template <typename T, typename Cursor>
+Response page_of(const std::vector<T>& rows, void (*write)(JsonWriter&, const T&), std::int64_t limit,
+                 std::string_view path, std::string_view parameter, Cursor cursor_of) {
+  auto response = array_of(rows, write);
+  if (std::ssize(rows) >= limit)
+    response.headers.emplace_back("Link", fmt::format("<{}?{}={}&limit={}>; rel=\"next\"", path, parameter,
+                                                      cursor_of(rows.back()), limit));
+  return response;
 }
 
 void write_step(JsonWriter& json, const store::StoredStep& step) {
@@ -199,242 +88,9 @@ void write_run_row(JsonWriter& json, const store::StoredRun& run) {
   json.end_object();
 }
 
-// --- series
-
-struct SeriesQuery {
-  std::string run;      ///< one run, or
-  std::string station;  ///< every run of a station between `from` and `to`
-  std::optional<double> from_s, to_s;
-  std::optional<WallTime> from, to;
-  std::size_t max_points = 0;
-  std::set<std::string, std::less<>> fields;  ///< empty: all
-  bool columns = false;
-
-  [[nodiscard]] bool wants(std::string_view field) const { return fields.empty() || fields.contains(field); }
-};
-
-constexpr WallTime beginning = WallTime::min(), end_of_time = WallTime::max();
-
-using Point = store::SeriesPoint;
-using Extreme = std::optional<double> Point::*;
-
-struct Quantities {
-  std::string_view name, name_min, name_max;
-  Extreme min, max;
-};
-constexpr Quantities quantities[] = {
-    {"we_vs_re_V", "we_vs_re_min_V", "we_vs_re_max_V", &Point::we_vs_re_min_V, &Point::we_vs_re_max_V},
-    {"cell_V", "cell_min_V", "cell_max_V", &Point::cell_min_V, &Point::cell_max_V},
-    {"current_A", "current_min_A", "current_max_A", &Point::current_min_A, &Point::current_max_A},
-};
-
-std::vector<store::StoredRun> runs_meant(const SeriesQuery& query, Archive& archive) {
-  if (query.run.empty())
-    return archive.runs_of_station(query.station, query.from.value_or(beginning),
-                                   query.to.value_or(end_of_time));
-  auto run = archive.run(query.run);
-  return run ? std::vector{std::move(*run)} : std::vector<store::StoredRun>();
-}
-
-std::vector<Point> points_of(const SeriesQuery& query, const std::string& run, std::size_t max_points,
-                             Archive& archive) {
-  if (query.from || query.to)
-    return archive.series(run, query.from.value_or(beginning), query.to.value_or(end_of_time), max_points);
-  constexpr double always = std::numeric_limits<double>::max();
-  return archive.series(run, query.from_s.value_or(-always), query.to_s.value_or(always), max_points);
-}
-
-void write_row(JsonWriter& json, const SeriesQuery& query, const store::StoredRun& run, const Point& point,
-               Extreme Quantities::*which) {
-  json.object().field("time", point.at).field("time_ms", unix_ms(point.at));
-  if (query.wants("run")) json.field("run", run.id);
-  if (query.wants("station")) json.field("station", run.station);
-  if (query.wants("test_time_s")) json.field("test_time_s", point.test_time_s);
-  for (const auto& quantity : quantities)
-    if (query.wants(quantity.name)) json.field(quantity.name, point.*(quantity.*which));
-  json.end_object();
-}
-
-// Long form, one row a point. A thinned point becomes two rows at the same time, its lowest and its highest values: a
-// line through the rows shows every excursion, and no value is made up.
-Response series_rows(const SeriesQuery& query, const std::vector<store::StoredRun>& runs, Archive& archive) {
-  JsonWriter writer;
-  writer.array();
-  for (const auto& run : runs)
-    for (const auto& point :
-         points_of(query, run.id, std::max<std::size_t>(2, query.max_points / runs.size()), archive)) {
-      write_row(writer, query, run, point, &Quantities::min);
-      const bool single =
-          std::ranges::all_of(quantities, [&](const auto& it) { return point.*it.min == point.*it.max; });
-      if (!single) write_row(writer, query, run, point, &Quantities::max);
-    }
-  writer.end_array();
-  return json(std::move(writer));
-}
-
-template <typename Of>
-void write_column(JsonWriter& json, std::string_view name, const std::vector<Point>& points, Of of) {
-  json.key(name).array();
-  for (const auto& point : points) json.value(of(point));
-  json.end_array();
-}
-
-// One run, one array a quantity: for charts, a third of the bytes.
-Response series_columns(const SeriesQuery& query, const store::StoredRun& run, Archive& archive) {
-  const auto points = points_of(query, run.id, query.max_points, archive);
-  JsonWriter writer;
-  writer.object()
-      .field("run", run.id)
-      .field("started_ms", unix_ms(run.started))
-      .field("time_scale", run.time_scale);
-  write_column(writer, "time_ms", points, [](const Point& point) { return unix_ms(point.at); });
-  write_column(writer, "test_time_s", points, [](const Point& point) { return point.test_time_s; });
-  for (const auto& quantity : quantities) {
-    if (!query.wants(quantity.name)) continue;
-    write_column(writer, quantity.name_min, points, [&](const Point& point) { return point.*quantity.min; });
-    write_column(writer, quantity.name_max, points, [&](const Point& point) { return point.*quantity.max; });
-  }
-  writer.end_object();
-  return json(std::move(writer));
-}
-
-void read_fields(SeriesQuery& query, Parameters& parameters) {
-  const auto list = parameters.text("fields");
-  std::string_view rest = list ? *list : std::string_view();
-  while (!rest.empty()) {
-    const auto field = rest.substr(0, rest.find(','));
-    rest.remove_prefix(std::min(rest.size(), field.size() + 1));
-    const bool known = field == "run" || field == "station" || field == "test_time_s" ||
-                       std::ranges::any_of(quantities, [&](const auto& it) { return it.name == field; });
-    if (!known)
-      parameters.complain(fmt::format(
-          "fields={} is not known; there are run, station, test_time_s, we_vs_re_V, cell_V, current_A.",
-          field));
-    query.fields.emplace(field);
-  }
-}
-
-SeriesQuery read_series(const Asked& asked, Parameters& parameters) {
-  SeriesQuery query;
-  query.from = parameters.time("from");
-  query.to = parameters.time("to");
-  query.from_s = parameters.number("from_s");
-  query.to_s = parameters.number("to_s");
-  query.max_points = static_cast<std::size_t>(parameters.whole("max_points", 1000, 2, 20'000));
-  read_fields(query, parameters);
-  const auto format = parameters.text("format").value_or("rows");
-  if (format != "rows" && format != "columns")
-    parameters.complain(fmt::format("format={} is not known; there are rows and columns.", format));
-  query.columns = format == "columns";
-  const auto station = parameters.text("station");
-  if (station && (query.from || query.to) && !query.columns)
-    query.station = *station;
-  else
-    query.run = run_asked(asked, parameters);
-  return query;
-}
-
-// --- capacities
-
-struct Cycle {
-  double charge_Ah = 0, discharge_Ah = 0;
-  double longest_discharge_s = 0, longest_discharge_Ah = 0;
-  bool running = false;
-};
-
-std::map<std::uint32_t, Cycle> cycles_of(const std::vector<store::StoredStep>& steps) {
-  std::map<std::uint32_t, Cycle> cycles;
-  for (const auto& [sum, end_reason] : steps) {
-    if (sum.cycle == 0) continue;  // before the first current step
-    auto& cycle = cycles[sum.cycle];
-    cycle.charge_Ah += sum.charge.charge_Ah;
-    cycle.discharge_Ah += sum.discharge.charge_Ah;
-    cycle.running |= !end_reason;
-    if (sum.discharge.charge_Ah <= cycle.longest_discharge_Ah) continue;
-    cycle.longest_discharge_s = sum.duration_s;
-    cycle.longest_discharge_Ah = sum.discharge.charge_Ah;
-  }
-  return cycles;
-}
-
-// The active mass of the cell as it was configured when the run began; none for a run without a cell.
-std::optional<double> cam_g(const store::StoredRun& run) {
-  boost::system::error_code error;
-  const auto cell = boost::json::parse(run.cell_json.value_or(""), error);
-  if (error || !cell.is_object()) return std::nullopt;
-  const auto number_at = [&](boost::json::string_view key) {
-    const auto* value = cell.as_object().if_contains(key);
-    return value != nullptr && value->is_number() ? value->to_number<double>() : 0;
-  };
-  const double grams = 1e-3 * number_at("composite_mg") * number_at("cam_fraction");
-  return grams > 0 ? std::optional(grams) : std::nullopt;
-}
-
-Response capacities_of(const store::StoredRun& run, const std::vector<store::StoredStep>& steps) {
-  const auto mass_g = cam_g(run);
-  const auto per_gram = [&](double charge_Ah) {
-    return mass_g.transform([&](double grams) { return 1e3 * charge_Ah / grams; });
-  };
-  const auto ratio = [](double part, double whole) {
-    return whole > 0 ? std::optional(part / whole) : std::nullopt;
-  };
-  JsonWriter writer;
-  writer.array();
-  for (const auto& [number, cycle] : cycles_of(steps)) {
-    writer.object().field("run", run.id).field("cycle", number).field("running", cycle.running);
-    writer.field("charge_mAh", 1e3 * cycle.charge_Ah).field("discharge_mAh", 1e3 * cycle.discharge_Ah);
-    writer.field("charge_mAh_g", per_gram(cycle.charge_Ah))
-        .field("discharge_mAh_g", per_gram(cycle.discharge_Ah));
-    writer.field("coulombic_efficiency", ratio(cycle.discharge_Ah, cycle.charge_Ah));
-    // As measured: mean current of the largest discharge over the run's 1 C.
-    writer.field("discharge_rate_C",
-                 ratio(3600 * cycle.longest_discharge_Ah, cycle.longest_discharge_s * run.one_C_A));
-    writer.end_object();
-  }
-  writer.end_array();
-  return json(std::move(writer));
-}
-
-Response no_such_run(const std::string& id) { return not_found("run called " + id); }
-
 }  // namespace
 
-Way series(const Asked& asked) {
-  Parameters parameters(asked.request);
-  const auto query = read_series(asked, parameters);
-  if (auto refused = parameters.finish()) return *refused;
-  return [query](Archive& archive) {
-    const auto runs = runs_meant(query, archive);
-    if (runs.empty() && !query.run.empty()) return no_such_run(query.run);
-    return query.columns ? series_columns(query, runs.front(), archive) : series_rows(query, runs, archive);
-  };
-}
-
-Way pressures(const Asked& asked) {
-  Parameters parameters(asked.request);
-  const auto from = parameters.time("from"), to = parameters.time("to");
-  const auto max_points = static_cast<std::size_t>(parameters.whole("max_points", 1000, 2, 20'000));
-  const auto station = from || to ? parameters.text("station").value_or("") : "";
-  const auto id = station.empty() ? run_asked(asked, parameters) : "";
-  if (auto refused = parameters.finish()) return *refused;
-  return [=](Archive& archive) {
-    if (station.empty() && !archive.run(id)) return no_such_run(id);
-    const auto points = station.empty() ? archive.pressures_of_run(id, max_points)
-                                        : archive.pressures(station, from.value_or(beginning),
-                                                            to.value_or(end_of_time), max_points);
-    return array_of(points, write_pressure);
-  };
-}
-
-Way capacities(const Asked& asked) {
-  Parameters parameters(asked.request);
-  const auto id = run_asked(asked, parameters);
-  if (auto refused = parameters.finish()) return *refused;
-  return [id](Archive& archive) {
-    const auto run = archive.run(id);
-    return run ? capacities_of(*run, archive.steps(id)) : no_such_run(id);
-  };
-}
+Response no_such_run(const std::string& id) { return not_found("run called " + id); }
 
 Way run_steps(const Asked& asked) {
   return [id = asked.places[0]](Archive& archive) {
@@ -448,21 +104,60 @@ Way events(const Asked& asked) {
   const auto since = parameters.whole("since", 0, 0, std::numeric_limits<std::int64_t>::max());
   const auto limit = static_cast<int>(parameters.whole("limit", 1000, 1, 10'000));
   if (auto refused = parameters.finish()) return *refused;
-  return [since, limit](Archive& archive) { return array_of(archive.events(since, limit), write_event); };
+  return [since, limit](Archive& archive) {
+    return page_of(archive.events(since, limit), write_event, limit, "/api/v1/events", "since",
+                   [](const auto& event) { return event.seq; });
+  };
+}
+
+Way event_stream(const Asked& asked) {
+  Parameters parameters(asked.request);
+  constexpr auto most = std::numeric_limits<std::int64_t>::max();
+  Stream stream;
+  const auto since = parameters.whole("since", -1, 0, most);
+  stream.status = parameters.whole("status", 1, 0, 1) == 1;
+  if (auto refused = parameters.finish()) return *refused;
+  if (since >= 0) stream.since = since;
+  // What a browser says when it comes back; it wins over the address that it was opened with.
+  const auto& last = asked.request.last_event_id;
+  std::int64_t seen = 0;
+  const auto [end, error] = std::from_chars(last.data(), last.data() + last.size(), seen);
+  if (!last.empty() && error == std::errc() && end == last.data() + last.size() && seen >= 0)
+    stream.since = seen;
+  return stream;
 }
 
 Way alarms(const Asked& asked) {
   Parameters parameters(asked.request);
   const auto limit = static_cast<int>(parameters.whole("limit", 200, 1, 10'000));
+  const auto before = parameters.whole("before", 0, 1, std::numeric_limits<std::int64_t>::max());
   if (auto refused = parameters.finish()) return *refused;
-  return [limit](Archive& archive) { return array_of(archive.alarms(limit), write_alarm); };
+  return [limit, before](Archive& archive) {
+    return page_of(archive.alarms(limit, before), write_alarm, limit, "/api/v1/alarms", "before",
+                   [](const auto& alarm) { return alarm.id; });
+  };
+}
+
+Way audit(const Asked& asked) {
+  Parameters parameters(asked.request);
+  const auto limit = static_cast<int>(parameters.whole("limit", 200, 1, 10'000));
+  const auto before = parameters.whole("before", 0, 1, std::numeric_limits<std::int64_t>::max());
+  if (auto refused = parameters.finish()) return *refused;
+  return [limit, before](Archive& archive) {
+    return page_of(archive.audit(limit, before), write_act, limit, "/api/v1/audit", "before",
+                   [](const auto& act) { return act.id; });
+  };
 }
 
 Way runs(const Asked& asked) {
   Parameters parameters(asked.request);
   const auto limit = static_cast<int>(parameters.whole("limit", 200, 1, 10'000));
+  const auto before = parameters.text("before").value_or("");
   if (auto refused = parameters.finish()) return *refused;
-  return [limit](Archive& archive) { return array_of(archive.runs(limit), write_run_row); };
+  return [limit, before](Archive& archive) {
+    return page_of(archive.runs(limit, before), write_run_row, limit, "/api/v1/runs", "before",
+                   [](const auto& run) { return run.id; });
+  };
 }
 
 Way run(const Asked& asked) {
@@ -476,6 +171,19 @@ Way run(const Asked& asked) {
     writer.key("recipe_as_started").raw(found->recipe_text);
     writer.end_object();
     return json(std::move(writer));
+  };
+}
+
+Way run_samples(const Asked& asked) {
+  Parameters parameters(asked.request);
+  const auto after = parameters.whole("after", 0, 0, std::numeric_limits<std::int64_t>::max());
+  const auto limit = parameters.whole("limit", 1000, 1, 10'000);
+  if (auto refused = parameters.finish()) return *refused;
+  return [id = asked.places[0], after, limit](Archive& archive) {
+    if (!archive.run(id)) return no_such_run(id);
+    return page_of(archive.samples(id, after, limit), write_sample, limit,
+                   fmt::format("/api/v1/runs/{}/samples", id), "after",
+                   [](const auto& sample) { return sample.seq; });
   };
 }
 
@@ -514,6 +222,26 @@ Way study_file(const Asked& asked) {
     // A report carries its own styles and pictures, and nothing that runs.
     response.headers.emplace_back("Content-Security-Policy",
                                   "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox");
+    return response;
+  };
+}
+
+ArchiveQuery news_after(std::shared_ptr<std::int64_t> since) {
+  constexpr int at_once = 500;
+  return [since](Archive& archive) {
+    std::string text;
+    if (*since < 0) {
+      *since = archive.last_event();
+      return Response();
+    }
+    for (const auto& event : archive.events(*since, at_once)) {
+      JsonWriter json;
+      write_event(json, event);
+      fmt::format_to(std::back_inserter(text), "id: {}\ndata: {}\n\n", event.seq, json.text());
+      *since = event.seq;
+    }
+    Response response;
+    response.body = Body(std::move(text));
     return response;
   };
 }

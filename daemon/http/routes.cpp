@@ -8,11 +8,13 @@
 #include <set>
 
 #include "daemon/http/handlers.h"
+#include "daemon/http/metrics.h"
 #include "schema/sha256.h"
 
 namespace cambench {
 std::string_view embedded_web(std::string_view file);
 std::string_view embedded_dygraphs(std::string_view file);
+std::string_view embedded_api(std::string_view file);
 }  // namespace cambench
 
 namespace cambench::http {
@@ -24,6 +26,7 @@ Way stations(const Asked& asked);
 Way studies(const Asked& asked);
 Way study(const Asked& asked);
 Way metrics(const Asked& asked);
+Way openapi(const Asked& asked);
 Way healthz(const Asked& asked);
 Way readyz(const Asked& asked);
 Way front_page(const Asked& asked);
@@ -33,59 +36,71 @@ Way dygraphs_file(const Asked& asked);
 struct Route {
   std::string_view method, pattern;
   Way (*handler)(const Asked&);
+  Role needed;  ///< over TCP; at the Unix socket the file's mode was the permission
 };
+using enum Role;
 
 // The first pattern that fits is taken. A {place} stands for one part of the path.
 constexpr Route table[] = {
-    {"GET", "/api/v1/status", status},
-    {"GET", "/api/v1/stations", stations},
-    {"GET", "/api/v1/alarms", alarms},
-    {"GET", "/api/v1/events", events},
-    {"GET", "/api/v1/runs", runs},
-    {"GET", "/api/v1/runs/{run}", run},
-    {"GET", "/api/v1/runs/{run}/events", run_events},
-    {"GET", "/api/v1/runs/{run}/steps", run_steps},
-    {"GET", "/api/v1/series", series},
-    {"GET", "/api/v1/pressures", pressures},
-    {"GET", "/api/v1/capacities", capacities},
-    {"GET", "/api/v1/studies", studies},
-    {"GET", "/api/v1/studies/{study}", study},
-    {"GET", "/api/v1/studies/{study}/scores", study_scores},
-    {"GET", "/api/v1/studies/{study}/{file}", study_file},
-    {"GET", "/metrics", metrics},
-    {"GET", "/healthz", healthz},
-    {"GET", "/readyz", readyz},
-    {"POST", "/api/v1/runs", start_run},
-    {"POST", "/api/v1/runs/{run}/{order}", order_for_run},
-    {"POST", "/api/v1/alarms/{alarm}/acknowledge", acknowledge},
-    {"POST", "/api/v1/stations/{station}/press-test", test_press},
-    {"GET", "/", front_page},
-    {"GET", "/{file}", page_file},
-    {"GET", "/dygraphs/{file}", dygraphs_file},
+    {"GET", "/api/v1/status", status, viewer},
+    {"GET", "/api/v1/stations", stations, viewer},
+    {"GET", "/api/v1/alarms", alarms, viewer},
+    {"GET", "/api/v1/events", events, viewer},
+    {"GET", "/api/v1/events/stream", event_stream, viewer},
+    {"GET", "/api/v1/audit", audit, viewer},
+    {"GET", "/api/v1/runs", runs, viewer},
+    {"GET", "/api/v1/runs/{run}", run, viewer},
+    {"GET", "/api/v1/runs/{run}/events", run_events, viewer},
+    {"GET", "/api/v1/runs/{run}/steps", run_steps, viewer},
+    {"GET", "/api/v1/runs/{run}/samples", run_samples, viewer},
+    {"GET", "/api/v1/series", series, viewer},
+    {"GET", "/api/v1/pressures", pressures, viewer},
+    {"GET", "/api/v1/capacities", capacities, viewer},
+    {"GET", "/api/v1/studies", studies, viewer},
+    {"GET", "/api/v1/studies/{study}", study, viewer},
+    {"GET", "/api/v1/studies/{study}/scores", study_scores, viewer},
+    {"GET", "/api/v1/studies/{study}/{file}", study_file, viewer},
+    {"GET", "/metrics", metrics, viewer},
+    {"GET", "/healthz", healthz, nobody},
+    {"GET", "/readyz", readyz, nobody},
+    {"GET", "/api/v1/openapi.json", openapi, nobody},
+    {"POST", "/api/v1/runs", start_run, operates},
+    {"POST", "/api/v1/runs/{run}/reset", reset_run, admin},
+    {"POST", "/api/v1/runs/{run}/{order}", order_for_run, operates},
+    {"POST", "/api/v1/alarms/{alarm}/acknowledge", acknowledge, operates},
+    {"POST", "/api/v1/stations/{station}/press-test", test_press, admin},
+    {"GET", "/", front_page, nobody},
+    {"GET", "/{file}", page_file, nobody},
+    {"GET", "/dygraphs/{file}", dygraphs_file, nobody},
 };
 
 std::optional<std::vector<std::string>> places(std::string_view pattern, std::string_view path);
-bool is_loopback(std::string_view host);
-std::optional<Response> refused_control(const Request& request, std::string_view control_socket);
+bool is_for_us(const Request& request, const House& house);
+std::optional<Response> refused_origin(const Request& request);
+ArchiveQuery tagged(ArchiveQuery query, std::string if_none_match);
+Way guarded(const Route& each, const Asked& asked, const House& house);
 Response wrong_method(std::string_view path, const std::set<std::string_view>& allowed);
 
 }  // namespace
 
-Way route(const Request& request, const Api& api, std::string_view control_socket) {
-  if (!request.peer.local_socket && !is_loopback(request.host))
+Way route(const Request& request, const Api& api, const House& house, const Traffic& traffic) {
+  if (!is_for_us(request, house))
     return problem(
         421, "Not for this host",
-        fmt::format("The request is for \"{}\"; this daemon answers for localhost.", request.host));
+        fmt::format(
+            "The request is for \"{}\"; this daemon answers for {}.", request.host,
+            house.hosts.empty() ? "localhost" : fmt::format("localhost, {}", fmt::join(house.hosts, ", "))));
   const std::string method = request.method == "HEAD" ? "GET" : request.method;
   std::set<std::string_view> other_methods;
-  for (const auto& [wanted, pattern, handler] : table) {
-    auto found = places(pattern, request.path);
+  for (const Route& each : table) {
+    auto found = places(each.pattern, request.path);
     if (!found) continue;
-    other_methods.insert(wanted);
-    if (wanted != method) continue;
-    if (method != "GET")
-      if (auto refused = refused_control(request, control_socket)) return *refused;
-    return handler({request, api, std::move(*found)});
+    other_methods.insert(each.method);
+    if (each.method != method) continue;
+    auto way = guarded(each, {request, api, traffic, std::move(*found)}, house);
+    if (auto* query = std::get_if<ArchiveQuery>(&way))
+      return tagged(std::move(*query), request.if_none_match);
+    return way;
   }
   if (other_methods.empty()) return not_found(request.path);
   return wrong_method(request.path, other_methods);
@@ -93,7 +108,7 @@ Way route(const Request& request, const Api& api, std::string_view control_socke
 
 std::vector<std::string> all_routes() {
   std::vector<std::string> found;
-  for (const auto& [method, pattern, handler] : table) found.push_back(fmt::format("{} {}", method, pattern));
+  for (const Route& each : table) found.push_back(fmt::format("{} {}", each.method, each.pattern));
   return found;
 }
 
@@ -177,24 +192,67 @@ std::optional<std::vector<std::string>> places(std::string_view pattern, std::st
   return found;
 }
 
-// A web page must not reach us through a name of its own that points here (DNS rebinding).
-bool is_loopback(std::string_view host) {
-  if (host == "[::1]" || host.starts_with("[::1]:")) return true;
-  const auto name = host.substr(0, host.find(':'));
-  return name == "localhost" || name == "127.0.0.1";
+// --- who may
+
+// A web page must not reach us through a name of its own that points here (DNS rebinding): names are known ones. An
+// address needs no name server, so beyond loopback any address may stand there.
+bool is_for_us(const Request& request, const House& house) {
+  const std::string_view host = request.host;
+  if (request.peer.local_socket) return true;
+  const bool bracketed = host.starts_with('[');
+  const auto name = host.substr(0, host.find(':', bracketed ? std::min(host.find(']'), host.size()) : 0));
+  if (name == "localhost" || name == "127.0.0.1" || name == "[::1]") return true;
+  if (std::ranges::find(house.hosts, name) != house.hosts.end()) return true;
+  return !house.loopback && !name.empty() &&
+         (bracketed ? name.ends_with(']') : name.find_first_not_of("0123456789.") == name.npos);
 }
 
-std::optional<Response> refused_control(const Request& request, std::string_view control_socket) {
-  if (!request.origin.empty())
-    return problem(403, "Not for web pages",
-                   "Orders are not taken from a page in a browser; use the cambench command.");
-  if (!request.peer.local_socket)
-    return problem(
-        403, "Read-only here",
-        fmt::format("HTTP over TCP only shows. Orders go to the Unix socket {0}: use the cambench command, "
-                    "or curl --unix-socket {0}.",
-                    control_socket));
-  return std::nullopt;
+// An order comes from our own page, or from no page at all.
+std::optional<Response> refused_origin(const Request& request) {
+  if (request.origin.empty()) return std::nullopt;
+  const bool own = request.origin == "http://" + request.host || request.origin == "https://" + request.host;
+  if (own && !request.peer.local_socket) return std::nullopt;
+  return problem(403, "Not for this page",
+                 fmt::format("Orders are not taken from a page of {}.", request.origin));
+}
+
+Response no_token(std::string_view detail) {
+  auto response = problem(401, "A token is needed", detail);
+  response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"cambench\"");
+  return response;
+}
+
+std::string what_is_needed(Role needed, const House& house) {
+  if (needed == viewer)
+    return "Who looks from another machine needs a token: cambench token add NAME --role viewer.";
+  return fmt::format(
+      "An order over TCP needs a token of the role {}: cambench token add NAME --role {}. At the Unix "
+      "socket {} none is needed.",
+      name(needed), name(needed), house.control_socket);
+}
+
+// An order that somebody may not give is an act all the same: it goes into the audit trail.
+Way not_allowed(const Route& each, const Asked& asked) {
+  const auto words =
+      fmt::format("the token of {} is a {}'s, and this needs the role {}", asked.request.token->name,
+                  name(asked.request.token->role), name(each.needed));
+  if (each.method == "GET") return problem(403, "Not allowed", words + '.');
+  auto way = each.handler(asked);
+  if (auto* order = std::get_if<Order>(&way)) order->refusal = words;
+  return way;
+}
+
+Way guarded(const Route& each, const Asked& asked, const House& house) {
+  const auto& request = asked.request;
+  if (each.method != "GET")
+    if (auto refused = refused_origin(request)) return *refused;
+  const bool open =
+      request.peer.local_socket || each.needed == nobody || (each.needed == viewer && house.loopback);
+  if (open) return each.handler(asked);
+  if (request.authorization.empty()) return no_token(what_is_needed(each.needed, house));
+  if (!request.token) return no_token("This token is not known, or not any more.");
+  if (request.token->role < each.needed) return not_allowed(each, asked);
+  return each.handler(asked);
 }
 
 Response wrong_method(std::string_view path, const std::set<std::string_view>& allowed) {
@@ -202,6 +260,16 @@ Response wrong_method(std::string_view path, const std::set<std::string_view>& a
       problem(405, "Method not allowed", fmt::format("{} takes {}.", path, fmt::join(allowed, " and ")));
   response.headers.emplace_back("Allow", fmt::format("{}", fmt::join(allowed, ", ")));
   return response;
+}
+
+// What the archive says is tagged by its bytes: who has them already is not sent them again.
+ArchiveQuery tagged(ArchiveQuery query, std::string if_none_match) {
+  return [query = std::move(query), if_none_match = std::move(if_none_match)](Archive& archive) {
+    auto response = query(archive);
+    if (response.status != 200 || !response.etag.empty()) return response;
+    response.etag = '"' + sha256_hex(response.body.bytes()).substr(0, 16) + '"';
+    return matches(if_none_match, response.etag) ? unchanged(std::move(response.etag)) : response;
+  };
 }
 
 // --- what the board shows
@@ -220,17 +288,26 @@ Response published(const Asked& asked, Board::Document which, std::string type =
 Way status(const Asked& asked) { return published(asked, Board::Document::status); }
 Way stations(const Asked& asked) { return published(asked, Board::Document::stations); }
 Way studies(const Asked& asked) { return published(asked, Board::Document::studies); }
+
+// The server's own numbers change with every request: this document has no tag.
 Way metrics(const Asked& asked) {
-  return published(asked, Board::Document::metrics, "text/plain; version=0.0.4; charset=utf-8");
+  Response response;
+  response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+  response.body = Body(*asked.api.board().document(Board::Document::metrics) + to_metrics(asked.traffic));
+  return response;
 }
 
 Way study(const Asked& asked) {
-  for (const auto& each : asked.api.board().status().studies)
-    if (each.id == asked.places[0]) {
-      Response response;
-      response.body = Body(to_json(each));
-      return response;
-    }
+  const auto& board = asked.api.board();
+  for (const auto& each : board.status().studies) {
+    if (each.id != asked.places[0]) continue;
+    auto etag = board.etag();
+    if (matches(asked.request.if_none_match, etag)) return unchanged(std::move(etag));
+    Response response;
+    response.body = Body(to_json(each));
+    response.etag = std::move(etag);
+    return response;
+  }
   return not_found("study called " + asked.places[0]);
 }
 
@@ -271,6 +348,7 @@ Way of_program(const Asked& asked, std::string_view file, std::string_view bytes
   return response;
 }
 
+Way openapi(const Asked& asked) { return of_program(asked, "openapi.json", embedded_api("openapi.json")); }
 Way front_page(const Asked& asked) { return of_program(asked, "index.html", embedded_web("index.html")); }
 Way page_file(const Asked& asked) {
   return of_program(asked, asked.places[0], embedded_web(asked.places[0]));

@@ -3,8 +3,10 @@
 //     route(request, api) --> Response           known at once: the status, a page, a refusal
 //                         --> ArchiveQuery       to be called on the reader thread
 //                         --> Order              to be carried out; answered() makes the response of its result
+//                         --> Stream             to be told what happens from now on, until the client goes
 //
-// HTTP over TCP is read-only. Control is for the Unix socket, whose file mode is the permission.
+// At the Unix socket everything is allowed: its file mode is the permission. Over TCP who listens on loopback may look;
+// an order, and on any other address every look at the bench, needs a bearer token of the right role.
 #pragma once
 #include <functional>
 #include <string>
@@ -14,14 +16,32 @@
 
 #include "daemon/http/api.h"
 #include "daemon/http/message.h"
+#include "daemon/http/traffic.h"
 
 namespace cambench::http {
 
 using ArchiveQuery = std::function<Response(Archive&)>;
-using Way = std::variant<Response, ArchiveQuery, Order>;
 
-/// `control_socket` is named in the sentence of those who try to control over TCP. HEAD leads where GET leads.
-Way route(const Request& request, const Api& api, std::string_view control_socket);
+/// Server-sent events: everything that is recorded after `since`, and the status at most once a second.
+struct Stream {
+  std::optional<std::int64_t> since;  ///< none: what happens from now on
+  bool status = true;                 ///< the status document too
+};
+
+using Way = std::variant<Response, ArchiveQuery, Order, Stream>;
+
+/// What is the same for every request.
+struct House {
+  std::string control_socket;      ///< named to those who may not give orders over TCP
+  bool loopback = true;            ///< nobody but this machine can reach us: looking needs no token
+  std::vector<std::string> hosts;  ///< names we answer to beside localhost: those of a web server in front
+};
+
+/// HEAD leads where GET leads.
+Way route(const Request& request, const Api& api, const House& house, const Traffic& traffic);
+
+/// The events of a stream after `*since`, as its text; moves `*since` on. Negative: the newest one there is, no text.
+ArchiveQuery news_after(std::shared_ptr<std::int64_t> since);
 
 /// The response to an order that was carried out or refused.
 Response answered(const Order& order, const Result<std::string>& result);

@@ -45,7 +45,7 @@ using Task = asio::awaitable<T>;
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 
 // One type for both kinds of sockets, so that everything below is compiled once.
-using Stream = beast::basic_stream<asio::generic::stream_protocol>;
+using Wire = beast::basic_stream<asio::generic::stream_protocol>;
 using Parser = beast::http::request_parser<beast::http::string_body>;
 
 }  // namespace
@@ -60,12 +60,14 @@ struct Serving {
   const Listen listen;
   const Limits limits;
   Api& api;
+  House house;
+  Tokens tokens{listen.tokens};
   std::unique_ptr<Archive> archive;  // touched on the reader thread only
   asio::thread_pool reader{1};
   std::size_t questions = 0;  // that wait for the reader thread
   Tcp::acceptor tcp{io};
   Local::acceptor local{io};
-  std::set<Stream*> streams;  // of the open connections
+  std::set<Wire*> streams;  // of the open connections
   std::size_t open_tcp = 0, open_local = 0;
   Traffic traffic;
   std::atomic<bool> stopped = false;  // read on the reader thread too
@@ -89,14 +91,18 @@ struct Connection {
     --open();
   }
   Connection(const Connection&) = delete;
-  std::size_t& open() { return peer.local_socket ? serving->open_local : serving->open_tcp; }
+  [[nodiscard]] std::size_t& open() const {
+    return peer.local_socket ? serving->open_local : serving->open_tcp;
+  }
 
   std::shared_ptr<Serving> serving;
-  Stream stream;
+  Wire stream;
   beast::flat_buffer buffer;
   Peer peer;
 };
 
+asio::ip::address address_of(const Listen& listen);
+Traffic traffic_of(const Serving& serving);
 void listen_on_tcp(Serving& serving);
 void listen_on_socket(Serving& serving);
 Task<void> accept_tcp(std::shared_ptr<Serving> serving);
@@ -129,13 +135,27 @@ Server::~Server() {
 
 std::uint16_t Server::port() const { return serving_->tcp.local_endpoint().port(); }
 
-Traffic Server::traffic() const {
-  auto traffic = serving_->traffic;
-  traffic.open = serving_->open_tcp + serving_->open_local;
-  return traffic;
+Traffic Server::traffic() const { return traffic_of(*serving_); }
+
+void require_tokens(const Listen& listen) {
+  if (address_of(listen).is_loopback()) return;
+  Tokens tokens(listen.tokens);
+  if (!tokens.empty()) return;
+  throw std::runtime_error(
+      tokens.trouble().empty()
+          ? fmt::format("http: {} can be reached from other machines, and nobody has a token: make one with "
+                        "`cambench token add NAME --role viewer`, or listen on 127.0.0.1",
+                        listen.host)
+          : "http: " + tokens.trouble());
 }
 
 namespace {
+
+Traffic traffic_of(const Serving& serving) {
+  auto traffic = serving.traffic;
+  traffic.open = serving.open_tcp + serving.open_local;
+  return traffic;
+}
 
 // --- one connection
 
@@ -150,7 +170,8 @@ Task<bool> request_begins(Connection& connection) {
   co_return true;
 }
 
-std::string text_of(const Parser::value_type& message, beast::http::field field) {
+template <typename Name>
+std::string text_of(const Parser::value_type& message, Name field) {
   const auto value = message[field];
   return {value.data(), value.size()};
 }
@@ -162,6 +183,12 @@ Request request_of(Parser::value_type&& message, Request target, const Peer& pee
   target.origin = text_of(message, field::origin);
   target.if_none_match = text_of(message, field::if_none_match);
   target.content_type = text_of(message, field::content_type);
+  target.authorization = text_of(message, field::authorization);
+  const bool looks = target.method == "GET" || target.method == "HEAD";
+  if (const auto cookies = text_of(message, field::cookie); looks && target.authorization.empty())
+    if (const auto token = cookie_token(cookies); !token.empty())
+      target.authorization = fmt::format("Bearer {}", token);
+  target.last_event_id = text_of(message, "Last-Event-ID");
   target.body = std::move(message.body());
   target.peer = peer;
   target.at = std::chrono::system_clock::now();
@@ -225,21 +252,88 @@ Task<Response> carried_out(std::shared_ptr<Serving> serving, Order order) {
                     "The order was given but not recorded in time; the status shows whether it took effect.");
 }
 
-Task<Response> answer(std::shared_ptr<Serving> serving, Request request) {
-  auto way = route(request, serving->api, serving->listen.control.string());
+Way way_of(Serving& serving, Request& request) {
+  if (!request.peer.local_socket && !request.authorization.empty()) {
+    request.token = serving.tokens.find(bearer(request.authorization));
+    if (!request.token) ++serving.traffic.unknown_tokens;
+  }
+  return route(request, serving.api, serving.house, traffic_of(serving));
+}
+
+Task<Response> answer(std::shared_ptr<Serving> serving, Way way) {
   if (auto* query = std::get_if<ArchiveQuery>(&way))
     co_return co_await from_archive(serving, std::move(*query));
-  if (auto* order = std::get_if<Order>(&way)) co_return co_await carried_out(serving, std::move(*order));
+  if (auto* order = std::get_if<Order>(&way)) {
+    ++serving->traffic.orders;
+    co_return co_await carried_out(serving, std::move(*order));
+  }
   co_return std::get<Response>(std::move(way));
 }
 
 Task<bool> send(Connection& connection, const Response& response, bool keep_alive, bool with_body) {
+  ++connection.serving->traffic.answered[std::min(5u, response.status / 100)];
   const auto first = head(response, keep_alive, std::chrono::system_clock::now());
   const auto body = with_body ? response.body.bytes() : std::string_view();
   const std::array<asio::const_buffer, 2> bytes = {asio::buffer(first), asio::buffer(body)};
   connection.stream.expires_after(connection.serving->limits.response);
   const auto [error, size] = co_await asio::async_write(connection.stream, bytes, as_result);
   co_return !error;
+}
+
+Task<bool> send_text(Connection& connection, std::string_view text) {
+  connection.stream.expires_after(connection.serving->limits.response);
+  const auto [error, size] = co_await asio::async_write(connection.stream, asio::buffer(text), as_result);
+  co_return !error;
+}
+
+// --- server-sent events
+
+/// Counted for as long as it lives.
+struct Telling {
+  explicit Telling(Serving& server) : serving(server) { ++serving.traffic.streams; }
+  ~Telling() { --serving.traffic.streams; }
+  Telling(const Telling&) = delete;
+  Serving& serving;
+};
+
+Response stream_head() {
+  Response response;
+  response.content_type = "text/event-stream";
+  response.cache = "no-store";
+  response.endless = true;
+  return response;
+}
+
+/// The status as one event, when it is another than `told`; a comment otherwise, so that a client that has gone is
+/// noticed and one that listens knows that we are there.
+std::string status_news(const Board& board, std::string& told) {
+  auto tag = board.etag();
+  if (tag == told) return ": still here\n\n";
+  told = std::move(tag);
+  return fmt::format("event: status\ndata: {}\n\n", *board.document(Board::Document::status));
+}
+
+/// Tells what is new until the client goes or does not take it in time. Only the newest status is ever told, and
+/// events are read when there is room for them: a slow client costs nothing but its connection.
+Task<void> tell(Connection& connection, Stream stream) {
+  const auto serving = connection.serving;
+  const Telling counted(*serving);
+  const auto since = std::make_shared<std::int64_t>(stream.since.value_or(-1));
+  std::string told;
+  bool there = co_await send(connection, stream_head(), false, false);
+  while (there && !serving->stopped) {
+    const Response events = co_await from_archive(serving, news_after(since));
+    const bool more = events.status == 200 && !events.body.bytes().empty();
+    if (more) there = co_await send_text(connection, events.body.bytes());
+    if (there && !more) {
+      const std::string news = stream.status ? status_news(serving->api.board(), told) : ": still here\n\n";
+      there = co_await send_text(connection, news);
+    }
+    if (more) continue;  // there may be a backlog
+    asio::steady_timer timer(serving->io, serving->limits.news);
+    co_await timer.async_wait(as_result);
+    there = there && connection.stream.socket().is_open();
+  }
 }
 
 // One request and its response; false ends the connection.
@@ -264,7 +358,16 @@ Task<bool> exchange(Connection& connection) {
   }
   const bool keep_alive = message.keep_alive(), with_body = message.method() != beast::http::verb::head;
   auto request = request_of(std::move(message), std::move(*target), connection.peer);
-  const auto response = co_await answer(serving, std::move(request));
+  auto way = way_of(*serving, request);
+  if (const auto* stream = std::get_if<Stream>(&way)) {
+    if (serving->traffic.streams < serving->limits.streams && with_body) {
+      co_await tell(connection, *stream);
+      co_return false;
+    }
+    way = with_body ? problem(503, "Too many streams", "Ask again in a moment, or ask for /api/v1/events.")
+                    : stream_head();
+  }
+  const auto response = co_await answer(serving, std::move(way));
   const bool sent = co_await send(connection, response, keep_alive, with_body && response.status != 304);
   co_return sent&& keep_alive;
 }
@@ -332,7 +435,9 @@ Task<void> accept_tcp(std::shared_ptr<Serving> serving) {
     }
     error_code ignored;
     socket.set_option(Tcp::no_delay(true), ignored);
-    begin(serving, std::move(socket), Peer{});
+    Peer peer;
+    peer.address = socket.remote_endpoint(ignored).address().to_string();
+    begin(serving, std::move(socket), peer);
   }
 }
 
@@ -359,22 +464,27 @@ Task<void> accept_local(std::shared_ptr<Serving> serving) {
   }
 }
 
-void listen_on_tcp(Serving& serving) {
-  const auto& [host, port, control] = serving.listen;
+asio::ip::address address_of(const Listen& listen) {
   error_code error;
-  const auto address = asio::ip::make_address(host == "localhost" ? "127.0.0.1" : host, error);
-  if (error || !address.is_loopback())
-    throw std::runtime_error(
-        fmt::format("http: {} is no loopback address; only 127.0.0.1 or ::1 is served", host));
+  const auto address = asio::ip::make_address(listen.host == "localhost" ? "127.0.0.1" : listen.host, error);
+  if (error) throw std::runtime_error(fmt::format("http: {} is no address", listen.host));
+  return address;
+}
+
+void listen_on_tcp(Serving& serving) {
+  const auto& listen = serving.listen;
+  require_tokens(listen);
+  const auto address = address_of(listen);
+  serving.house = {listen.control.string(), address.is_loopback(), listen.hosts};
   try {
-    const Tcp::endpoint endpoint(address, port);
+    const Tcp::endpoint endpoint(address, listen.port);
     serving.tcp.open(endpoint.protocol());
     serving.tcp.set_option(asio::socket_base::reuse_address(true));
     serving.tcp.bind(endpoint);
     serving.tcp.listen();
   } catch (const boost::system::system_error& trouble) {
-    throw std::runtime_error(fmt::format("http: {} port {}: {}; is another daemon running?", host, port,
-                                         trouble.code().message()));
+    throw std::runtime_error(fmt::format("http: {} port {}: {}; is another daemon running?", listen.host,
+                                         listen.port, trouble.code().message()));
   }
 }
 

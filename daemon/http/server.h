@@ -1,4 +1,4 @@
-// The HTTP/1.1 server: a loopback TCP listener that only shows, and a Unix socket that also takes orders.
+// The HTTP/1.1 server: a TCP listener, on loopback if nothing else is wanted, and a Unix socket.
 //
 // Everything runs on the given io_context, the deciding thread, but for the questions to the archive, which one
 // reader thread of the server answers. Nobody can hold the deciding thread or grow without bound: connections,
@@ -10,8 +10,10 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "daemon/http/api.h"
+#include "daemon/http/traffic.h"
 
 namespace boost::asio {
 class io_context;
@@ -25,23 +27,25 @@ struct Limits {
   std::size_t header_bytes = 8 << 10;
   std::size_t body_bytes = 64 << 10;
   std::size_t questions = 32;                  ///< that may wait for the reader thread
+  std::size_t streams = 40;                    ///< of the connections that may be told of every event
   std::chrono::milliseconds idle{30'000};      ///< between two requests of a connection
   std::chrono::milliseconds request{5'000};    ///< from the first byte of a request to its last
   std::chrono::milliseconds response{20'000};  ///< to take a response
   std::chrono::milliseconds order{10'000};     ///< until an order is recorded
+  std::chrono::milliseconds news{1'000};       ///< between two looks of a stream for what is new
 };
 
 struct Listen {
-  std::string host = "127.0.0.1";  ///< a loopback address
+  std::string host = "127.0.0.1";  ///< any other than a loopback address needs a token in `tokens`
   std::uint16_t port = 8870;       ///< 0: a free one
   std::filesystem::path control;   ///< Unix socket, made with mode 0660; empty: none
+  std::filesystem::path tokens;    ///< of those who may give orders over TCP; empty or not there: nobody
+  std::vector<std::string> hosts;  ///< names we answer to beside localhost and addresses
 };
 
-/// What went through, for the log and the tests.
-struct Traffic {
-  std::uint64_t requests = 0, connections = 0, refused_connections = 0, timed_out = 0;
-  std::size_t open = 0;
-};
+/// Throws std::runtime_error with a sentence when nobody could be told from anybody: other machines can reach the
+/// address, and there is no token. The Server asks it too; here it can be asked before anything is opened.
+void require_tokens(const Listen& listen);
 
 struct Serving;
 

@@ -38,7 +38,9 @@ class StoreArchive final : public Archive {
     for (const auto& study : bench.studies) studies_.push_back(study.id);
   }
 
-  std::vector<store::StoredRun> runs(int limit) override { return reader_.runs(limit); }
+  std::vector<store::StoredRun> runs(int limit, const std::string& before) override {
+    return reader_.runs(limit, before);
+  }
   std::optional<store::StoredRun> run(const std::string& id) override { return reader_.run(id); }
   std::vector<store::StoredRun> runs_of_station(const std::string& station, WallTime from,
                                                 WallTime to) override {
@@ -46,6 +48,11 @@ class StoreArchive final : public Archive {
   }
   std::vector<store::StoredEvent> events(std::int64_t since, int limit) override {
     return reader_.events(since, limit);
+  }
+  std::int64_t last_event() override { return reader_.last_event(); }
+  std::vector<store::SampleRow> samples(const std::string& run, std::int64_t after,
+                                        std::int64_t limit) override {
+    return reader_.samples(run, after, limit);
   }
   std::vector<store::StoredEvent> events_of(const std::string& run) override {
     return reader_.events_of(run);
@@ -67,7 +74,12 @@ class StoreArchive final : public Archive {
                                               std::size_t max_points) override {
     return reader_.pressures(station, from, to, max_points);
   }
-  std::vector<store::StoredAlarm> alarms(int limit) override { return reader_.alarms(limit); }
+  std::vector<store::StoredAlarm> alarms(int limit, std::int64_t before) override {
+    return reader_.alarms(limit, before);
+  }
+  std::vector<store::StoredAct> audit(int limit, std::int64_t before) override {
+    return reader_.audit(limit, before);
+  }
   std::optional<store::StoredScore> score(const std::string& study) override {
     return reader_.last_score(study);
   }

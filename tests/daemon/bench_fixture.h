@@ -185,8 +185,11 @@ inline Status bench() {
 
 class Archive : public http::Archive {
  public:
-  std::vector<store::StoredRun> runs(int) override {
-    return {stored("r000014"), stored("r000013"), stored("r000012")};
+  std::vector<store::StoredRun> runs(int limit, const std::string& before) override {
+    std::vector<store::StoredRun> found;
+    for (const auto* id : {"r000014", "r000013", "r000012"})
+      if ((before.empty() || id < before) && std::ssize(found) < limit) found.push_back(stored(id));
+    return found;
   }
   std::optional<store::StoredRun> run(const std::string& id) override {
     if (broken) throw std::runtime_error("the store's file cannot be read: disk I/O error");
@@ -199,7 +202,19 @@ class Archive : public http::Archive {
       found.push_back(event(seq));
     return found;
   }
+  std::int64_t last_event() override { return 7; }
   std::vector<store::StoredEvent> events_of(const std::string&) override { return events(0, 100); }
+  std::vector<store::SampleRow> samples(const std::string& id, std::int64_t after,
+                                        std::int64_t limit) override {
+    std::vector<store::SampleRow> found;
+    for (std::int64_t seq = after + 1; seq <= 9 && std::ssize(found) < limit; ++seq) {
+      store::SampleRow row{.run = id, .seq = seq, .test_time = Seconds(seq), .cycle = 1, .sample = {}};
+      row.sample.we_vs_re = Volt(3.6);
+      row.sample.at.wall = noon();
+      found.push_back(row);
+    }
+    return found;
+  }
   std::vector<store::SeriesPoint> series(const std::string&, double from_s, double to_s,
                                          std::size_t max_points) override {
     asked_from_s = from_s;
@@ -259,7 +274,12 @@ class Archive : public http::Archive {
     }
     return found;
   }
-  std::vector<store::StoredAlarm> alarms(int) override {
+  std::vector<store::StoredAct> audit(int, std::int64_t before) override {
+    if (before != 0 && before <= 5) return {};
+    return {{5, {"anna (uid 1000, pid 4711)", "reset", "r000013", "the leak is mended", "granted", noon()}}};
+  }
+  std::vector<store::StoredAlarm> alarms(int, std::int64_t before) override {
+    if (before != 0 && before <= 41) return {};
     store::StoredAlarm alarm;
     alarm.id = 41;
     alarm.row = {.station = "A2",

@@ -21,6 +21,8 @@ constexpr std::string_view socket_path = "/run/cambench/control.sock";
 struct Bench {
   fixture::Daemon daemon;
   fixture::Archive archive;
+  House house{std::string(socket_path), true, {}};
+  Traffic traffic;
 
   Request request(std::string_view method, std::string_view target) const {
     auto request = parse_target(target);
@@ -30,7 +32,7 @@ struct Bench {
     request->at = daemon.board().status().now;
     return *request;
   }
-  Way way(const Request& request) const { return route(request, daemon, socket_path); }
+  Way way(const Request& request) const { return route(request, daemon, house, traffic); }
   Response get(std::string_view target) { return respond(request("GET", target)); }
   Response respond(const Request& request) {
     auto leads_to = way(request);
@@ -95,6 +97,7 @@ TEST_CASE("every GET route of the table answers for the bench of the fixture") {
     };
     put("{run}", "r000012");
     put("{study}", "coatings");
+    if (target == "/api/v1/events/stream") continue;  // leads to a stream
     put("{file}", entry.find("dygraphs") != entry.npos  ? "dygraph.min.js"
                   : entry.find("studies") != entry.npos ? "report.html"
                                                         : "index.html");
@@ -120,6 +123,15 @@ TEST_CASE("what is not there is told with its path, and a wrong method with the 
   const auto wrong = bench.respond(bench.request("DELETE", "/api/v1/runs"));
   CHECK(wrong.status == 405);
   CHECK(wrong.headers[0] == std::pair<std::string, std::string>("Allow", "GET, POST"));
+}
+
+TEST_CASE("the page's cookie is found among others") {
+  CHECK(cookie_token("cambench_token=cb_1") == "cb_1");
+  CHECK(cookie_token("a=b; cambench_token=cb_1; c=d") == "cb_1");
+  CHECK(cookie_token("a=b;  cambench_token=cb_1") == "cb_1");
+  for (const auto* other :
+       {"", ";", "; ;", "xcambench_token=cb_1", "cambench_token", "a=cambench_token=cb_1"})
+    CHECK(cookie_token(other).empty());
 }
 
 TEST_CASE("targets are decoded, and broken ones are none") {
@@ -152,15 +164,117 @@ TEST_CASE("a page that reached us under a foreign name is sent away") {
   }
 }
 
-TEST_CASE("over TCP and from a web page nothing can be ordered") {
+TEST_CASE("over TCP nothing is ordered without a token, and at the socket nothing from a web page") {
   Bench bench;
   const auto over_tcp = bench.respond(bench.request("POST", "/api/v1/runs"));
-  CHECK(over_tcp.status == 403);
+  CHECK(over_tcp.status == 401);
+  CHECK(over_tcp.headers[0] ==
+        std::pair<std::string, std::string>("WWW-Authenticate", "Bearer realm=\"cambench\""));
   CHECK(detail(over_tcp).find(socket_path) != std::string::npos);
   auto from_page = bench.request("POST", "/api/v1/runs/r000012/abort");
   from_page.peer.local_socket = true;
   from_page.origin = "http://127.0.0.1:8870";
   CHECK(bench.respond(from_page).status == 403);
+}
+
+TEST_CASE(
+    "each role over TCP may do what the one before it may, and what it may not is recorded as refused") {
+  Bench bench;
+  struct Act {
+    std::string_view target;
+    std::string body;
+    Role needed;
+  };
+  const std::vector<Act> acts = {
+      {"/api/v1/runs", R"({"station":"A4","recipe":"rate-test-3e"})", Role::operates},
+      {"/api/v1/runs/r000012/pause", "{}", Role::operates},
+      {"/api/v1/alarms/41/acknowledge", "{}", Role::operates},
+      {"/api/v1/runs/r000012/reset", R"({"reason":"the leak is mended"})", Role::admin},
+      {"/api/v1/stations/A4/press-test", R"({"empty":"yes"})", Role::admin}};
+  for (const auto& [target, body, needed] : acts)
+    for (const Role role : {Role::viewer, Role::operates, Role::admin}) {
+      CAPTURE(target);
+      CAPTURE(name(role));
+      auto request = bench.request("POST", target);
+      request.peer.address = "10.0.0.7";
+      request.authorization = "Bearer cb_1";
+      request.token = Token{"anna", role, {}, {}};
+      request.content_type = "application/json";
+      request.body = body;
+      const auto order = std::get<Order>(bench.way(request));
+      CHECK(order.who == "anna");
+      CHECK(order.peer == fmt::format("token anna, {}, 10.0.0.7", name(role)));
+      CHECK(order.refusal.empty() == (role >= needed));
+      if (role < needed) {
+        CHECK(order.refusal == fmt::format("the token of anna is a {}'s, and this needs the role {}",
+                                           name(role), name(needed)));
+        CHECK(answered(order, fail(Fault::Kind::refused, order.refusal)).status == 403);
+      }
+    }
+}
+
+TEST_CASE("an order over TCP comes from our own page or from no page") {
+  Bench bench;
+  const auto status_from = [&](std::string origin) {
+    auto request = bench.request("POST", "/api/v1/runs/r000012/pause");
+    request.authorization = "Bearer cb_1";
+    request.token = Token{"anna", Role::admin, {}, {}};
+    request.origin = std::move(origin);
+    request.content_type = "application/json";
+    request.body = "{}";
+    const auto way = bench.way(request);
+    return std::holds_alternative<Order>(way) ? 200u : std::get<Response>(way).status;
+  };
+  CHECK(status_from("") == 200);
+  CHECK(status_from("http://127.0.0.1:8870") == 200);
+  CHECK(status_from("https://127.0.0.1:8870") == 200);  // a web server in front speaks TLS
+  CHECK(status_from("http://127.0.0.1:8871") == 403);
+  CHECK(status_from("http://evil.example") == 403);
+  CHECK(status_from("null") == 403);
+}
+
+TEST_CASE("beyond loopback every look at the bench needs a token, and the page that asks for it does not") {
+  Bench bench;
+  bench.house.loopback = false;
+  const auto status = [&](std::string_view target, std::optional<Role> role) {
+    auto request = bench.request("GET", target);
+    request.host = "192.168.1.5:8870";
+    if (role) {
+      request.authorization = "Bearer cb_1";
+      if (*role != Role::nobody) request.token = Token{"wall", *role, {}, {}};
+    }
+    return bench.respond(request).status;
+  };
+  for (const auto* shown : {"/api/v1/status", "/metrics", "/api/v1/runs", "/api/v1/audit"}) {
+    CHECK(status(shown, std::nullopt) == 401);
+    CHECK(status(shown, Role::nobody) == 401);  // a token that is not known
+    CHECK(status(shown, Role::viewer) == 200);
+  }
+  for (const auto* open : {"/", "/app.js", "/healthz", "/readyz", "/api/v1/openapi.json"})
+    CHECK(status(open, std::nullopt) != 401);
+}
+
+TEST_CASE("beyond loopback an address is answered, and of names only those that are configured") {
+  Bench bench;
+  bench.house.loopback = false;
+  bench.house.hosts = {"bench.lab.example"};
+  const auto status = [&](std::string host) {
+    auto request = bench.request("GET", "/healthz");
+    request.host = std::move(host);
+    return bench.respond(request).status;
+  };
+  for (const auto* host : {"192.168.1.5:8870", "[fd00::7]:8870", "bench.lab.example", "localhost:8870"})
+    CHECK(status(host) == 200);
+  for (const auto* host : {"evil.example", "192.168.1.5.evil.example", "[fd00::7].evil", "[fd00", "",
+                           "bench.lab.example.evil.example"})
+    CHECK(status(host) == 421);
+}
+
+TEST_CASE("a bearer token is read from its header, and nothing else is taken for one") {
+  CHECK(bearer("Bearer cb_0123") == "cb_0123");
+  CHECK(bearer("bearer   cb_0123") == "cb_0123");
+  for (const auto* other : {"", "Bearer", "Bearer ", "Bearer    ", "Basic YTpi", "cb_0123", "Bearer a b"})
+    CHECK(bearer(other).empty());
 }
 
 TEST_CASE("an order carries who gave it, as they say and as the kernel says") {
@@ -204,6 +318,7 @@ TEST_CASE("an order that cannot be read says what is wrong with it") {
   CHECK(refused("/api/v1/runs/r1/abort", R"({"reason":")" + std::string(501, 'x') + "\"}") ==
         "\"reason\" is longer than 500 characters.");
   CHECK(std::get<Response>(bench.order("/api/v1/runs/r1/explode", "{}")).status == 404);
+  CHECK(refused("/api/v1/runs/r1/reset", R"({"reason":"mended"})").find("\"who\"") != std::string::npos);
   CHECK(std::get<Response>(bench.order("/api/v1/alarms/x1/acknowledge", "{}")).status == 404);
   auto form = bench.request("POST", "/api/v1/runs/r1/abort");
   form.peer.local_socket = true;
@@ -312,7 +427,7 @@ TEST_CASE("a question that cannot be read says what is wrong with it") {
   CHECK(refused("/api/v1/series?run=r1&format=xml") ==
         "format=xml is not known; there are rows and columns.");
   CHECK(refused("/api/v1/events?since=-1").starts_with("since=-1 is not a whole number"));
-  CHECK(refused("/api/v1/runs?page=2") == "page is not known here; there are limit.");
+  CHECK(refused("/api/v1/runs?page=2") == "page is not known here; there are before, limit.");
 }
 
 TEST_CASE("events are read by a cursor") {
@@ -322,6 +437,67 @@ TEST_CASE("events are read by a cursor") {
   CHECK(rows[0].at("seq") == 4);
   CHECK(rows[1].at("seq") == 5);
   CHECK(parsed(bench.get("/api/v1/events?since=7")).as_array().empty());
+}
+
+TEST_CASE("a list that goes on says where its next page begins, and the pages together are the list") {
+  Bench bench;
+  const auto next = [](const Response& page) {
+    for (const auto& [name, value] : page.headers)
+      if (name == "Link") return value.substr(1, value.find('>') - 1);
+    return std::string();
+  };
+  const auto seqs = [&](std::string target, std::string_view key) {
+    std::vector<std::string> found;
+    for (int pages = 0; !target.empty() && pages < 20; ++pages) {
+      const auto page = bench.get(target);
+      const auto rows = parsed(page);
+      for (const auto& row : rows.as_array()) found.push_back(boost::json::serialize(row.at(key)));
+      target = next(page);
+    }
+    return found;
+  };
+  CHECK(seqs("/api/v1/events?limit=3", "seq") == std::vector<std::string>{"1", "2", "3", "4", "5", "6", "7"});
+  CHECK(seqs("/api/v1/runs?limit=2", "run") ==
+        std::vector<std::string>{"\"r000014\"", "\"r000013\"", "\"r000012\""});
+  CHECK(seqs("/api/v1/runs/r000012/samples?limit=4", "seq").size() == 9);
+  CHECK(seqs("/api/v1/alarms?limit=1", "id") == std::vector<std::string>{"41"});
+  CHECK(seqs("/api/v1/audit?limit=1", "id") == std::vector<std::string>{"5"});
+}
+
+TEST_CASE("what the archive says is tagged by its bytes: who has them is not sent them again") {
+  Bench bench;
+  auto request = bench.request("GET", "/api/v1/runs");
+  const auto first = bench.respond(request);
+  REQUIRE(first.etag.size() == 18);
+  request.if_none_match = first.etag;
+  CHECK(bench.respond(request).status == 304);
+  request.if_none_match = "\"0123456789abcdef\"";
+  CHECK(bench.respond(request).status == 200);
+  CHECK(bench.get("/api/v1/runs?limit=1").etag != first.etag);
+}
+
+TEST_CASE("a stream begins now, or after what its client has seen last") {
+  Bench bench;
+  const auto since = [&](std::string_view target, std::string last = "") {
+    auto request = bench.request("GET", target);
+    request.last_event_id = std::move(last);
+    return std::get<Stream>(bench.way(request)).since;
+  };
+  CHECK(since("/api/v1/events/stream") == std::nullopt);
+  CHECK(since("/api/v1/events/stream?since=4") == 4);
+  CHECK(since("/api/v1/events/stream?since=4", "6") == 6);  // it came back
+  CHECK(since("/api/v1/events/stream?since=4", "x") == 4);
+  CHECK(bench.get("/api/v1/events/stream?since=-1").status == 400);
+
+  const auto cursor = std::make_shared<std::int64_t>(5);
+  const auto news = std::string(news_after(cursor)(bench.archive).body.bytes());
+  CHECK(*cursor == 7);
+  CHECK(news.starts_with("id: 6\ndata: {\"seq\":6,"));
+  CHECK(news.find("\n\nid: 7\n") != news.npos);
+  CHECK(news_after(cursor)(bench.archive).body.bytes().empty());
+  *cursor = -1;
+  CHECK(news_after(cursor)(bench.archive).body.bytes().empty());
+  CHECK(*cursor == 7);
 }
 
 TEST_CASE("health says when the daemon stopped looking at its bench, readiness why no run can start") {
@@ -366,7 +542,7 @@ TEST_CASE("the head of a response is HTTP to the letter") {
 }
 
 TEST_CASE("metrics keep Prometheus's format: every family has one help and one type, every line a number") {
-  const auto text = to_metrics(fixture::bench());
+  const auto text = to_metrics(fixture::bench()) + to_metrics(Traffic{});
   CHECK(text.ends_with('\n'));
   std::string family;
   std::set<std::string> seen;
@@ -378,10 +554,13 @@ TEST_CASE("metrics keep Prometheus's format: every family has one help and one t
       family = line.substr(7, line.find(' ', 7) - 7);
       CHECK(seen.insert(family).second);
     } else if (line.starts_with("# TYPE ")) {
-      CHECK((line == "# TYPE " + family + " gauge" || line == "# TYPE " + family + " counter"));
+      CHECK((line == "# TYPE " + family + " gauge" || line == "# TYPE " + family + " counter" ||
+             line == "# TYPE " + family + " histogram"));
       CHECK(line.ends_with("counter") == family.ends_with("_total"));
     } else {
-      CHECK((line.starts_with(family + "{") || line.starts_with(family + " ")));
+      CHECK((line.starts_with(family + "{") || line.starts_with(family + " ") ||
+             line.starts_with(family + "_bucket{") || line.starts_with(family + "_sum ") ||
+             line.starts_with(family + "_count ")));
       CHECK_NOTHROW(static_cast<void>(std::stod(line.substr(line.rfind(' ') + 1))));
     }
   }
@@ -433,6 +612,24 @@ TEST_CASE("metrics tell how every instrument's conversations went") {
   CHECK(text.find("cambench_device_errors_total" + labels + "3\n") != text.npos);
   CHECK(text.find("cambench_device_last_io_seconds" + labels + "0.002\n") != text.npos);
   CHECK(text.find("cambench_device_longest_io_seconds" + labels + "0.5\n") != text.npos);
+}
+
+TEST_CASE("lateness is a histogram: its buckets grow, the last one holds all, the sum is the sum") {
+  status::Lateness late;
+  for (const double each_s : {0.0001, 0.0005, 0.0006, 0.02, 3.0}) late.note(Seconds(each_s));
+  CHECK(late.longest == Seconds(3));
+  auto bench = fixture::bench();
+  bench.io.lateness = late;
+  const auto text = to_metrics(bench);
+  const auto has = [&](std::string_view line) { return text.find(line) != text.npos; };
+  CHECK(has("# TYPE cambench_loop_lateness_seconds histogram\n"));
+  CHECK(has("cambench_loop_lateness_seconds_bucket{le=\"0.0005\"} 2\n"));  // a bound belongs to its bucket
+  CHECK(has("cambench_loop_lateness_seconds_bucket{le=\"0.001\"} 3\n"));
+  CHECK(has("cambench_loop_lateness_seconds_bucket{le=\"0.025\"} 4\n"));
+  CHECK(has("cambench_loop_lateness_seconds_bucket{le=\"1\"} 4\n"));
+  CHECK(has("cambench_loop_lateness_seconds_bucket{le=\"+Inf\"} 5\n"));
+  CHECK(has("cambench_loop_lateness_seconds_count 5\n"));
+  CHECK(has("cambench_loop_lateness_seconds_sum 3.0212\n"));
 }
 
 TEST_CASE("a label's value is escaped") {

@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "daemon/http/client.h"
+#include "daemon/http/tokens.h"
 #include "tests/daemon/bench_fixture.h"
 
 using namespace cambench;
@@ -36,7 +37,7 @@ class Running {
   explicit Running(Limits limits = {}) : folder_(scratch()) {
     auto made = std::make_unique<fixture::Archive>();
     archive = made.get();
-    server_.emplace(io_, Listen{"127.0.0.1", 0, socket()}, limits, daemon, std::move(made));
+    server_.emplace(io_, Listen{"127.0.0.1", 0, socket(), tokens(), {}}, limits, daemon, std::move(made));
     port_ = server_->port();
     thread_ = std::thread([this] { io_.run(); });
   }
@@ -46,6 +47,7 @@ class Running {
     std::filesystem::remove_all(folder_);
   }
   [[nodiscard]] std::filesystem::path socket() const { return folder_ / "control.sock"; }
+  [[nodiscard]] std::filesystem::path tokens() const { return folder_ / "tokens"; }
   [[nodiscard]] Address tcp() const { return {{}, "127.0.0.1", port_}; }
   [[nodiscard]] Address local() const { return {socket().string(), {}, 0}; }
   [[nodiscard]] std::uint16_t port() const { return port_; }
@@ -191,12 +193,12 @@ TEST_CASE("a question to the archive is answered by the reader, and its trouble 
   CHECK(complaint(*refused) == "the store's file cannot be read: disk I/O error");
 }
 
-TEST_CASE("orders go through the Unix socket alone, with the credentials of who gave them") {
+TEST_CASE("an order over TCP needs a token, and at the Unix socket carries the credentials of who gave it") {
   Running running;
   const auto body = R"({"station":"A4","cell":"R-uncoated","recipe":"rate-test-3e","who":"anna"})";
   const auto refused = post(running.tcp(), "/api/v1/runs", body);
   REQUIRE(refused.has_value());
-  CHECK(refused->status == 403);
+  CHECK(refused->status == 401);
   CHECK(complaint(*refused).find(running.socket().string()) != std::string::npos);
   CHECK(running.daemon.orders.empty());
 
@@ -206,6 +208,88 @@ TEST_CASE("orders go through the Unix socket alone, with the credentials of who 
   CHECK(reply->body == R"({"run":"r000015","who":"anna"})");
   REQUIRE(running.daemon.orders.size() == 1);
   CHECK(running.daemon.orders[0].peer == fmt::format("uid {}, pid {}", getuid(), getpid()));
+}
+
+TEST_CASE("a token that was added is known at once, and one that was removed is not known any more") {
+  Running running;
+  const auto pause = [&](const std::string& token) {
+    Raw raw(running.port());
+    raw.say(
+        fmt::format("POST /api/v1/runs/r000012/pause HTTP/1.1\r\n{}Connection: close\r\nContent-Type: "
+                    "application/json\r\nContent-Length: 2\r\nAuthorization: Bearer {}\r\n\r\n{{}}",
+                    host, token));
+    return raw.hear_all();
+  };
+  CHECK(pause("cb_" + std::string(64, '0')).starts_with("HTTP/1.1 401 Unauthorized\r\n"));
+  const auto token = add_token(running.tokens(), "anna", Role::operates);
+  REQUIRE(token.has_value());
+  CHECK(pause(*token).starts_with("HTTP/1.1 200 OK\r\n"));
+  REQUIRE(running.daemon.orders.size() == 1);
+  CHECK(running.daemon.orders[0].who == "anna");
+  CHECK(running.daemon.orders[0].peer == "token anna, operator, 127.0.0.1");
+  REQUIRE(remove_token(running.tokens(), "anna").has_value());
+  CHECK(pause(*token).starts_with("HTTP/1.1 401 Unauthorized\r\n"));
+  CHECK(running.traffic().unknown_tokens == 2);
+  CHECK(running.daemon.orders.size() == 1);
+}
+
+TEST_CASE("the page's cookie shows the bench and orders nothing") {
+  Running running;
+  const auto token = add_token(running.tokens(), "anna", Role::admin);
+  REQUIRE(token.has_value());
+  Raw raw(running.port());
+  raw.say(
+      fmt::format("POST /api/v1/runs/r000012/pause HTTP/1.1\r\n{}Connection: close\r\nContent-Type: "
+                  "application/json\r\nContent-Length: 2\r\nCookie: cambench_token={}\r\n\r\n{{}}",
+                  host, *token));
+  CHECK(raw.hear_all().starts_with("HTTP/1.1 401 Unauthorized\r\n"));
+  CHECK(running.daemon.orders.empty());
+  Raw looking(running.port());
+  looking.say(plain_get("/api/v1/status", "Connection: close\r\nCookie: cambench_token=cb_0\r\n"));
+  CHECK(looking.hear_all().starts_with("HTTP/1.1 200 OK\r\n"));  // on loopback all may look
+  CHECK(running.traffic().unknown_tokens == 1);
+}
+
+TEST_CASE(
+    "a stream tells the events after the last one seen and every new status, and ends with its client") {
+  Running running({.news = std::chrono::milliseconds(5)});
+  Raw raw(running.port());
+  raw.say(plain_get("/api/v1/events/stream?since=5"));
+  std::string heard;
+  const auto hear_until = [&](std::string_view what) {
+    boost::system::error_code end;
+    std::array<char, 4096> piece{};
+    while (heard.find(what) == heard.npos && !end)
+      heard.append(piece.data(), raw.socket().read_some(asio::buffer(piece), end));
+    return !end;
+  };
+  REQUIRE(hear_until("id: 7\n"));
+  CHECK(heard.starts_with("HTTP/1.1 200 OK\r\n"));
+  CHECK(heard.find("Content-Type: text/event-stream\r\n") != heard.npos);
+  CHECK(heard.find("Content-Length") == heard.npos);
+  CHECK(heard.find("id: 5\n") == heard.npos);
+  REQUIRE(hear_until("\"revision\":1,"));
+  CHECK(heard.find("\nevent: status\ndata: {\"revision\":1,") != heard.npos);
+  running.on_deciding_thread([&] { running.daemon.publish(fixture::bench()); });
+  REQUIRE(hear_until("\"revision\":2,"));
+  CHECK(count(heard, "\"revision\":1,") == 1);  // the same one is not told twice
+  CHECK(running.traffic().streams == 1);
+  raw.socket().close();
+  while (running.traffic().streams > 0) std::this_thread::yield();
+}
+
+TEST_CASE("streams have a limit of their own, and one that is not read is cut") {
+  Running running(
+      {.streams = 1, .response = std::chrono::milliseconds(50), .news = std::chrono::milliseconds(1)});
+  Raw slow(running.port());
+  slow.socket().set_option(asio::socket_base::receive_buffer_size(4096));
+  slow.say(plain_get("/api/v1/events/stream"));
+  while (running.traffic().streams == 0) std::this_thread::yield();
+  Raw second(running.port());
+  second.say(plain_get("/api/v1/events/stream", "Connection: close\r\n"));
+  CHECK(second.hear_all().starts_with("HTTP/1.1 503 "));
+  while (running.traffic().streams > 0)  // new statuses fill what it does not read, or this never ends
+    running.on_deciding_thread([&] { running.daemon.publish(fixture::bench()); });
 }
 
 TEST_CASE("an order that the daemon does not confirm in time is answered so") {
@@ -249,7 +333,8 @@ TEST_CASE("a listener that is not on loopback, or whose port is taken, is refuse
     const Server server(io, {std::move(address), port, {}}, {}, daemon, std::make_unique<fixture::Archive>());
   };
   CHECK_THROWS_WITH(listen("0.0.0.0", 0),
-                    "http: 0.0.0.0 is no loopback address; only 127.0.0.1 or ::1 is served");
+                    "http: 0.0.0.0 can be reached from other machines, and nobody has a token: make one with "
+                    "`cambench token add NAME --role viewer`, or listen on 127.0.0.1");
   CHECK_THROWS_WITH(listen("127.0.0.1", running.port()),
                     fmt::format("http: 127.0.0.1 port {}: Address already in use; is another daemon running?",
                                 running.port())

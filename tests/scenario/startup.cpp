@@ -59,11 +59,26 @@ TEST_CASE("a serial port that another program owns is refused and said to be so"
   until("it is met once it is free", [&] { return trouble().empty(); });
 }
 
+TEST_CASE("a bench that other machines can reach, and nobody has a token: refused, and nothing is created") {
+  Bench bench;
+  const fs::path file = bench.folder() / "open.toml";
+  auto text = contents(bench.configuration());
+  const std::string loopback = "127.0.0.1:0", state = "state/cambench.sqlite";
+  text.replace(text.find(loopback), loopback.size(), "0.0.0.0:0");
+  text.replace(text.find(state), state.size(), "open/cambench.sqlite");
+  std::ofstream(file) << text;
+  const auto refusal = start_with(bench, file);
+  CHECK(refusal.code == 1);
+  CHECK_MESSAGE(refusal.said.find("cambench token add NAME --role viewer") != std::string::npos,
+                refusal.said);
+  CHECK_FALSE(fs::exists(bench.folder() / "open"));
+}
+
 TEST_CASE("mistakes of the configuration are all told with file and line, and nothing is created") {
   Bench bench;
   const fs::path file = bench.folder() / "wrong.toml";
   std::ofstream(file) << "[bench]\nname = \"x\"\ntime_scale = 10\n[store]\npath = \"elsewhere/x.sqlite\"\n"
-                         "[http]\nlisten = \"0.0.0.0:8870\"\ncontrol = \"elsewhere/control.sock\"\n"
+                         "[http]\nlisten = \"everywhere:8870\"\ncontrol = \"elsewhere/control.sock\"\n"
                          "[log]\nfile = \"elsewhere/x.log\"\nlevle = \"info\"\n"
                          "[[station]]\nname = \"A1\"\n[station.potentiostat]\ndriver = \"telepathy\"\n"
                          "port = \"/dev/null\"\nserial = \"X\"\n";
