@@ -3,7 +3,9 @@
 export const dash = "–";
 
 export function fixed(value, digits) {
-  return value === null || value === undefined ? dash : value.toFixed(digits).replace("-", "−");
+  if (value === null || value === undefined) return dash;
+  const text = value.toFixed(digits);
+  return Number(text) === 0 ? text.replace("-", "") : text.replace("-", "−");
 }
 
 /** Amperes with the unit that fits a lab cell. */

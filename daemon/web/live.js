@@ -1,22 +1,32 @@
 // The places that fill themselves: charts and lists that come from the archive. Each is drawn when it appears and
 // again every few seconds while its run goes on; what the reader zoomed into stays.
-import { document_at } from "/bench.js";
+import { document_at, on_event } from "/bench.js";
+import { Chart, forget_view, pressure, pressure_options, series, series_options } from "/charts.js";
 import { h, show } from "/dom.js";
 import { clock, dash, fixed } from "/format.js";
 
 const every_ms = 5000;
-const kinds = { series, pressure, capacity, events, history };
+const kinds = { series: chart(series, series_options), pressure: chart(pressure, pressure_options), capacity, events, history };
 const living = new Map(); // element -> { next, busy, chart }
 
 /** Fills the places on the page that are due. */
 export function keep_alive(status) {
-  for (const element of living.keys()) if (!element.isConnected) living.delete(element);
+  for (const [element, life] of living) {
+    if (element.isConnected) continue;
+    life.chart?.destroy();
+    living.delete(element);
+  }
   for (const element of document.querySelectorAll("[data-keep]")) {
     const [kind, argument] = element.dataset.keep.split(" ");
     if (!living.has(element)) living.set(element, { next: 0, busy: false, chart: null });
     refill(element, living.get(element), kinds[kind], argument, status);
   }
 }
+
+// What has just happened is told at once, and not with the next look.
+on_event(() => {
+  for (const [element, life] of living) if (!element.dataset.keep.startsWith("history")) life.next = 0;
+});
 
 async function refill(element, life, fill, argument, status) {
   if (life.busy || performance.now() < life.next) return;
@@ -27,82 +37,19 @@ async function refill(element, life, fill, argument, status) {
   life.next = performance.now() + (over ? 12 : 1) * every_ms;
 }
 
-// --- charts
-
-function colours() {
-  const style = getComputedStyle(document.documentElement);
-  const named = (name) => style.getPropertyValue(name).trim();
-  return { working: named("--blue"), cell: named("--green"), current: named("--orange"), ink: named("--quiet"),
-    grid: named("--line") };
-}
-
-function draw(element, life, rows, options) {
-  const ink = colours();
-  const common = {
-    file: rows,
-    axisLineColor: ink.grid, gridLineColor: ink.grid, strokeWidth: 1.6, connectSeparatedPoints: false,
-    labelsSeparateLines: false, legend: "follow", highlightCircleSize: 3, rightGap: 12, axisLabelFontSize: 12,
-    xlabel: "Test time / h",
+function chart(load, options) {
+  return async (element, life, run) => {
+    if (life.chart?.run !== run) {
+      life.chart?.destroy();
+      forget_view();
+      life.chart = new Chart(element, run, load, options);
+    }
+    if (!(await life.chart.refresh())) empty(element, life, "Nothing was measured yet.");
   };
-  const { axes, ...rest } = options(ink);
-  if (life.chart) return life.chart.updateOptions({ file: rows });
-  const frame = h("div", {});
-  element.replaceChildren(frame);
-  life.chart = new Dygraph(frame, rows, { ...common, ...rest, axes: { x: { axisLabelWidth: 60 }, ...axes } });
-}
-
-// The extremes of a thinned point are two points at the same time, so that the line shows both.
-function rows_of(columns) {
-  const names = ["we_vs_re", "cell", "current"];
-  const unit = { we_vs_re: "V", cell: "V", current: "A" };
-  const scale = { we_vs_re: 1, cell: 1, current: 1000 };
-  const at = (name, end, i) => {
-    const value = columns[`${name}_${end}_${unit[name]}`][i];
-    return value === null ? null : value * scale[name];
-  };
-  return columns.test_time_s.flatMap((time_s, i) => {
-    const row = (end) => [time_s / 3600, ...names.map((name) => at(name, end, i))];
-    const [low, high] = [row("min"), row("max")];
-    return low.every((value, j) => value === high[j]) ? [low] : [low, high];
-  });
-}
-
-async function series(element, life, run) {
-  const points = Math.max(200, Math.min(2000, Math.round(element.clientWidth)));
-  const columns = await document_at(`/api/v1/series?run=${run}&format=columns&max_points=${points}`);
-  if (!columns?.test_time_s.length) return empty(element, life, "No sample yet.");
-  draw(element, life, rows_of(columns), (ink) => ({
-    labels: ["h", "WE vs RE / V", "Cell / V", "Current / mA"],
-    colors: [ink.working, ink.cell, ink.current], rightGap: 24,
-    ylabel: "Potential / V", y2label: "Current / mA",
-    series: {
-      "Current / mA": { axis: "y2", strokeWidth: 1, stepPlot: true },
-      "Cell / V": { strokePattern: [6, 3] },
-    },
-    axes: { y: { valueFormatter: (v) => fixed(v, 4), axisLabelWidth: 44 }, y2: { independentTicks: true,
-      drawGrid: false, valueFormatter: (v) => fixed(v, 4), axisLabelWidth: 44 } },
-  }));
-}
-
-async function pressure(element, life, run) {
-  const points = await document_at(`/api/v1/pressures?run=${run}&max_points=800`);
-  const timed = points?.filter((point) => point.test_time_s !== null) ?? [];
-  if (!timed.length) return empty(element, life, "No pressure was read yet.");
-  const rows = timed.map((p) => [p.test_time_s / 3600,
-    p.pressure_MPa === null ? [null, null, null]
-      : [p.pressure_min_MPa ?? p.pressure_MPa, p.pressure_MPa, p.pressure_max_MPa ?? p.pressure_MPa],
-    [p.pressure_target_MPa, p.pressure_target_MPa, p.pressure_target_MPa]]);
-  draw(element, life, rows, (ink) => ({
-    labels: ["h", "Pressure / MPa", "Set point / MPa"],
-    colors: [ink.working, ink.ink], customBars: true, includeZero: false,
-    ylabel: "Pressure / MPa",
-    series: { "Set point / MPa": { strokePattern: [4, 4], strokeWidth: 1 } },
-    axes: { y: { valueFormatter: (v) => fixed(v, 2), axisLabelWidth: 44 } },
-  }));
 }
 
 function empty(element, life, words) {
-  if (!life.chart) element.replaceChildren(h("p", { class: "quiet" }, words));
+  if (!life.chart?.graph) element.replaceChildren(h("p", { class: "quiet" }, words));
 }
 
 // --- capacity by cycle: few numbers, so a table with bars says more than a curve
@@ -148,12 +95,3 @@ function list(element, rows) {
     h("li", {}, h("time", { datetime: time }, clock(time)), h("strong", {}, what),
       h("span", {}, words.filter(Boolean).join(" · "))))));
 }
-
-// A chart takes its colours when it is made: when day turns to night it is made again.
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-  for (const life of living.values()) {
-    life.chart?.destroy();
-    life.chart = null;
-    life.next = 0;
-  }
-});

@@ -1,4 +1,5 @@
 // What the page shows, as functions of the status. Words first: a colour never says something that a word does not.
+import { button } from "/acts.js";
 import { h } from "/dom.js";
 import { ago, amperes, bytes, clock, dash, fixed, percent, span } from "/format.js";
 
@@ -44,7 +45,8 @@ export function notice(status, connection) {
   if (!connection.good)
     return h("p", { class: "banner bad" }, h("strong", {}, connection.text), " ",
       !status ? "Nothing was heard of the bench yet."
-        : `Everything below is old: it was so at ${new Date(status.now).toLocaleTimeString(undefined, { hourCycle: "h23" })}.`);
+        : `Everything below is old: it was so at ${new Date(status.now).toLocaleTimeString(undefined, { hourCycle: "h23" })}.`,
+      status ? " What the instruments run goes on under their own limits." : null);
   if (status && !status.store.up)
     return h("p", { class: "banner bad" }, h("strong", {}, "Nothing is recorded any more. "), status.store.trouble);
   if (status && !status.ready) return h("p", { class: "banner" }, h("strong", {}, "Not ready: "), status.not_ready);
@@ -155,7 +157,8 @@ function alarm_line(alarm, status) {
   return h("li", { class: `${alarm.severity} ${alarm.acknowledged ? "seen" : ""}` },
     h("span", { class: "sign", "aria-hidden": "true" }, words[0]),
     h("span", { class: "text" }, h("strong", {}, `${words[1]} ${alarm.id}${alarm.station ? ` on ${alarm.station}` : ""}: `), alarm.text),
-    h("small", {}, `${ago(alarm.time, status.now_ms)}${over ? `, ${over}` : ""}`));
+    h("small", {}, `${ago(alarm.time, status.now_ms)}${over ? `, ${over}` : ""}`),
+    alarm.acknowledged ? null : button("acknowledge", alarm.id));
 }
 
 function alarms(status) {
@@ -166,10 +169,7 @@ function alarms(status) {
     h("h1", {}, "Alarms"),
     order.length ? h("ul", { class: "alarms" }, order.map((each) => alarm_line(each, status)))
       : h("p", { class: "quiet" }, "No alarm stands."),
-    order.some((each) => !each.acknowledged)
-      ? h("p", { class: "quiet" }, "To say that you have seen one, on the bench's computer: ",
-        h("code", {}, "cambench ack NUMBER")) : null,
-    h("section", {}, h("h2", {}, "Earlier alarms"), kept("history", "all")),
+    h("section", {}, h("h2", {}, "Every alarm, newest first"), kept("history", "all")),
   ];
 }
 
@@ -202,11 +202,12 @@ function station(status, name) {
     h("div", { class: `now ${run?.state ?? "idle"}` },
       run?.why ? h("p", { class: "why" }, run.why) : null,
       troubles(it).map((text) => h("p", { class: "why" }, text)),
-      mend(it),
       run ? [run.step ? h("p", {}, `${run.step.label} · ${step_place(run.step)}`) : null, progress(run)]
-        : h("p", { class: "quiet" }, "No run.")),
+        : h("p", { class: "quiet" }, "No run."),
+      what_can_be_ordered(run)),
     h("dl", { class: "readings wide" }, readings(it), against_lithium(it), cell_output(it)),
     run ? [
+      looks(),
       figure("Potentials and current", kept("series", run.id),
         [["working", "WE vs RE"], ["full", "cell"], ["current", "current"]]),
       figure("Pressure on the stack", kept("pressure", run.id),
@@ -221,15 +222,21 @@ function station(status, name) {
   ];
 }
 
-// The page only shows: what a person may do is said as the command for it.
-function mend(station) {
-  const commands = {
-    held: `cambench resume ${station.name}`,
-    tripped: `cambench reset ${station.name} --who NAME --reason WHY`,
-  };
-  const command = commands[station.run?.state];
-  return command ? h("p", { class: "quiet" }, "Once you have looked at it, on the bench's computer: ", h("code", {}, command))
-    : null;
+const looks = () => h("div", { class: "buttons looks", role: "group", "aria-label": "Stretch of time in the charts" },
+  [["all", "Whole run"], ["24", "Last 24 h"], ["1", "Last hour"], ["earlier", "←", "Earlier"], ["later", "→", "Later"]]
+    .map(([what, text, label]) => h("button", { type: "button", "data-look": what, "aria-label": label }, text)));
+
+const orders = {
+  queued: ["abort"],
+  preparing: ["abort"],
+  running: ["pause", "abort"],
+  held: ["resume", "abort"],
+  tripped: ["reset", "abort"],
+};
+
+function what_can_be_ordered(run) {
+  const possible = orders[run?.state] ?? [];
+  return possible.length ? h("div", { class: "buttons" }, possible.map((act) => button(act, run.id))) : null;
 }
 
 function against_lithium(station) {

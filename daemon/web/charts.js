@@ -1,0 +1,256 @@
+// Charts over the time of a run. Each holds the whole run, thinned, and what is in view in as many points as the screen
+// can show: zooming and panning draw at once what is there, and the finer points follow. All charts of a page show the
+// same stretch of time.
+import { document_at } from "/bench.js";
+import { h } from "/dom.js";
+import { fixed } from "/format.js";
+
+const settle_ms = 120; // after the last movement
+const alive = new Set();
+let view = null; // [from, to] in hours; null: the whole run
+let follow_h = null; // the last so many hours, wherever the end is
+
+function colours() {
+  const style = getComputedStyle(document.documentElement);
+  const named = (name) => style.getPropertyValue(name).trim();
+  return { working: named("--blue"), cell: named("--green"), current: named("--orange"), ink: named("--quiet"),
+    grid: named("--line"), band: named("--band") };
+}
+
+export class Chart {
+  /** `load(run, from_s, to_s, points)` gives rows [[hours, ...], ...], `options(colours)` what dygraphs is told. */
+  constructor(place, run, load, options) {
+    Object.assign(this, { place, run, load, options, whole: [], fine: null, graph: null, timer: 0, asked: "" });
+    alive.add(this);
+  }
+
+  destroy() {
+    clearTimeout(this.timer);
+    this.graph?.destroy();
+    this.graph = null;
+    alive.delete(this);
+  }
+
+  /** Draws the run as it is now; false while there is nothing to draw. */
+  async refresh() {
+    const rows = await this.load(this.run, null, null, this.points());
+    if (!rows?.length) return this.graph !== null;
+    this.whole = rows;
+    if (!alive.has(this)) return true;
+    if (!this.graph) this.begin();
+    if (follow_h !== null) view = last_hours(extent(), follow_h);
+    this.show();
+    if (view) this.refine(true);
+    return true;
+  }
+
+  points() {
+    return Math.max(200, Math.min(2000, Math.round(this.place.clientWidth)));
+  }
+
+  begin() {
+    const ink = colours();
+    const frame = h("div", { class: "frame" });
+    const readout = h("p", { class: "readout", "aria-hidden": "true" });
+    this.place.replaceChildren(readout, frame);
+    const { axes, ...rest } = this.options(ink);
+    this.graph = new Dygraph(frame, this.whole, {
+      axisLineColor: ink.grid, gridLineColor: ink.grid, strokeWidth: 1.6, connectSeparatedPoints: false,
+      highlightCircleSize: 3, rightGap: 12, axisLabelFontSize: 12,
+      xlabel: "Test time / h", animatedZooms: false, panEdgeFraction: 0.02, dateWindow: view ?? extent(),
+      showRangeSelector: true, rangeSelectorHeight: 26, rangeSelectorPlotLineWidth: 1,
+      rangeSelectorPlotStrokeColor: ink.ink, rangeSelectorPlotFillColor: ink.band, rangeSelectorPlotFillGradientColor: ink.band,
+      rangeSelectorForegroundStrokeColor: ink.ink, rangeSelectorForegroundLineWidth: 1,
+      rangeSelectorBackgroundStrokeColor: ink.grid, interactionModel: pointer, ...rest,
+      axes: { x: { axisLabelWidth: 60, valueFormatter: (hours) => `${fixed(hours, 3)} h` }, ...axes },
+      drawCallback: () => this.moved(),
+      highlightCallback: (event, hours, points) => { readout.textContent = words_of(hours, points); },
+      unhighlightCallback: () => { readout.textContent = ""; },
+    });
+  }
+
+  /** Somebody moved the view of this chart: the others follow, and finer points are asked for. */
+  moved() {
+    if (this.showing || !this.graph) return;
+    const [from, to] = this.graph.xAxisRange();
+    const [begin, end] = extent();
+    const whole = from <= begin && to >= end;
+    if (view && !whole && Math.abs(view[0] - from) + Math.abs(view[1] - to) < 1e-9) return;
+    look_at(whole ? null : [from, to], this);
+  }
+
+  show() {
+    this.showing = true;
+    this.graph.updateOptions({ file: this.rows(), dateWindow: view ?? extent() });
+    this.showing = false;
+  }
+
+  /** The fine points where there are some, the thinned ones around them. */
+  rows() {
+    if (!view || !this.fine?.length) return this.whole;
+    const [from, to] = [this.fine[0][0], this.fine.at(-1)[0]];
+    return [...this.whole.filter(([x]) => x < from), ...this.fine, ...this.whole.filter(([x]) => x > to)];
+  }
+
+  refine(again = false) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(async () => {
+      if (!view) return;
+      const margin = (view[1] - view[0]) / 2; // on either side: the next movement is drawn before it is asked for
+      const wanted = [(view[0] - margin) * 3600, (view[1] + margin) * 3600];
+      if (!again && this.asked === String(wanted)) return;
+      this.asked = String(wanted);
+      const fine = await this.load(this.run, ...wanted, 2 * this.points());
+      if (!fine || this.asked !== String(wanted) || !this.graph) return;
+      this.fine = fine;
+      this.show();
+    }, again ? 0 : settle_ms);
+  }
+}
+
+// dygraphs' own legend writes styles into its tags, which the policy of this page forbids: ours is one line of text.
+if (globalThis.Dygraph) Dygraph.PLUGINS = Dygraph.PLUGINS.filter((plugin) => plugin !== Dygraph.Plugins.Legend);
+
+/** "12.345 h · WE vs RE 3.6123 V · ..." of what the pointer is on. */
+function words_of(hours, points) {
+  const said = points.filter(({ yval }) => yval !== null && !Number.isNaN(yval)).map(({ name, yval }) => {
+    const [what, unit] = name.split(" / ");
+    return `${what} ${fixed(yval, 4)} ${unit}`;
+  });
+  return [`${fixed(hours, 3)} h`, ...said].join(" · ");
+}
+
+/** The time that the charts of the page span together. */
+function extent() {
+  const filled = [...alive].filter((chart) => chart.whole.length);
+  return [Math.min(...filled.map(({ whole }) => whole[0][0])), Math.max(...filled.map(({ whole }) => whole.at(-1)[0]))];
+}
+
+function look_at(range, mover) {
+  view = range;
+  if (mover) follow_h = null;
+  for (const chart of alive) {
+    if (!chart.graph) continue;
+    if (!view) chart.fine = null;
+    if (chart !== mover) chart.show();
+    if (view) chart.refine();
+  }
+}
+
+function last_hours([begin, end], hours) {
+  return end - begin <= hours ? null : [end - hours, end];
+}
+
+// Dragging pans, as on every map; the wheel and two fingers zoom; the band below shows where one is.
+const pointer = {
+  ...(globalThis.Dygraph?.defaultInteractionModel ?? {}),
+  mousedown(event, graph, context) {
+    context.initializeMouseDown(event, graph, context);
+    Dygraph.startPan(event, graph, context);
+  },
+  mousemove(event, graph, context) {
+    if (context.isPanning) Dygraph.movePan(event, graph, context);
+  },
+  mouseup(event, graph, context) {
+    if (context.isPanning) Dygraph.endPan(event, graph, context);
+  },
+  wheel(event, graph) {
+    if (!event.ctrlKey && !event.shiftKey) return; // the page scrolls
+    event.preventDefault();
+    const [from, to] = graph.xAxisRange();
+    const at = from + ((event.offsetX - graph.getArea().x) / graph.getArea().w) * (to - from);
+    const factor = event.deltaY > 0 ? 1.25 : 0.8;
+    graph.updateOptions({ dateWindow: [at - (at - from) * factor, at + (to - at) * factor] });
+  },
+  dblclick: () => look_at(null, null),
+};
+
+// --- by keyboard and by finger
+
+/** What the buttons above the charts do: data-look="all", "24", "1", "earlier", "later". */
+export function look(what) {
+  const chart = [...alive].find((each) => each.graph);
+  if (!chart) return;
+  const [begin, end] = extent();
+  const hours = Number(what);
+  follow_h = hours > 0 ? hours : null;
+  if (what === "all") return look_at(null, null);
+  if (hours > 0) return look_at(last_hours([begin, end], hours), null);
+  const [from, to] = view ?? [begin, end];
+  const half = ((to - from) / 2) * (what === "later" ? 1 : -1);
+  const shift = Math.max(begin - from, Math.min(end - to, half));
+  look_at(view ? [from + shift, to + shift] : null, null);
+}
+
+document.addEventListener("click", ({ target }) => {
+  const pressed = target.closest?.("[data-look]");
+  if (pressed) look(pressed.dataset.look);
+});
+
+/** A chart takes its colours when it is made: when day turns to night it is made again. */
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  for (const chart of alive) {
+    chart.graph?.destroy();
+    chart.graph = null;
+    if (chart.whole.length) chart.begin();
+  }
+});
+
+/** Another run: whatever was in view of the last one says nothing about this one. */
+export function forget_view() {
+  view = null;
+  follow_h = null;
+}
+
+// --- what is drawn
+
+// The extremes of a thinned point are two points at the same time, so that the line shows both.
+function rows_of(columns) {
+  const names = ["we_vs_re", "cell", "current"];
+  const unit = { we_vs_re: "V", cell: "V", current: "A" };
+  const scale = { we_vs_re: 1, cell: 1, current: 1000 };
+  const at = (name, end, i) => {
+    const value = columns[`${name}_${end}_${unit[name]}`][i];
+    return value === null ? null : value * scale[name];
+  };
+  return columns.test_time_s.flatMap((time_s, i) => {
+    const row = (end) => [time_s / 3600, ...names.map((name) => at(name, end, i))];
+    const [low, high] = [row("min"), row("max")];
+    return low.every((value, j) => value === high[j]) ? [low] : [low, high];
+  });
+}
+
+export async function series(run, from_s, to_s, points) {
+  const part = from_s === null ? "" : `&from_s=${from_s}&to_s=${to_s}`;
+  const columns = await document_at(`/api/v1/series?run=${run}&format=columns&max_points=${points}${part}`);
+  return columns && rows_of(columns);
+}
+
+export const series_options = (ink) => ({
+  labels: ["h", "WE vs RE / V", "Cell / V", "Current / mA"],
+  colors: [ink.working, ink.cell, ink.current], rightGap: 24,
+  ylabel: "Potential / V", y2label: "Current / mA",
+  series: {
+    "Current / mA": { axis: "y2", strokeWidth: 1, stepPlot: true },
+    "Cell / V": { strokePattern: [6, 3] },
+  },
+  axes: { y: { valueFormatter: (v) => fixed(v, 4), axisLabelWidth: 44 }, y2: { independentTicks: true,
+    includeZero: true, drawGrid: false, valueFormatter: (v) => fixed(v, 4), axisLabelWidth: 44 } },
+});
+
+export async function pressure(run, from_s) {
+  if (from_s !== null) return null; // minutes are fine enough
+  const points = await document_at(`/api/v1/pressures?run=${run}&max_points=2000`);
+  return points?.filter((point) => point.test_time_s !== null).map((p) => [p.test_time_s / 3600,
+    p.pressure_MPa === null ? [null, null, null]
+      : [p.pressure_min_MPa ?? p.pressure_MPa, p.pressure_MPa, p.pressure_max_MPa ?? p.pressure_MPa],
+    [p.pressure_target_MPa, p.pressure_target_MPa, p.pressure_target_MPa]]);
+}
+
+export const pressure_options = (ink) => ({
+  labels: ["h", "Pressure / MPa", "Set point / MPa"],
+  colors: [ink.working, ink.ink], customBars: true, includeZero: false, showRangeSelector: false, rightGap: 74,
+  ylabel: "Pressure / MPa",
+  series: { "Set point / MPa": { strokePattern: [4, 4], strokeWidth: 1 } },
+  axes: { y: { valueFormatter: (v) => fixed(v, 2), axisLabelWidth: 44 } },
+});
