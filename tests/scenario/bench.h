@@ -184,6 +184,16 @@ class Bench {
     daemon_.reset();
   }
 
+  /// "127.0.0.1:41234": where it answers over TCP.
+  [[nodiscard]] std::string tcp_place() const {
+    constexpr std::string_view before = "answers on http://";
+    const auto said = log();
+    const auto at = said.rfind(before);
+    if (at == said.npos) throw std::runtime_error("the log does not say where the daemon answers");
+    const auto place = said.substr(at + before.size());
+    return place.substr(0, place.find('\n'));
+  }
+
   [[nodiscard]] http::Reply get(const std::string& target) const {
     auto reply = http::get(control(), target);
     if (!reply) throw std::runtime_error(target + ": " + reply.error().what);

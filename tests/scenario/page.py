@@ -1,0 +1,363 @@
+#!/usr/bin/python3
+"""The page in a real browser against a real daemon on simulated instruments: what a person sees, by mouse, keyboard and
+phone, in the light and in the dark, and what it says when the daemon is gone. Needs chromium, chromium-driver and
+python3-selenium; says so where they are not there. usage: page.py BUILD-FOLDER [FOLDER FOR SCREENSHOTS]"""
+import http.client, json, os, pathlib, shutil, signal, socket, subprocess, sys, tempfile, time
+
+try:
+    from selenium import webdriver
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.chrome.service import Service
+except ImportError:
+    print("skipped: no selenium (Debian: python3-selenium)")
+    sys.exit(77)
+if not shutil.which("chromium") or not shutil.which("chromedriver"):
+    print("skipped: no chromium or chromedriver (Debian: chromium, chromium-driver)")
+    sys.exit(77)
+
+BUILD = pathlib.Path(sys.argv[1]).resolve()
+SHOTS = pathlib.Path(sys.argv[2]) if len(sys.argv) > 2 else None
+RECIPE = pathlib.Path(__file__).with_name("page_recipe.toml")
+PATIENCE = 40  # far beyond what a busy machine needs
+
+# WCAG 2.1, 1.4.3: the least contrast of any text with what lies behind it, and which text that is.
+CONTRAST = """
+const channel = (c) => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
+const over = (top, below) => top.length < 4 ? top : [0, 1, 2].map((i) => top[i] * top[3] + below[i] * (1 - top[3]));
+function behind(element) {
+  const layers = [];
+  for (let at = element; at; at = at.parentElement) layers.push(numbers(getComputedStyle(at).backgroundColor));
+  return layers.reverse().reduce((below, layer) => over(layer, below), [255, 255, 255]);
+}
+let worst = [99, ""];
+const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+while (texts.nextNode()) {
+  const element = texts.currentNode.parentElement;
+  if (!texts.currentNode.data.trim() || !element.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
+  if (element.closest(".hidden, .skip, noscript, script, option")) continue;
+  const [a, b] = [light(over(numbers(getComputedStyle(element).color), behind(element))), light(behind(element))];
+  const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  if (ratio < worst[0]) worst = [ratio, texts.currentNode.data.trim()];
+}
+return worst;
+"""
+
+
+def until(what, holds, otherwise=lambda: ""):
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        found = holds()
+        if found:
+            return found
+        time.sleep(0.05)
+    sys.exit(f"waited in vain: {what}\n{otherwise()}")
+
+
+def check(holds, what):
+    if not holds:
+        sys.exit(f"not true: {what}")
+
+
+class Bench:
+    """cambench-sim and cambenchd in a folder of their own; every process is ended with it."""
+
+    def __init__(self, stations=3):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="cambench-page-"))
+        self.daemon = None
+        self.sim = self.begin("cambench-sim", "--dir", self.folder, "--stations", stations, "--time-scale", 600, "--seed", 7)
+        until("the simulator listens", (self.folder / "ready").exists)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        (self.folder / "recipes").mkdir()
+        shutil.copy(RECIPE, self.folder / "recipes/long.toml")
+        cells = "".join(
+            f'[[cell]]\nid = "R-{i}"\nmaterial = "ncm-uncoated"\nelectrodes = 3\ncomposite_mg = 12.0\ncam_fraction = 0.67\n'
+            f'area_cm2 = 0.7854\nq_1C_mAh_g = 200.0\nreference_vs_li_V = 0.31\nreference_note = "lithiated gold, assumed"\n'
+            for i in range(1, stations + 1))
+        (self.folder / "cambench.toml").write_text(
+            f'[bench]\nname = "page test"\ntime_scale = 600\n[store]\npath = "state/cambench.sqlite"\n'
+            f'[http]\nlisten = "127.0.0.1:{self.port}"\ncontrol = "control.sock"\ntokens = "tokens"\n'
+            f'[log]\nfile = "state/cambench.log"\n[recipes]\npath = "recipes"\n'
+            f'[[material]]\nid = "ncm-uncoated"\nname = "NCM uncoated"\nreference = true\n{cells}'
+            f'[[study]]\nid = "coatings"\ntitle = "Coatings for NCM"\nmaterials = ["ncm-uncoated"]\n'
+            + (self.folder / "stations.toml").read_text())
+        self.start()
+
+    def begin(self, program, *words):
+        out = open(self.folder / f"{program}.out", "ab")
+        return subprocess.Popen([str(BUILD / program), *map(str, words)], stdout=out, stderr=out)
+
+    def start(self):
+        self.daemon = self.begin("cambenchd", "--config", self.folder / "cambench.toml")
+        until("the daemon is ready", lambda: self.get("/readyz")[0] == 200, self.log)
+
+    def kill(self):
+        self.daemon.send_signal(signal.SIGKILL)
+        self.daemon.wait()
+
+    def end(self):
+        for process in (self.daemon, self.sim):
+            if process and process.poll() is None:
+                process.kill()
+                process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def log(self):
+        return "\n".join(file.read_text()[-2000:] for file in (self.folder / "state/cambench.log", self.folder / "cambenchd.out")
+                         if file.exists())
+
+    def order(self, line):
+        subprocess.run([str(BUILD / "cambench-sim"), "ctl", str(self.folder), line], check=True, stdout=subprocess.DEVNULL)
+
+    def cambench(self, *words):
+        done = subprocess.run([str(BUILD / "cambench"), *words], capture_output=True, text=True,
+                              env={**os.environ, "CAMBENCH_SOCKET": str(self.folder / "control.sock")})
+        check(done.returncode == 0, f"cambench {' '.join(words)}: {done.stderr}")
+        return done.stdout
+
+    def get(self, target):
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+            connection.request("GET", target)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        except OSError:
+            return 0, b""
+
+    def status(self):
+        return json.loads(self.get("/api/v1/status")[1])
+
+    def run_on(self, station):
+        return next(it for it in self.status()["stations"] if it["name"] == station)["run"]
+
+
+class Page:
+    def __init__(self, bench):
+        options = webdriver.ChromeOptions()
+        options.binary_location = shutil.which("chromium")
+        for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
+                     "--window-size=1280,900", f"--user-data-dir={bench.folder / 'chromium'}"):
+            options.add_argument(word)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        self.browser = webdriver.Chrome(service=Service(shutil.which("chromedriver")), options=options)
+        self.browser.set_page_load_timeout(PATIENCE)
+        self.place = f"http://127.0.0.1:{bench.port}/"
+
+    def open(self, view=""):
+        self.browser.get(self.place + view)
+
+    def all(self, css):
+        return self.browser.find_elements(By.CSS_SELECTOR, css)
+
+    def text(self, css="body"):
+        return "\n".join(element.text for element in self.all(css))
+
+    def script(self, text, *arguments):
+        return self.browser.execute_script(text, *arguments)
+
+    def until_text(self, words, css="body"):
+        until(f"the page says {words!r} in {css}", lambda: words in self.text(css), lambda: self.text()[:1500])
+
+    def keys(self, *keys):
+        webdriver.ActionChains(self.browser).send_keys(*keys).perform()
+
+    def phone(self, on=True):
+        if on:
+            self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
+                                         {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True})
+        else:
+            self.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+    def dark(self, on=True):
+        self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [
+            {"name": "prefers-color-scheme", "value": "dark" if on else "light"}]})
+
+    def shot(self, name):
+        if not SHOTS:
+            return
+        time.sleep(0.4)  # charts settle
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        picture = self.browser.execute_cdp_cmd("Page.captureScreenshot", {"format": "png", "captureBeyondViewport": True})
+        import base64
+        (SHOTS / f"{name}.png").write_bytes(base64.b64decode(picture["data"]))
+
+    def fits(self, view):
+        wide = self.script("return document.documentElement.scrollWidth - innerWidth")
+        check(wide <= 0, f"{view or 'the bench'} fits into the width of the screen: it is {wide} px too wide")
+
+    def is_readable(self, view):
+        ratio, words = self.script(CONTRAST)
+        check(ratio >= 4.5, f"{view or 'the bench'}: every text can be read: {words!r} has a contrast of {ratio:.2f}")
+
+    def complaints(self):
+        return sorted({entry["message"][:300] for entry in self.browser.get_log("browser") if entry["level"] == "SEVERE"})
+
+
+def a_chart_is_drawn(page):
+    """Some pixel of the first chart has the colour of its line."""
+    return page.script("""
+      const canvas = document.querySelector(".series canvas");
+      if (!canvas || !canvas.width) return 0;
+      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      let blue = 0;
+      for (let i = 0; i < data.length; i += 4) if (data[i + 3] > 200 && data[i + 2] - data[i] > 80) blue++;
+      return blue;""")
+
+
+def the_bench_at_a_glance(bench, page):
+    page.open()
+    page.until_text("A3", ".tiles")
+    tiles = page.all(".tile")
+    check(len(tiles) == 3, "there is a tile for every station")
+    page.until_text("running", ".tile:nth-child(1)")
+    page.until_text("tripped", ".tile:nth-child(2)")
+    for words in ("R-1", "WE vs RE", "MPa", "%", "left"):
+        check(words in tiles[0].text, f"the tile of a running station says {words!r}: {tiles[0].text!r}")
+    check(len(page.all(".alarms .alarm")) >= 1, "an alarm stands above the tiles")
+    check("(" in page.browser.title, "the title counts the alarms")
+
+
+def a_station(bench, page):
+    page.all(".tile")[0].click()
+    page.until_text("Potentials and current")
+    until("the chart is drawn", lambda: a_chart_is_drawn(page) > 100)
+    page.until_text("Cycle", ".capacity")
+    page.until_text("step began", ".events")
+    asked = "return performance.getEntriesByType('resource').filter((e) => e.name.includes('from_s')).length"
+    check(page.script(asked) == 0, "the whole run is asked for once, thinned")
+    page.all("[data-look='1']")[0].click()
+    until("what is in view is asked for in finer points", lambda: page.script(asked) > 0)
+    before = page.script(asked)
+    page.all("[data-look='earlier']")[0].click()
+    until("panning asks for what comes into view", lambda: page.script(asked) > before)
+    check(a_chart_is_drawn(page) > 100, "the chart is drawn after panning")
+    page.all("[data-look='all']")[0].click()
+
+
+def by_keyboard(bench, page):
+    page.open()
+    page.until_text("A3", ".tiles")
+    page.keys(Keys.TAB)
+    focus = lambda: page.script("const e = document.activeElement; return e.getAttribute('href') ?? e.dataset.act ?? e.nodeName")
+    check(focus() == "#main", f"the first key press leads to the content, not to {focus()}")
+    seen = set()
+    for _ in range(30):
+        page.keys(Keys.TAB)
+        seen.add(focus())
+        outline = page.script("return getComputedStyle(document.activeElement).outlineStyle")
+        check(outline != "none" or focus() == "BODY", f"the focus can be seen on {focus()}")
+    for place in ("#/", "#/studies", "#/alarms", "#/station/A1", "#/station/A3"):
+        check(place in seen, f"{place} is reached by keyboard: {sorted(seen)}")
+
+
+def acknowledging(bench, page, token):
+    page.open("#/alarms")
+    page.until_text("Acknowledge")
+    alarm = next(it["id"] for it in bench.status()["alarms"] if not it["acknowledged"])
+    button = page.all(f"[data-act='acknowledge {alarm}']")[0]
+    page.script("arguments[0].focus()", button)
+    page.keys(Keys.ENTER)
+    page.until_text("It says that you have seen the alarm", "dialog")
+    page.shot("dialog")
+    fill = lambda name, text: page.all(f"dialog [name={name}]")[0].send_keys(text)
+    fill("token", "cb_" + "0" * 64)
+    page.keys(Keys.ENTER)
+    page.until_text("not known", "dialog")
+    fill("token", token)
+    fill("who", "anna")
+    page.keys(Keys.ENTER)
+    until("the dialog closes", lambda: not page.all("dialog"), lambda: page.text("dialog"))
+    until("the alarm is seen", lambda: all(it["id"] != alarm for it in bench.status()["alarms"]))
+    page.until_text("seen by anna", ".history")
+    acts = json.loads(bench.get("/api/v1/audit")[1])
+    check(any(act["act"] == "acknowledge" and act["who"].startswith("anna (token tester, operator, 127.0.0.1") and
+              act["outcome"] == "granted" for act in acts), f"the act is in the audit trail: {acts}")
+
+
+def ordering(bench, page):
+    page.open("#/station/A1")
+    page.until_text("Pause")
+    page.all("[data-act^=pause]")[0].click()
+    page.until_text("The cell is opened and the pressure is held", "dialog")
+    page.keys(Keys.ESCAPE)
+    until("Escape closes the dialog", lambda: not page.all("dialog"))
+    check(bench.run_on("A1")["state"] == "running", "a dialog that is closed orders nothing")
+    page.open("#/station/A2")
+    page.until_text("Reset")
+    page.all("[data-act^=reset]")[0].click()
+    page.all("dialog [name=reason]")[0].send_keys("mended")
+    page.keys(Keys.ENTER)
+    page.until_text("this needs the role admin", "dialog")
+    page.keys(Keys.ESCAPE)
+    acts = lambda: json.loads(bench.get("/api/v1/audit")[1])
+    until("an order beyond one's role is in the audit trail as refused",
+          lambda: any(act["act"] == "reset" and act["outcome"].startswith("refused") for act in acts()))
+
+
+def on_every_screen(bench, page):
+    views = {"bench": "", "station": "#/station/A1", "tripped": "#/station/A2", "studies": "#/studies", "study": "#/study/coatings",
+             "alarms": "#/alarms"}
+    for dark in (False, True):
+        page.dark(dark)
+        for phone in (False, True):
+            page.phone(phone)
+            for name, view in views.items():
+                page.open(view)
+                page.until_text("page test")
+                if "station" in view:
+                    until("the chart is drawn", lambda: a_chart_is_drawn(page) > 50)
+                page.fits(view)
+                page.is_readable(view)
+                page.shot(f"{name}-{'phone' if phone else 'desktop'}-{'dark' if dark else 'light'}")
+    page.phone(False)
+    page.dark(False)
+
+
+def when_the_daemon_is_gone(bench, page):
+    page.open()
+    page.until_text("A3", ".tiles")
+    check("does not answer" not in page.text(), "nothing is said while the daemon answers")
+    bench.kill()
+    page.until_text("The daemon does not answer.", "#notice")
+    page.until_text("Everything below is old", "#notice")
+    check(page.script("return document.body.classList.contains('old')"), "what is old is shown as old")
+    page.is_readable("the banner")
+    page.shot("gone")
+    page.browser.get_log("browser")  # the failed requests belong to this
+    bench.start()
+    until("the page finds it again", lambda: "does not answer" not in page.text("#notice"))
+
+
+def main():
+    bench = Bench()
+    page = None
+    try:
+        token = bench.cambench("token", "add", "tester", "--role", "operator", "--file", str(bench.folder / "tokens")).strip()
+        for station in "12":
+            bench.order(f"mount A{station} rate ncm-uncoated")
+            bench.cambench("start", f"A{station}", "long", "--cell", f"R-{station}", "--who", "anna")
+        until("A2 runs", lambda: bench.run_on("A2")["state"] == "running", bench.log)
+        bench.order("press A2 leak:rate=2")
+        until("A2 trips", lambda: bench.run_on("A2")["state"] == "tripped", bench.log)
+        page = Page(bench)
+        the_bench_at_a_glance(bench, page)
+        a_station(bench, page)
+        by_keyboard(bench, page)
+        on_every_screen(bench, page)
+        acknowledging(bench, page, token)
+        ordering(bench, page)
+        complaints = [text for text in page.complaints() if "401" not in text and "403" not in text]
+        check(not complaints, f"the browser has nothing to complain of: {complaints}")
+        when_the_daemon_is_gone(bench, page)
+        print("all true")
+    finally:
+        if page:
+            page.browser.quit()
+        bench.end()
+
+
+main()
