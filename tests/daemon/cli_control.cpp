@@ -35,7 +35,7 @@ struct FakeDaemon {
 };
 
 tests::Said cambench_says(FakeDaemon& daemon, std::vector<std::string> arguments, bool terminal = false) {
-  return cambench_says(std::move(arguments), [&](cli::World& world) {
+  return tests::cambench_says(std::move(arguments), [&](cli::World& world) {
     world.terminal = terminal;
     world.ask = [&](auto&&... question) { return daemon.answer(question...); };
     world.wait = [&](Seconds) { ++daemon.waits; };
