@@ -43,6 +43,7 @@ namespace {
 template <typename T>
 using Task = asio::awaitable<T>;
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
+constexpr int send_buffer = 256 << 10;  // bytes: a status of 64 stations at once
 
 // One type for both kinds of sockets, so that everything below is compiled once.
 using Wire = beast::basic_stream<asio::generic::stream_protocol>;
@@ -435,6 +436,8 @@ Task<void> accept_tcp(std::shared_ptr<Serving> serving) {
     }
     error_code ignored;
     socket.set_option(Tcp::no_delay(true), ignored);
+    // What a slow client may keep in the kernel is bounded too: left alone it grows to megabytes each.
+    socket.set_option(asio::socket_base::send_buffer_size(send_buffer), ignored);
     Peer peer;
     peer.address = socket.remote_endpoint(ignored).address().to_string();
     begin(serving, std::move(socket), peer);

@@ -52,7 +52,7 @@ TEST_CASE("what the store has committed is what the archive tells") {
   const auto archive = http::open_archive(bench.bench);
   REQUIRE(archive->run("r000001").has_value());
   CHECK(archive->run("r000001")->who == "anna");
-  CHECK(archive->runs(10).size() == 1);
+  CHECK(archive->runs(10, "").size() == 1);
   CHECK_FALSE(archive->run("r000002").has_value());
   CHECK(archive->series("r000001", 0, 1e9, 100).empty());
 }

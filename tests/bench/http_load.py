@@ -1,0 +1,253 @@
+#!/usr/bin/python3
+"""The HTTP server of a real daemon that measures on many stations, under load by wrk, and under clients that behave badly;
+how late its deciding thread comes to its work meanwhile, by its own histogram.
+
+usage: http_load.py BUILD-FOLDER [stations=64] [seconds=5]        (Debian: wrk, python3)
+
+Printed: requests a second for full documents and for 304, as many as go through and per second of the daemon's own core;
+how long an answer takes at 1,000 a second; and for each kind of trouble, the lateness of the deciding thread."""
+import http.client, json, os, pathlib, re, resource, shutil, socket, subprocess, sys, tempfile, threading, time
+
+BUILD = pathlib.Path(sys.argv[1]).resolve()
+STATIONS = int(sys.argv[2]) if len(sys.argv) > 2 else 64
+SECONDS = int(sys.argv[3]) if len(sys.argv) > 3 else 5
+RECIPE = pathlib.Path(__file__).parents[1] / "scenario/page_recipe.toml"
+
+
+def until(what, holds, patience=60):
+    deadline = time.monotonic() + patience
+    while not holds():
+        if time.monotonic() > deadline:
+            sys.exit(f"waited in vain: {what}")
+        time.sleep(0.05)
+
+
+class Bench:
+    """Every station measures: experiment time runs ten times faster, so that each gives ten samples a second."""
+
+    def __init__(self, time_scale=10):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="cambench-load-"))
+        self.sim = self.begin("cambench-sim", "--dir", self.folder, "--stations", STATIONS, "--time-scale", time_scale)
+        until("the simulator listens", (self.folder / "ready").exists)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        (self.folder / "recipes").mkdir()
+        shutil.copy(RECIPE, self.folder / "recipes/long.toml")
+        cells = "".join(
+            f'[[cell]]\nid = "R-{i}"\nmaterial = "ncm-uncoated"\nelectrodes = 3\ncomposite_mg = 12.0\ncam_fraction = 0.67\n'
+            f'area_cm2 = 0.7854\nreference_vs_li_V = 0.31\nreference_note = "assumed"\n' for i in range(1, STATIONS + 1))
+        (self.folder / "cambench.toml").write_text(
+            f'[bench]\nname = "load"\ntime_scale = {time_scale}\n[store]\npath = "state/cambench.sqlite"\n'
+            f'[http]\nlisten = "127.0.0.1:{self.port}"\ncontrol = "control.sock"\n[recipes]\npath = "recipes"\n'
+            f'[[material]]\nid = "ncm-uncoated"\nreference = true\n{cells}' + (self.folder / "stations.toml").read_text())
+        self.daemon = self.begin("cambenchd", "--config", self.folder / "cambench.toml")
+        until("the daemon is ready", lambda: self.get("/readyz")[0] == 200)
+        for i in range(1, STATIONS + 1):
+            self.run("cambench-sim", "ctl", self.folder, f"mount A{i} rate ncm-uncoated")
+            self.run("cambench", "start", f"A{i}", "long", "--cell", f"R-{i}", "--who", "load", "--socket",
+                     self.folder / "control.sock")
+        until("every station measures", lambda: self.running() == STATIONS)
+
+    def begin(self, program, *words):
+        out = open(self.folder / f"{program}.out", "ab")
+        return subprocess.Popen([str(BUILD / program), *map(str, words)], stdout=out, stderr=out)
+
+    def run(self, program, *words):
+        subprocess.run([str(BUILD / program), *map(str, words)], check=True, stdout=subprocess.DEVNULL)
+
+    def end(self):
+        for process in (self.daemon, self.sim):
+            process.kill()
+            process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def get(self, target):
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+            connection.request("GET", target)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        except OSError:
+            return 0, b""
+
+    def running(self):
+        return sum((it["run"] or {}).get("state") == "running" for it in json.loads(self.get("/api/v1/status")[1])["stations"])
+
+    def metrics(self):
+        found = {}
+        for line in self.get("/metrics")[1].decode().splitlines():
+            if not line.startswith("#"):
+                name, value = line.rsplit(" ", 1)
+                found[name] = float(value)
+        return found
+
+    def cpu_s(self):
+        """Of the deciding thread, which is the daemon's first."""
+        fields = pathlib.Path(f"/proc/{self.daemon.pid}/task/{self.daemon.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Lateness:
+    """Of the deciding thread between two looks at its histogram."""
+
+    def __init__(self, bench):
+        self.bench, self.before = bench, bench.metrics()
+
+    def words(self):
+        now = self.bench.metrics()
+        buckets = sorted(
+            (float(re.search(r'le="([^"]+)"', name)[1]), now[name] - self.before[name])
+            for name in now if name.startswith("cambench_loop_lateness_seconds_bucket"))
+        total = buckets[-1][1]
+        bound = lambda part: next(le for le, count in buckets if count >= part * total)
+        mean = 1e3 * (now["cambench_loop_lateness_seconds_sum"] - self.before["cambench_loop_lateness_seconds_sum"]) / total
+        rows = now["cambench_store_rows_total"] - self.before["cambench_store_rows_total"]
+        missed = sum(now[name] - self.before[name] for name in now if name.startswith("cambench_polls_missed_total"))
+        return (f"lateness mean {mean:.2f} ms, p99 <= {1e3 * bound(0.99):g} ms, all <= {1e3 * bound(1):g} ms; "
+                f"{rows:.0f} rows kept, {missed:.0f} polls missed, {now['cambench_open_descriptors']:.0f} descriptors")
+
+
+def wrk(bench, title, connections, *headers):
+    late, cpu = Lateness(bench), bench.cpu_s()
+    began = time.monotonic()
+    said = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{SECONDS}s", "--latency", *sum((["-H", it] for it in headers), []),
+                           f"http://127.0.0.1:{bench.port}/api/v1/status"], capture_output=True, text=True).stdout
+    wall, cpu = time.monotonic() - began, bench.cpu_s() - cpu
+    count = int(re.search(r"(\d+) requests in", said)[1])
+    p99 = re.search(r"99%\s+(\S+)", said)[1]
+    wrong = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
+    print(f"{title:28} {count / wall:8.0f} /s, {count / cpu:8.0f} a second of the daemon's core, p99 {p99}"
+          f"{', WRONG ' + wrong[1] if wrong else ''}\n{'':28} {late.words()}", flush=True)
+
+
+def at_a_thousand(bench):
+    late, took = Lateness(bench), []
+    connection = socket.create_connection(("127.0.0.1", bench.port))
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    request = b"GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    due = time.perf_counter()
+    while len(took) < 1000 * SECONDS:
+        due += 0.001
+        time.sleep(max(0, due - time.perf_counter()))
+        began = time.perf_counter()
+        connection.sendall(request)
+        heard = b""
+        while b"\r\n\r\n" not in heard:
+            heard += connection.recv(1 << 18)
+        head, _, body = heard.partition(b"\r\n\r\n")
+        left = int(re.search(rb"Content-Length: (\d+)", head)[1]) - len(body)
+        while left > 0:
+            left -= len(connection.recv(left))
+        took.append(time.perf_counter() - began)
+    took.sort()
+    part = lambda p: 1e3 * took[int(p * len(took))]
+    print(f"{'at 1,000 /s, one after one':28} p50 {part(0.5):.2f} ms, p99 {part(0.99):.2f} ms, longest {1e3 * took[-1]:.2f} ms\n"
+          f"{'':28} {late.words()}", flush=True)
+
+
+# --- clients that behave badly; each runs until it is told to stop
+
+def open_many(bench, count):
+    sockets = []
+    for _ in range(count):
+        try:
+            sockets.append(socket.create_connection(("127.0.0.1", bench.port), timeout=5))
+        except OSError:
+            pass
+    return sockets
+
+
+def never_closes(bench, stop):
+    """Pollers that ask again and again and keep everything open."""
+    sockets = open_many(bench, 150)
+    while not stop.is_set():
+        for it in sockets:
+            try:
+                it.sendall(b"GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                it.settimeout(0.2)
+                it.recv(1 << 20)
+            except OSError:
+                pass
+
+
+def reads_slowly(bench, stop):
+    """Ask for far more than they ever read, a byte now and then."""
+    sockets = open_many(bench, 100)
+    for it in sockets:
+        it.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        try:
+            it.sendall(b"GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
+        except OSError:
+            pass
+    while not stop.wait(0.2):
+        for it in sockets:
+            try:
+                it.setblocking(False)
+                it.recv(1)
+            except OSError:
+                pass
+
+
+def five_thousand(bench, stop):
+    while not stop.is_set():
+        sockets = open_many(bench, 5000)
+        for it in sockets:
+            it.close()
+
+
+def malformed(bench, stop):
+    pieces = [b"\x00\xff" * 2000, b"GET / HTTP/9.9\r\n\r\n", b"GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n",
+              b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 200000, b"POST /api/v1/runs HTTP/1.1\r\nHost: localhost\r\n"
+              b"Content-Length: 999999999\r\n\r\n" + b"x" * 100000, b"POST /api/v1/runs HTTP/1.1\r\nHost: localhost\r\n"
+              b"Transfer-Encoding: chunked\r\n\r\nffffffff\r\n", b"G"]
+    while not stop.is_set():
+        for piece in pieces:
+            for it in open_many(bench, 1):
+                try:
+                    it.sendall(piece)
+                    it.settimeout(0.05)
+                    it.recv(4096)
+                except OSError:
+                    pass
+                it.close()
+
+
+def under(bench, title, behave):
+    late, before, stop = Lateness(bench), bench.metrics(), threading.Event()
+    client = threading.Thread(target=behave, args=(bench, stop))
+    client.start()
+    most = 0
+    began = time.monotonic()
+    while time.monotonic() - began < SECONDS:
+        most = max(most, len(os.listdir(f"/proc/{bench.daemon.pid}/fd")))
+        time.sleep(0.05)
+    stop.set()
+    client.join()
+    now = bench.metrics()
+    while not now:  # the crowd may still be at the door
+        now = bench.metrics()
+    gone = lambda name: now[name] - before[name]
+    print(f"{title:28} {gone('cambench_http_connections_total'):.0f} connections, {gone('cambench_http_connections_refused_total'):.0f} "
+          f"turned away, at most {most} descriptors; {bench.running()} of {STATIONS} stations measure\n{'':28} {late.words()}", flush=True)
+
+
+def main():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(20000, resource.getrlimit(resource.RLIMIT_NOFILE)[1]),) * 2)
+    bench = Bench()
+    try:
+        late = Lateness(bench)
+        time.sleep(SECONDS)
+        print(f"{STATIONS} stations measure, {len(bench.get('/api/v1/status')[1])} bytes of status\n{'nobody asks':28} {late.words()}")
+        wrk(bench, "full document", 16)
+        wrk(bench, "304", 16, "If-None-Match: *")
+        at_a_thousand(bench)
+        under(bench, "150 that never close", never_closes)
+        under(bench, "100 that hardly read", reads_slowly)
+        under(bench, "5,000 connections, again", five_thousand)
+        under(bench, "oversized and malformed", malformed)
+    finally:
+        bench.end()
+
+
+main()
