@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cmath>
 #include <optional>
 
@@ -25,9 +26,11 @@ enum class Column {
   charged,  // counters that begin anew with every cycle
   discharged,
   charged_in_all,  // counters that never do
-  discharged_in_all
+  discharged_in_all,
+  unix_time,
+  date_time
 };
-constexpr std::size_t column_count = 11;
+constexpr std::size_t column_count = 13;
 
 struct Spelling {
   std::string_view name;
@@ -85,6 +88,10 @@ constexpr std::array spellings{
     Spelling{"charging_capacity_ah", Column::charged_in_all},
     Spelling{"Discharging Capacity / Ah", Column::discharged_in_all},
     Spelling{"discharging_capacity_ah", Column::discharged_in_all},
+    Spelling{"Unix Time / s", Column::unix_time},
+    Spelling{"unix_time_second", Column::unix_time},
+    Spelling{"date_time", Column::date_time},
+    Spelling{"datetime", Column::date_time},
 };
 
 bool same_word(std::string_view a, std::string_view b) {
@@ -135,7 +142,6 @@ Layout layout_of(std::string_view header, std::string_view file, RateTest& test)
   require(layout, Column::test_time, "of the test time", header, file);
   require(layout, Column::current, "of the current", header, file);
   require(layout, layout.potential, "of the voltage", header, file);
-  require(layout, Column::step, "that counts steps", header, file);
   require(layout, Column::cycle, "that counts cycles", header, file);
   test.potential = unquoted(names[*layout.place[static_cast<std::size_t>(layout.potential)]]);
   return layout;
@@ -161,8 +167,12 @@ class Fields {
                      "the file may be truncated: export it again");
   }
 
+  [[nodiscard]] std::string_view text(Column column) const {
+    return unquoted(parts_[static_cast<std::size_t>(column)]);
+  }
+
   [[nodiscard]] std::optional<double> maybe(Column column) const {
-    const auto part = unquoted(parts_[static_cast<std::size_t>(column)]);
+    const auto part = text(column);
     if (part.empty()) return std::nullopt;
     const auto value = text::number(part);
     if (!value || !std::isfinite(*value))
@@ -192,24 +202,46 @@ class Fields {
   std::string_view file_;
 };
 
-Row row_of(const Fields& fields, const Layout& layout) {
+/// "2026-11-22 13:00:00.250001" or with a T; seconds since 1970. Nothing for any other form.
+std::optional<double> unix_of_date(std::string_view date) {
+  if (date.size() < 19 || date[4] != '-' || date[7] != '-' || date[13] != ':' || date[16] != ':')
+    return std::nullopt;
+  const auto part = [&](std::size_t at, std::size_t size) { return text::number(date.substr(at, size)); };
+  const auto year = part(0, 4), month = part(5, 2), day = part(8, 2), hour = part(11, 2),
+             minute = part(14, 2), second = part(17, date.size() - (date.back() == 'Z' ? 18 : 17));
+  if (!year || !month || !day || !hour || !minute || !second) return std::nullopt;
+  const std::chrono::year_month_day ymd{std::chrono::year(static_cast<int>(*year)),
+                                        std::chrono::month(static_cast<unsigned>(*month)),
+                                        std::chrono::day(static_cast<unsigned>(*day))};
+  if (!ymd.ok()) return std::nullopt;
+  const auto days = std::chrono::sys_days(ymd).time_since_epoch().count();
+  return 86400.0 * static_cast<double>(days) + 3600 * *hour + 60 * *minute + *second;
+}
+
+CyclingRow row_of(const Fields& fields, const Layout& layout) {
   const bool per_cycle = layout.has(Column::charged) && layout.has(Column::discharged);
-  return {.test_time_s = fields.number(Column::test_time),
-          .step_time_s = fields.maybe(Column::step_time).value_or(0),
-          .current_A = fields.number(Column::current),
-          .potential_V = fields.number(layout.potential),
-          .cycle = fields.count(Column::cycle),
-          .step = fields.count(Column::step),
-          .charged_Ah = fields.maybe(per_cycle ? Column::charged : Column::charged_in_all),
-          .discharged_Ah = fields.maybe(per_cycle ? Column::discharged : Column::discharged_in_all)};
+  CyclingRow read{
+      .row = {.test_time_s = fields.number(Column::test_time),
+              .step_time_s = fields.maybe(Column::step_time).value_or(0),
+              .current_A = fields.number(Column::current),
+              .potential_V = fields.number(layout.potential),
+              .cycle = fields.count(Column::cycle),
+              .step = layout.has(Column::step) ? fields.count(Column::step) : 0,
+              .charged_Ah = fields.maybe(per_cycle ? Column::charged : Column::charged_in_all),
+              .discharged_Ah = fields.maybe(per_cycle ? Column::discharged : Column::discharged_in_all)},
+      .cell_V = fields.maybe(Column::voltage),
+      .we_vs_re_V = fields.maybe(Column::we_potential),
+      .unix_time_s = fields.maybe(Column::unix_time)};
+  if (!read.unix_time_s) read.unix_time_s = unix_of_date(fields.text(Column::date_time));
+  return read;
 }
 
 /// Counters that run through the whole test begin anew with every cycle.
-void reset_counters(std::vector<Row>& rows) {
+void reset_counters(std::vector<CyclingRow>& rows) {
   double charged_before = 0, discharged_before = 0;
   std::optional<double> charged, discharged;  // of the row before, as read
-  std::uint32_t cycle = rows.front().cycle;
-  for (Row& row : rows) {
+  std::uint32_t cycle = rows.front().row.cycle;
+  for (auto& [row, cell_V, we_vs_re_V, unix_time_s] : rows) {
     if (row.cycle != cycle) {
       cycle = row.cycle;
       charged_before = charged.value_or(charged_before);
@@ -223,40 +255,83 @@ void reset_counters(std::vector<Row>& rows) {
 }
 
 /// Without a column of its own the step time runs from the step's first row.
-void fill_step_times(std::vector<Row>& rows) {
+void fill_step_times(std::vector<CyclingRow>& rows) {
   std::size_t begin = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (rows[i].step != rows[begin].step || rows[i].cycle != rows[begin].cycle) begin = i;
-    rows[i].step_time_s = rows[i].test_time_s - rows[begin].test_time_s;
+    Row& row = rows[i].row;
+    if (row.step != rows[begin].row.step || row.cycle != rows[begin].row.cycle) begin = i;
+    row.step_time_s = row.test_time_s - rows[begin].row.test_time_s;
+  }
+}
+
+/// Steps by the direction of the current; a thousandth of the file's largest current is rest. A step begins with the last
+/// row of the one before.
+void fill_steps(std::vector<CyclingRow>& rows) {
+  double most_A = 0;
+  for (const auto& each : rows) most_A = std::max(most_A, std::abs(each.row.current_A));
+  const auto direction = [&](const Row& row) {
+    return std::abs(row.current_A) <= 1e-3 * most_A ? 0 : row.current_A > 0 ? 1 : -1;
+  };
+  double began_s = rows.front().row.test_time_s;
+  std::uint32_t step = 1;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    Row& row = rows[i].row;
+    if (i > 0) {
+      const Row& before = rows[i - 1].row;
+      if (direction(row) != direction(before) || row.cycle != before.cycle) {
+        ++step;
+        began_s = before.test_time_s;
+      }
+    }
+    row.step = step;
+    row.step_time_s = row.test_time_s - began_s;
   }
 }
 
 }  // namespace
 
-RateTest read_rate_csv(std::string_view content, std::string_view name) {
+CyclingFile read_cycling_csv(std::string_view content, std::string_view name) {
   constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
   if (content.starts_with(byte_order_mark)) content.remove_prefix(byte_order_mark.size());
-  RateTest test;
+  CyclingFile file;
+  auto& [rows, facts] = file;
   text::Lines lines(content);
   const auto header = lines.next();
   if (!header || text::trimmed(*header).empty())
     throw BadInput(name, 1, "the file is empty", "export it again");
-  const Layout layout = layout_of(*header, name, test);
-  test.rows.reserve(content.size() / 80);
+  const Layout layout = layout_of(*header, name, facts);
+  rows.reserve(content.size() / 80);
   while (const auto line = lines.next()) {
     if (text::trimmed(*line).empty()) continue;
-    const Row row = row_of(Fields(*line, lines.number(), layout, name), layout);
-    if (!test.rows.empty() && row.test_time_s < test.rows.back().test_time_s)
+    const Fields fields(*line, lines.number(), layout, name);
+    if (fields.text(Column::current).empty() || fields.text(layout.potential).empty()) {
+      ++facts.without_values;
+      continue;
+    }
+    const CyclingRow read = row_of(fields, layout);
+    if (!rows.empty() && read.row.test_time_s < rows.back().row.test_time_s)
       throw BadInput(name, lines.number(), "the test time runs backwards",
                      "sort the rows by time, or export again");
-    test.rows.push_back(row);
+    rows.push_back(read);
   }
-  if (test.rows.empty()) throw BadInput(name, 0, "there are no rows below the header", "export it again");
-  if (!layout.has(Column::step_time)) fill_step_times(test.rows);
+  if (rows.empty()) throw BadInput(name, 0, "there are no rows below the header", "export it again");
+  facts.has_steps = layout.has(Column::step);
+  if (!facts.has_steps)
+    fill_steps(rows);
+  else if (!layout.has(Column::step_time))
+    fill_step_times(rows);
   const bool per_cycle = layout.has(Column::charged) && layout.has(Column::discharged);
   const bool in_all = layout.has(Column::charged_in_all) && layout.has(Column::discharged_in_all);
-  test.has_counters = per_cycle || in_all;
-  if (in_all && !per_cycle) reset_counters(test.rows);
+  facts.has_counters = per_cycle || in_all;
+  if (in_all && !per_cycle) reset_counters(rows);
+  return file;
+}
+
+RateTest read_rate_csv(std::string_view content, std::string_view name) {
+  CyclingFile file = read_cycling_csv(content, name);
+  RateTest test = std::move(file.facts);
+  test.rows.reserve(file.rows.size());
+  for (const CyclingRow& row : file.rows) test.rows.push_back(row.row);
   return test;
 }
 

@@ -288,7 +288,8 @@ std::vector<StoredRun> Reader::finished_runs_of_cell(const std::string& cell) {
 }
 
 std::int64_t Reader::last_run_number() {
-  return database_.number("SELECT coalesce(max(CAST(substr(id, 2) AS INTEGER)), 0) FROM run");
+  return database_.number(
+      "SELECT coalesce(max(CAST(substr(id, 2) AS INTEGER)), 0) FROM run WHERE id LIKE 'r%'");
 }
 
 std::vector<StoredEvent> Reader::events(std::int64_t since, int limit) {
