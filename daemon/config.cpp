@@ -56,8 +56,14 @@ std::vector<std::string> ids(const std::vector<T>& list, std::string T::*key = &
 /// Reads the whole file; the Fields of what is cross-checked later are kept, for their lines.
 class Reader {
  public:
-  Reader(std::string_view text, const fs::path& file) : mistakes_(file.string()) {
+  Reader(std::string_view text, const fs::path& file, std::string_view edited)
+      : mistakes_(file.string()), edit_mistakes_("entries.json") {
     bench_.file = file;
+    bench_.text = text;
+    bench_.entries_text = edited;
+    auto edits = document::parse_json(edited.empty() ? "{}" : edited, edit_mistakes_.file());
+    if (!edits) throw Refused({edits.error().what});
+    edits_ = std::move(*edits);
     auto parsed = document::parse_toml(text, file.string());
     if (!parsed) throw Refused({parsed.error().what});
     document_ = std::move(*parsed);
@@ -76,15 +82,21 @@ class Reader {
       fields->finish();
     }
     for (Fields& fields : top.tables("station")) read_station(fields);
-    for (Fields& fields : top.tables("material")) read_material(fields);
-    for (Fields& fields : top.tables("cell")) read_cell(fields);
-    for (Fields& fields : top.tables("study")) read_study(fields);
+    Fields edits(edits_, "", edit_mistakes_);
+    for (auto* from : {&top, &edits})
+      for (Fields& fields : from->tables("material")) read_material(fields);
+    for (auto* from : {&top, &edits})
+      for (Fields& fields : from->tables("cell")) read_cell(fields);
+    for (auto* from : {&top, &edits})
+      for (Fields& fields : from->tables("study")) read_study(fields);
+    edits.finish();
     if (bench_.stations.empty() && !top.has("station"))
       top.wrong("no [[station]]: expected at least one, with its instruments");
     top.finish();
     check_time_scale(top);
     check_places(top);
     if (!mistakes_.empty()) throw Refused(mistakes_.sentences());
+    if (!edit_mistakes_.empty()) throw Refused(edit_mistakes_.sentences());
     return std::move(bench_);
   }
 
@@ -462,8 +474,8 @@ class Reader {
   }
 
   Bench bench_;
-  Mistakes mistakes_;
-  document::Value document_;
+  Mistakes mistakes_, edit_mistakes_;
+  document::Value document_, edits_;
   std::map<std::string, std::string> occupied_;  ///< place -> who has it
 };
 
@@ -485,7 +497,11 @@ const Study* Bench::study(std::string_view id) const { return find(studies, id, 
 Refused::Refused(std::vector<std::string> mistakes)
     : std::runtime_error(fmt::format("{}", fmt::join(mistakes, "\n"))), sentences(std::move(mistakes)) {}
 
-Bench parse(std::string_view text, const fs::path& file) { return Reader(text, file).read(); }
+Bench parse(std::string_view text, const fs::path& file, std::string_view edited) {
+  return Reader(text, file, edited).read();
+}
+
+fs::path entries_file(const Bench& bench) { return bench.store.parent_path() / "entries.json"; }
 
 Bench read(const fs::path& file) {
   std::error_code ignored;
@@ -493,7 +509,9 @@ Bench read(const fs::path& file) {
     throw Refused({fmt::format("{}: this is a folder: expected a configuration file", file.string())});
   const auto text = contents(file);
   if (!text) throw Refused({fmt::format("{}: cannot be read: {}", file.string(), std::strerror(errno))});
-  return parse(*text, file);
+  Bench bench = parse(*text, file);
+  const auto edited = contents(entries_file(bench));
+  return edited ? parse(*text, file, *edited) : bench;
 }
 
 Result<Recipe> find_recipe(const Bench& bench, std::string_view name) {

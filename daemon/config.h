@@ -82,6 +82,8 @@ struct Drop {
 
 struct Bench {
   std::filesystem::path file;  ///< this configuration
+  std::string text;            ///< what it says
+  std::string entries_text;    ///< what people edited since (daemon/entries.h); empty: nothing
   std::string name = "bench";
   double time_scale = 1;  ///< above 1 only when every device is simulated
   std::filesystem::path store;
@@ -109,7 +111,10 @@ struct Refused : std::runtime_error {
 
 /// Reads and checks a configuration; throws Refused.
 Bench read(const std::filesystem::path& file);
-Bench parse(std::string_view text, const std::filesystem::path& file);
+/// `edited`: materials, cells and studies as JSON, beside those of the text.
+Bench parse(std::string_view text, const std::filesystem::path& file, std::string_view edited = {});
+/// Where they are kept: read() reads the file when it is there.
+std::filesystem::path entries_file(const Bench& bench);
 
 /// The recipe that is meant by a name: a file of the bench's recipe folder (name.toml, name.json), else a
 /// built-in one. The Fault lists the names there are.

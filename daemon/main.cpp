@@ -68,6 +68,7 @@ int serve(const config::Bench& bench) {
       [&](const std::string& study, const std::string& text) {
         asio::post(io, [&journal, line = study + ": " + text] { journal.info("", "", line); });
       });
+  runner.on_edited = [&](auto edited) { jobs.edited(std::move(edited)); };
   runner.on_finished = [&](const std::string& run) { jobs.run_finished(run); };
   http::Server server(io, listen, {}, runner, http::open_archive(bench));
   runner.open();

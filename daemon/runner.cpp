@@ -83,7 +83,12 @@ std::optional<status::Alarm> standing(const store::StoredAlarm& stored) {
 }  // namespace
 
 Runner::Runner(asio::io_context& io, const config::Bench& bench, store::Store& store, Journal& journal)
-    : io_(io), bench_(bench), store_(store), journal_(journal), board_(boot_id()) {
+    : io_(io),
+      bench_(bench),
+      edited_(std::shared_ptr<void>(), &bench),
+      store_(store),
+      journal_(journal),
+      board_(boot_id()) {
   sequencer::Rules rules;
   rules.time_scale = bench.time_scale;
   for (const auto& station : bench.stations)
@@ -193,6 +198,7 @@ void Runner::carry_out(http::Order order, Done done) {
     return order_run(*what, order, std::move(audited));
   if (const auto* what = std::get_if<http::Order::TestPress>(&order.what))
     return test_press(*what, order.who, std::move(audited));
+  if (const auto* what = std::get_if<http::Order::Edit>(&order.what)) return edit(*what, std::move(audited));
   acknowledge(std::get<http::Order::Acknowledge>(order.what).alarm, order.who, std::move(audited));
 }
 
@@ -200,7 +206,7 @@ Result<RunInfo> Runner::prepare(const http::Order::StartRun& what, const Recipe&
   RunInfo info;
   info.recipe = what.recipe;
   info.recipe_text = to_json(recipe);
-  const CellSpec* cell = what.cell.empty() ? nullptr : bench_.cell(what.cell);
+  const CellSpec* cell = what.cell.empty() ? nullptr : edited_->cell(what.cell);
   if (!what.cell.empty() && !cell)
     return fail(Fault::Kind::refused, fmt::format("there is no cell \"{}\" in the configuration", what.cell));
   auto planned = plan(recipe, cell ? std::optional(*cell) : std::nullopt);
@@ -258,6 +264,29 @@ void Runner::acknowledge(std::int64_t alarm, const std::string& who, Done done) 
   });
 }
 
+/// A run is taken up again with the cell that it was started with: that cell stays as it is until the run is over.
+void Runner::edit(const http::Order::Edit& what, Done done) {
+  if (is_keeping_)
+    return done(fail(Fault::Kind::refused, "another edit is being kept; try again in a moment"));
+  for (const auto& s : stations_)
+    if (what.kind == entries::Kind::cell && s->busy() && s->cell_id() == what.id)
+      return done(fail(Fault::Kind::refused,
+                       fmt::format("cell {} is in station {}, and its run is not over", what.id, s->name())));
+  auto proposed = entries::propose(*edited_, what);
+  if (!proposed) return done(fail(proposed.error()));
+  is_keeping_ = true;
+  keeping_ = std::jthread([this, made = std::move(*proposed), done = std::move(done)] {
+    const auto kept = entries::keep(config::entries_file(bench_), made.text);
+    asio::post(io_, [this, made, kept, done] {
+      is_keeping_ = false;
+      if (!kept) return done(fail(kept.error()));
+      edited_ = made.bench;
+      if (on_edited) on_edited(edited_);
+      done(std::string("kept"));
+    });
+  });
+}
+
 void Runner::audit(const http::Order& order, const Result<std::string>& outcome) {
   store::AuditRow row{.who = fmt::format("{} ({})", order.who, order.peer),
                       .act = {},
@@ -278,6 +307,9 @@ void Runner::audit(const http::Order& order, const Result<std::string>& outcome)
   } else if (const auto* test = std::get_if<http::Order::TestPress>(&order.what)) {
     row.act = fmt::format("press test to {:g} MPa", test->target.value());
     row.target = test->station;
+  } else if (const auto* edit = std::get_if<http::Order::Edit>(&order.what)) {
+    row.act = fmt::format("{} {}", edit->json ? "edit" : "remove", name(edit->kind));
+    row.target = edit->id;
   } else {
     row.act = "acknowledge";
     row.target = std::to_string(std::get<http::Order::Acknowledge>(order.what).alarm);

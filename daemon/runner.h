@@ -5,6 +5,7 @@
 #include <boost/asio/io_context.hpp>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "daemon/alarms.h"
@@ -39,6 +40,11 @@ class Runner final : public http::Api {
   /// What the jobs say of themselves, for the status.
   void show(std::vector<status::Study> studies, std::vector<status::Job> jobs);
 
+  [[nodiscard]] const config::Bench& bench() const override { return *edited_; }
+
+  /// Called after an edit of materials, cells or studies is kept.
+  std::function<void(std::shared_ptr<const config::Bench>)> on_edited;
+
   /// Called after a run has ended, with its id: its capacities may be scored.
   std::function<void(const std::string& run)> on_finished;
 
@@ -49,6 +55,7 @@ class Runner final : public http::Api {
   void order_run(const http::Order::ForRun& what, const http::Order& order, Done done);
   void test_press(const http::Order::TestPress& what, const std::string& who, Done done);
   void acknowledge(std::int64_t alarm, const std::string& who, Done done);
+  void edit(const http::Order::Edit& what, Done done);
   [[nodiscard]] Result<RunInfo> prepare(const http::Order::StartRun& what, const Recipe& recipe) const;
   [[nodiscard]] Result<RunInfo> as_started(const store::StoredRun& stored) const;
   void give_up(const store::StoredRun& stored, Station* on, const std::string& why);
@@ -61,7 +68,11 @@ class Runner final : public http::Api {
   [[nodiscard]] Status now() const;
 
   boost::asio::io_context& io_;
-  const config::Bench& bench_;
+  const config::Bench& bench_;  // as it was configured
+  std::shared_ptr<const config::Bench>
+      edited_;            // with what people edited since: materials, cells and studies
+  std::jthread keeping_;  // an edit, which waits for the disk
+  bool is_keeping_ = false;
   store::Store& store_;
   Journal& journal_;
   Alarms alarms_;

@@ -10,6 +10,8 @@
 #include <variant>
 #include <vector>
 
+#include "daemon/config.h"
+#include "daemon/entries.h"
 #include "daemon/http/board.h"
 #include "daemon/store/reader.h"
 #include "schema/event.h"
@@ -33,7 +35,8 @@ struct Order {
     std::string station;
     MegaPascal target{1};
   };
-  std::variant<StartRun, ForRun, Acknowledge, TestPress> what;
+  struct Edit : entries::Edit {};  ///< of a material, a cell or a study
+  std::variant<StartRun, ForRun, Acknowledge, TestPress, Edit> what;
   std::string who;  ///< as the person says
   std::string
       peer;  ///< as the kernel says, or their token: "uid 1000, pid 4711", "token anna, operator, 10.0.0.7"
@@ -48,6 +51,9 @@ class Api {
 
   /// What is published now; the same until the next publish().
   [[nodiscard]] virtual const Board& board() const = 0;
+
+  /// The materials, cells and studies that there are now.
+  [[nodiscard]] virtual const config::Bench& bench() const = 0;
 
   /// Carries out or refuses an order and records it either way; then calls `done`, from any thread, once. The
   /// result is the run's id for StartRun, else a word or nothing. A Fault of kind `refused` or `input` is the
@@ -82,7 +88,8 @@ class Archive {
   virtual std::vector<store::StoredAlarm> alarms(int limit, std::int64_t before) = 0;
   virtual std::vector<store::StoredAct> audit(int limit, std::int64_t before) = 0;  ///< the same
   virtual std::optional<store::StoredScore> score(const std::string& study) = 0;    ///< the last version
-  /// A file of <results>/<study>/; empty when there is none. Both names are plain: no separator, no leading dot.
+  /// A file of <results>/<study>/; empty when there is none. Both names are plain: no separator, no leading dot; the
+  /// study is one that the bench shows.
   virtual std::optional<std::string> result_file(const std::string& study, const std::string& name) = 0;
 };
 

@@ -40,6 +40,17 @@ Way order_for_run(const Asked&);
 Way reset_run(const Asked&);
 Way acknowledge(const Asked&);
 Way test_press(const Asked&);
+Order order_of(const Request& request);  ///< who gives it, as far as the request itself tells
+
+// edits.cpp
+Way materials(const Asked&);
+Way cells(const Asked&);
+Way put_material(const Asked&);
+Way put_cell(const Asked&);
+Way put_study(const Asked&);
+Way remove_material(const Asked&);
+Way remove_cell(const Asked&);
+Way remove_study(const Asked&);
 
 Response no_such_run(const std::string& id);
 

@@ -59,12 +59,8 @@ Form read_form(const Request& request, std::initializer_list<std::string_view> k
 Response bad_form(std::string_view trouble) { return problem(400, "The order cannot be read", trouble); }
 
 Order order_of(const Request& request, const Form& form) {
-  Order order;
-  const auto& peer = request.peer;
-  const auto& token = request.token;
-  order.peer = token ? fmt::format("token {}, {}, {}", token->name, name(token->role), peer.address)
-                     : fmt::format("uid {}, pid {}", peer.uid, peer.pid);
-  order.who = !form["who"].empty() ? form["who"] : token ? token->name : fmt::format("uid {}", peer.uid);
+  Order order = order_of(request);
+  if (!form["who"].empty()) order.who = form["who"];
   order.reason = form["reason"];
   return order;
 }
@@ -94,6 +90,16 @@ unsigned status_of(Fault::Kind kind) {
 }
 
 }  // namespace
+
+Order order_of(const Request& request) {
+  Order order;
+  const auto& peer = request.peer;
+  const auto& token = request.token;
+  order.peer = token ? fmt::format("token {}, {}, {}", token->name, name(token->role), peer.address)
+                     : fmt::format("uid {}, pid {}", peer.uid, peer.pid);
+  order.who = token ? token->name : fmt::format("uid {}", peer.uid);
+  return order;
+}
 
 Way start_run(const Asked& asked) {
   const auto form = read_form(asked.request, {"station", "cell", "recipe", "who", "reason"});
@@ -175,6 +181,7 @@ Response answered(const Order& order, const Result<std::string>& result) {
   if (const auto* of_alarm = std::get_if<Order::Acknowledge>(&order.what))
     writer.field("alarm", of_alarm->alarm);
   const auto* test = std::get_if<Order::TestPress>(&order.what);
+  if (const auto* edit = std::get_if<Order::Edit>(&order.what)) writer.field(name(edit->kind), edit->id);
   if (test != nullptr) writer.field("station", test->station).field("warning", *result);
   writer.field("who", order.who).end_object();
   auto response = json(std::move(writer));

@@ -2,6 +2,7 @@
 // parameters on the deciding thread; what it returns is called on the reader thread and owns all it needs.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 
@@ -209,6 +210,9 @@ Way study_scores(const Asked& asked) {
 }
 
 Way study_file(const Asked& asked) {
+  const auto& studies = asked.api.board().status().studies;
+  if (std::ranges::find(studies, asked.places[0], &status::Study::id) == studies.end())
+    return not_found("study called " + asked.places[0]);
   return [study = asked.places[0], name = asked.places[1],
           if_none_match = asked.request.if_none_match](Archive& archive) {
     auto bytes = archive.result_file(study, name);

@@ -35,7 +35,6 @@ class StoreArchive final : public Archive {
  public:
   explicit StoreArchive(const config::Bench& bench) : reader_(bench.store) {
     if (bench.drop) results_ = bench.drop->results;
-    for (const auto& study : bench.studies) studies_.push_back(study.id);
   }
 
   std::vector<store::StoredRun> runs(int limit, const std::string& before) override {
@@ -84,14 +83,13 @@ class StoreArchive final : public Archive {
     return reader_.last_score(study);
   }
   std::optional<std::string> result_file(const std::string& study, const std::string& name) override {
-    if (results_.empty() || std::ranges::find(studies_, study) == studies_.end()) return std::nullopt;
+    if (results_.empty()) return std::nullopt;
     return read_plain_file(results_ / study / name);
   }
 
  private:
   store::Reader reader_;
   std::filesystem::path results_;
-  std::vector<std::string> studies_;
 };
 
 }  // namespace

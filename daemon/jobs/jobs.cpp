@@ -71,6 +71,7 @@ class Jobs::Worker {
  public:
   Worker(const config::Bench& bench, store::Store& store, Show show, Log log)
       : bench_(bench),
+        edited_(std::shared_ptr<void>(), &bench),
         store_(store),
         show_(std::move(show)),
         log_(std::move(log)),
@@ -87,6 +88,14 @@ class Jobs::Worker {
   ~Worker() {
     watcher_.reset();
     computing_.request_stop();
+    wake_.notify_all();
+  }
+
+  void edited(std::shared_ptr<const config::Bench> bench) {
+    {
+      const std::lock_guard guard(mutex_);
+      newly_edited_ = std::move(bench);
+    }
     wake_.notify_all();
   }
 
@@ -177,6 +186,13 @@ class Jobs::Worker {
   void work(const std::stop_token& ending) {
     std::unique_lock guard(mutex_);
     while (!ending.stop_requested()) {
+      if (auto bench = std::exchange(newly_edited_, nullptr)) {
+        configure(std::move(bench));
+        guard.unlock();
+        show_now();
+        guard.lock();
+        continue;
+      }
       const auto runs = std::exchange(ended_runs_, {});
       if (!runs.empty()) {
         guard.unlock();
@@ -201,12 +217,25 @@ class Jobs::Worker {
     }
   }
 
+  /// Under mutex_, on the computing thread, which alone follows what `configured` points to.
+  void configure(std::shared_ptr<const config::Bench> bench) {
+    for (auto& [id, known] : studies_) known.configured = nullptr;
+    for (const auto& study : bench->studies) {
+      Known& known = studies_[study.id];
+      if (known.shown.version == 0) remember(study);
+      known.configured = &study;
+      known.shown.title = study.title;
+      if (!known.files.empty()) known.due = Clock::now();  // equal inputs make no new version
+    }
+    edited_ = std::move(bench);
+  }
+
   void sleep(std::unique_lock<std::mutex>& guard, const std::stop_token& ending) {
     std::optional<Clock::time_point> soonest;
     for (const auto& [id, known] : studies_)
       if (known.due && (!soonest || *known.due < *soonest)) soonest = known.due;
     const auto something = [&] {
-      return ending.stop_requested() || !ended_runs_.empty() || next_due().has_value() ||
+      return ending.stop_requested() || newly_edited_ || !ended_runs_.empty() || next_due().has_value() ||
              std::ranges::any_of(studies_, [](const auto& entry) { return entry.second.ahead.has_value(); });
     };
     if (soonest)
@@ -237,7 +266,7 @@ class Jobs::Worker {
       configured = studies_.at(ahead.study).configured;
     }
     if (!configured) return;
-    const StudySpec spec = spec_of(bench_, *configured);
+    const StudySpec spec = spec_of(*edited_, *configured);
     load_once(spec.id);
     auto sorted = sort_files(bench_.drop->path, ahead.files, ids_of(spec.materials));
     keep_settled_spots(sorted, ahead.moving);
@@ -304,7 +333,7 @@ class Jobs::Worker {
 
   std::string scored_or_why_not(const config::Study& configured, const std::vector<SeenFile>& files,
                                 Clock::time_point delivered, status::Job& job) try {
-    const StudySpec spec = spec_of(bench_, configured);
+    const StudySpec spec = spec_of(*edited_, configured);
     load_once(spec.id);
     const StudyData data = read(spec, files, job);
     if (const auto missing = waits_for(spec, data); !missing.empty())
@@ -435,7 +464,7 @@ class Jobs::Worker {
     {
       const std::lock_guard guard(mutex_);
       seen.jobs.assign(jobs_.begin(), jobs_.end());
-      for (const auto& study : bench_.studies) seen.studies.push_back(shown(studies_.at(study.id)));
+      for (const auto& study : edited_->studies) seen.studies.push_back(shown(studies_.at(study.id)));
       for (const auto& [id, known] : studies_)
         if (!known.configured && !(known.files.empty() && known.arriving.empty()))
           seen.studies.push_back(shown(known));
@@ -455,7 +484,9 @@ class Jobs::Worker {
     return study;
   }
 
-  const config::Bench& bench_;
+  const config::Bench& bench_;  // as it was configured
+  std::shared_ptr<const config::Bench>
+      edited_;  // with the edits since; changed under mutex_ by the computing thread
   store::Store& store_;
   const Show show_;
   const Log log_;
@@ -474,6 +505,7 @@ class Jobs::Worker {
   std::map<std::string, Known> studies_;
   std::deque<status::Job> jobs_;
   std::vector<std::string> ended_runs_, strays_;
+  std::shared_ptr<const config::Bench> newly_edited_;
   std::string folder_trouble_;
 
   std::jthread computing_;
@@ -484,6 +516,8 @@ Jobs::Jobs(const config::Bench& bench, store::Store& store, Show show, Log log)
     : worker_(std::make_unique<Worker>(bench, store, std::move(show), std::move(log))) {}
 
 Jobs::~Jobs() = default;
+
+void Jobs::edited(std::shared_ptr<const config::Bench> edited) { worker_->edited(std::move(edited)); }
 
 void Jobs::run_finished(const std::string& run) { worker_->run_finished(run); }
 

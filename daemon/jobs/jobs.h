@@ -31,6 +31,9 @@ class Jobs {
   ~Jobs();  ///< waits for what is being read
   Jobs(const Jobs&) = delete;
 
+  /// Materials, cells and studies were edited: what is configured is as in `edited` from now on. Any thread.
+  void edited(std::shared_ptr<const config::Bench> edited);
+
   /// A run has ended, and that is in the store: the studies that its cell belongs to may have a new rate test. Any thread.
   void run_finished(const std::string& run);
 

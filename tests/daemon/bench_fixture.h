@@ -378,9 +378,10 @@ class Archive : public http::Archive {
 /// Takes every order and remembers it; refuses what `refusal` says.
 class Daemon : public http::Api {
  public:
-  Daemon() { board_.publish(bench()); }
+  Daemon() { board_.publish(fixture::bench()); }
   [[nodiscard]] const http::Board& board() const override { return board_; }
   void publish(Status status) { board_.publish(std::move(status)); }
+  [[nodiscard]] const config::Bench& bench() const override { return configured; }
   void carry_out(http::Order order, std::function<void(Result<std::string>)> done) override {
     orders.push_back(std::move(order));
     if (silent)
@@ -389,6 +390,18 @@ class Daemon : public http::Api {
       done(refusal ? Result<std::string>(fail(*refusal)) : Result<std::string>("r000015"));
   }
 
+  config::Bench configured = [] {
+    config::Bench bench;
+    bench.materials = {{"ncm-uncoated", "NCM uncoated", "none", 0, true},
+                       {"ncm-linbo3", "NCM LiNbO₃", "LiNbO₃", 1, false}};
+    CellSpec cell{.id = "R-LiNbO3", .material = "ncm-linbo3", .electrodes = 3, .composite = Gram(0.012)};
+    cell.cam_fraction = 0.67;
+    cell.area_cm2 = 0.7854;
+    cell.reference = ReferenceElectrode{Volt(0.31), "lithiated gold, assumed"};
+    bench.cells = {cell};
+    bench.entries_text = R"({"cell":[{"id":"R-LiNbO3"}]})";
+    return bench;
+  }();
   std::vector<http::Order> orders;
   std::optional<Fault> refusal;
   bool silent = false;  ///< never says whether an order was carried out

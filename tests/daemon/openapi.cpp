@@ -145,7 +145,15 @@ TEST_CASE("the described members of every order are those that it takes, and its
     if (route.starts_with("GET ")) continue;
     CAPTURE(route);
     const auto& operation = document.operation(route);
-    if (!operation.contains("requestBody")) continue;
+    if (!route.starts_with(
+            "POST ")) {  // what an entry may hold is told by the configuration's reader (entries.cpp)
+      auto request = bench.request(route);
+      request.body = "{}";
+      const auto order = std::get<Order>(bench.way(request));
+      is_as_promised(document, route, answered(order, "kept"));
+      is_as_promised(document, route, answered(order, fail(Fault::Kind::refused, "no")));
+      continue;
+    }
     const auto& form =
         operation.at("requestBody").at("content").at("application/json").at("schema").as_object();
     std::set<std::string> described;

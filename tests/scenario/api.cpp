@@ -107,6 +107,41 @@ TEST_CASE("an order over TCP goes from a token to the run and into the audit tra
                                          "reset anna (token anna, operator, 127.0.0.1): refused"});
 }
 
+TEST_CASE("a cell that is put can be run at once and after a restart, and is not changed under its run") {
+  Bench bench;
+  bench.recipe("long", short_recipe(36000, 3000));
+  bench.start();
+  const auto tokens = bench.folder() / "state" / "tokens";
+  const auto anna = *http::add_token(tokens, "anna", http::Role::operates);
+  const auto edit = [&](const std::string& method, const std::string& target, const std::string& body) {
+    const auto said =
+        over_tcp(bench, fmt::format("-X {} -H 'Content-Type: application/json' -H 'Authorization: Bearer "
+                                    "{}' -d '{}' http://{}/api/v1/{}",
+                                    method, anna, body, bench.tcp_place(), target));
+    return said.substr(9, 3);
+  };
+  const std::string cell =
+      R"({"material":"ncm-uncoated","electrodes":3,"composite_mg":12,"cam_fraction":0.67,)"
+      R"("area_cm2":0.7854,"reference_vs_li_V":0.31,"reference_note":"assumed"})";
+  CHECK(edit("PUT", "cells/R-new", cell) == "200");
+  CHECK(edit("PUT", "cells/R-bad", R"({"material":"nothing"})") == "422");
+  CHECK(edit("PUT", "cells/R-A1", cell) == "409");  // stands in the configuration
+  CHECK(edit("PUT", "studies/coatings", R"({"materials":["ncm-uncoated"]})") == "403");  // an admin's
+  bench.sim("mount A1 rate ncm-uncoated");
+  const auto started =
+      bench.post("/api/v1/runs", {{"station", "A1"}, {"cell", "R-new"}, {"recipe", "long"}, {"who", "anna"}});
+  REQUIRE_MESSAGE(started.status == 201, started.body);
+  bench.until_step(0);
+  CHECK(edit("DELETE", "cells/R-new", "") == "409");
+  bench.kill();
+  bench.start();
+  CHECK(bench.get("/api/v1/cells").body.find("\"id\":\"R-new\"") != std::string::npos);
+  bench.until_step(0);  // it was taken up again: its cell is as it was
+  CHECK(bench.post("/api/v1/runs", {}).status == 400);
+  const auto told = bench.get("/api/v1/audit").body;
+  CHECK(told.find("\"act\":\"edit cell\",\"target\":\"R-new\"") != std::string::npos);
+}
+
 TEST_CASE("a stream tells of a run's steps as they happen, and goes on after the last one seen") {
   Bench bench({.stations = 1, .time_scale = 1000, .extra = {}});
   bench.recipe("short", short_recipe(600, 300));

@@ -1,0 +1,86 @@
+// Materials, cells and studies as the bench knows them, and the orders that edit them.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "daemon/http/handlers.h"
+
+namespace cambench::http {
+
+namespace {
+
+using entries::Kind;
+
+/// A PUT holds the entry with the keys of the configuration; who and why stand beside them.
+Way put(const Asked& asked, Kind kind) {
+  const auto& request = asked.request;
+  const auto bad = [](std::string_view trouble) { return problem(400, "The order cannot be read", trouble); };
+  if (!request.content_type.starts_with("application/json"))
+    return bad("The body must be JSON and say so: Content-Type: application/json.");
+  boost::system::error_code error;
+  auto body = boost::json::parse(request.body, error);
+  if (error || !body.is_object()) return bad("The body is no JSON object.");
+  auto& members = body.as_object();
+  Order order = order_of(request);
+  for (const auto& [key, into] : {std::pair("who", &order.who), std::pair("reason", &order.reason)})
+    if (const auto* word = members.if_contains(key)) {
+      if (!word->is_string() || word->as_string().size() > 500)
+        return bad(fmt::format("\"{}\" must be a text of at most 500 characters.", key));
+      if (!word->as_string().empty()) *into = word->as_string();
+      members.erase(key);
+    }
+  order.what = Order::Edit{{kind, asked.places[0], boost::json::serialize(members)}};
+  return order;
+}
+
+Way away(const Asked& asked, Kind kind) {
+  Order order = order_of(asked.request);
+  order.what = Order::Edit{{kind, asked.places[0], std::nullopt}};
+  return order;
+}
+
+void write(JsonWriter& json, const Material& material, bool edited) {
+  json.object().field("id", material.id).field("name", material.name).field("coating", material.coating);
+  json.field("amount_wt_percent", material.amount_wt_percent).field("reference", material.reference);
+  json.field("edited", edited).end_object();
+}
+
+void write(JsonWriter& json, const CellSpec& cell, bool edited) {
+  const auto reference = [&](auto of) { return cell.reference.transform(of); };
+  json.object().field("id", cell.id).field("material", cell.material).field("electrodes", cell.electrodes);
+  json.field("composite_mg", 1e3 * cell.composite.value()).field("cam_fraction", cell.cam_fraction);
+  json.field("area_cm2", cell.area_cm2).field("q_1C_mAh_g", cell.q_1C_mAh_g);
+  json.field("reference_vs_li_V", reference([](const auto& it) { return it.vs_li; }));
+  json.field("reference_note", reference([](const auto& it) { return it.note; }));
+  json.field("one_C_A", one_C(cell)).field("edited", edited).end_object();
+}
+
+template <typename T>
+Response list_of(const config::Bench& bench, const std::vector<T>& all, Kind kind) {
+  JsonWriter writer;
+  writer.array();
+  const auto edited = entries::edited(bench, kind);
+  for (const auto& each : all) write(writer, each, std::ranges::find(edited, each.id) != edited.end());
+  writer.end_array();
+  return json(std::move(writer));
+}
+
+}  // namespace
+
+Way materials(const Asked& asked) {
+  const auto& bench = asked.api.bench();
+  return list_of(bench, bench.materials, Kind::material);
+}
+Way cells(const Asked& asked) {
+  const auto& bench = asked.api.bench();
+  return list_of(bench, bench.cells, Kind::cell);
+}
+Way put_material(const Asked& asked) { return put(asked, Kind::material); }
+Way put_cell(const Asked& asked) { return put(asked, Kind::cell); }
+Way put_study(const Asked& asked) { return put(asked, Kind::study); }
+Way remove_material(const Asked& asked) { return away(asked, Kind::material); }
+Way remove_cell(const Asked& asked) { return away(asked, Kind::cell); }
+Way remove_study(const Asked& asked) { return away(asked, Kind::study); }
+
+}  // namespace cambench::http
