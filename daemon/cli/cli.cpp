@@ -42,6 +42,7 @@ int run(std::vector<std::string> arguments, World& world) {
   add_score_verbs(app, session);
   add_capacity_verbs(app, session);
   add_ion_verbs(app, session);
+  add_manual_verbs(app, session);
   try {
     std::ranges::reverse(arguments);  // CLI11 takes them from the back
     app.parse(std::move(arguments));
