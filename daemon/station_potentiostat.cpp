@@ -94,8 +94,9 @@ void Station::tell_what_to_expect() {
   if (!running || running->step >= active_->info.plan->steps.size()) return;
   const auto& last = active_->run.watch.last;
   const bool of_this_step = last && last->step == running->step;
-  instruments_.potentiostat->expect(active_->info.plan->steps[running->step],
-                                    {active_->info.id, running->step},
+  PlannedStep step = active_->info.plan->steps[running->step];
+  step.run_time = std::max(step.sampling, step.run_time - running->elapsed);  // as it was started
+  instruments_.potentiostat->expect(step, {active_->info.id, running->step},
                                     of_this_step ? last->step_time : Seconds(-1));
 }
 

@@ -1,13 +1,11 @@
 // Keithley source-measure units 2450, 2460 and 2461 by SCPI over raw TCP (port 5025). One trigger model a step
-// (drivers/wire/scpi_program.h) carries the cutoff and the time limit and switches the output off.
+// (drivers/wire/scpi_program.h) carries the cutoff and the time limit and switches the output off. How questions are
+// asked: drivers/keithley_talk.h.
 //
 // - The instrument keeps every row in a buffer that is named after the run and the step, so nobody has to listen: rows
-//   are fetched by index while next() waits, and a host that was away finds all of them.
-// - A question is answered before the next one is asked. One that is not answered in time ends the connection, because
-//   a late answer would be taken for the next one's; a session that hangs in the instrument is closed by its
-//   dead-socket port.
-// - That a trigger model has ended says nothing about why: the last row, the protections and the error queue decide,
-//   and what they do not explain is EndReason::unknown.
+//   are fetched by index while next() waits, and a host that was away finds all of them, and the end, in their place.
+// - That a trigger model has ended says nothing about why: the last row, the protections, the error queue and the event
+//   log decide, and what they do not explain is EndReason::unknown.
 // - "Off" is always high impedance, set before the output goes off: NORMAL would discharge the cell.
 // - open_cell() lets the question that is under way be answered; whatever else waits gives up (Fault::Kind::cancelled).
 #pragma once
@@ -49,8 +47,10 @@ class Keithley final : public Potentiostat {
   /// 0 A sourced in the smallest range. Refused where the potential says that the leads are swapped or open.
   Later<Sample> measure_rest() override;
   Later<void> open_cell() override;
+  [[nodiscard]] IoHealth health() const override;
 
  private:
+  struct Asked;
   class Conversation;
   std::shared_ptr<Conversation> talk_;  ///< shared with its own coroutines, which may end after the driver
 };

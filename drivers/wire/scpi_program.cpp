@@ -204,7 +204,7 @@ void trigger_model(Writer& w, const PlannedStep& step, const Rig& rig, const std
   for (const Branch& branch : branches)
     w.line(fmt::format(":TRIG:BLOC:BRAN:LIM:CONS {},{},{},{}", ++block, branch.form, off, measuring));
   w.line(fmt::format(":TRIG:BLOC:BRAN:COUN {},{},{}", ++block, pace.passes, loop));
-  w.line(fmt::format(":TRIG:BLOC:LOG:EVEN {},INFO1,\"time limit\"", ++block));
+  w.line(fmt::format(":TRIG:BLOC:LOG:EVEN {},INFO1,\"{}\"", ++block, time_limit_text));
   w.line(fmt::format(":TRIG:BLOC:SOUR:STAT {},OFF", off));
   w.line(fmt::format(":TRIG:BLOC:BRAN:ALW {},0", off + 1));
 }
@@ -303,7 +303,7 @@ std::optional<std::string> beyond(const PlannedStep& step, const Rig& rig) {
 Program program(const PlannedStep& step, const Marker& marker, const Rig& rig) {
   Program made;
   const Pace timing = pace(step);
-  made.buffer = buffer_name(marker);
+  made.buffer = buffer_name(marker, step.run_time);
   made.most_rows = timing.passes + 1;
   Writer w(made);
   off_and_open(w);
@@ -432,8 +432,22 @@ EndReason shown_by(const Sample& last, std::size_t rows, const PlannedStep& step
   return step.run_time_is_planned ? EndReason::planned : EndReason::timeout;
 }
 
-std::string buffer_name(const Marker& marker) {
-  return fmt::format("{}{}_{}", buffer_prefix, marker.run, marker.step);
+std::string buffer_name(const Marker& marker, Seconds run_time) {
+  return fmt::format("{}{}_{}_{:.0f}", buffer_prefix, marker.run, marker.step, run_time.count());
+}
+
+namespace {
+
+bool in_run(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
+
+}  // namespace
+
+std::string buffer_in(std::string_view line) {
+  const auto at = line.find(buffer_prefix);
+  if (at == std::string_view::npos || !marker_in(line)) return {};
+  const std::string_view rest = line.substr(at);
+  const auto* const end = std::ranges::find_if(rest, [](char c) { return c != '_' && !in_run(c); });
+  return {rest.begin(), end};
 }
 
 std::optional<Marker> marker_in(std::string_view line) {
@@ -443,8 +457,7 @@ std::optional<Marker> marker_in(std::string_view line) {
   const auto end = rest.find('_');
   if (end == std::string_view::npos || end == 0 || end > 16) return std::nullopt;
   Marker marker{std::string(rest.substr(0, end)), 0};
-  const auto named = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
-  if (!std::ranges::all_of(marker.run, named)) return std::nullopt;
+  if (!std::ranges::all_of(marker.run, in_run)) return std::nullopt;
   const std::string_view digits = rest.substr(end + 1);
   const auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), marker.step);
   if (error != std::errc{}) return std::nullopt;

@@ -76,9 +76,16 @@ Sample sample_of(const Row& row, const PlannedStep& step, Measures measures, con
 EndReason shown_by(const Sample& last, std::size_t rows, const PlannedStep& step, const Rig& rig,
                    std::size_t most_rows);
 
-/// Buffers are named after the run and the step they belong to.
-std::string buffer_name(const Marker& marker);
-/// The marker in any line that quotes a buffer name of ours, such as those of :TRIG:BLOC:LIST?.
+/// Buffers are named after the run and the step they belong to, and after the time that the step may take: what is left
+/// of it when a step is gone on with, so that the parts of a step are told apart. At most 31 characters for the runs of
+/// this program.
+std::string buffer_name(const Marker& marker, Seconds run_time);
+/// The name of a buffer of ours in any line that quotes one, such as those of :TRIG:BLOC:LIST?; empty for no such.
+std::string buffer_in(std::string_view line);
+/// The marker in such a name or line.
 std::optional<Marker> marker_in(std::string_view line);
+
+/// What the log block of a program writes into the instrument's event log when its time is over.
+inline constexpr std::string_view time_limit_text = "time limit";
 
 }  // namespace cambench::wire::scpi

@@ -427,13 +427,15 @@ TEST_CASE("old errors are drained, new ones refuse a start with the output never
   bench.machine.fill_errors();
   bench.meet();
   CHECK(bench.machine.errors() == 0);
+  REQUIRE(bench.wait_for(bench.driver->measure_rest()));
+  const auto looked = bench.machine.switched_on();
   PlannedStep step = charge();
   step.guards.cell_max = Volt(12);  // beyond what this driver lets a cell have
   step.until_voltage = Volt(11);
   const auto started = bench.wait_for(bench.driver->start(step, {"r000001", 3}));
   REQUIRE_FALSE(started);
   CHECK(started.error().kind == Fault::Kind::refused);
-  CHECK(bench.machine.switched_on() == 0);
+  CHECK(bench.machine.switched_on() == looked);
 }
 
 TEST_CASE("*ESR? comes before *CLS, high impedance before the output goes off, *OPC? before :INIT") {

@@ -188,8 +188,11 @@ TEST_CASE("settings that are read back may come in any notation, and PROT2 is no
 }
 
 TEST_CASE("a buffer's name says whose it is, wherever it is quoted") {
-  CHECK(buffer_name({"r000001", 17}) == "cb_r000001_17");
-  CHECK(marker_in("4) MEASURE  BUFFER: cb_r000001_17  COUNT: 1") == Marker{"r000001", 17});
-  for (const auto* line : {"4) MEASURE  BUFFER: defbuffer1", "cb_", "cb_R1_2", "cb_r1_", "cb__3"})
+  CHECK(buffer_name({"r000001", 17}, Seconds(5760)) == "cb_r000001_17_5760");
+  CHECK(marker_in("4) MEASURE  BUFFER: cb_r000001_17_5760  COUNT: 1") == Marker{"r000001", 17});
+  CHECK(buffer_in("4) MEASURE  BUFFER: cb_r000001_17_5760  COUNT: 1") == "cb_r000001_17_5760");
+  for (const auto* line : {"4) MEASURE  BUFFER: defbuffer1", "cb_", "cb_R1_2", "cb_r1_", "cb__3"}) {
     CHECK_FALSE(marker_in(line));
+    CHECK(buffer_in(line).empty());
+  }
 }

@@ -24,7 +24,10 @@ void every_question(const std::string& line) {
       for (const Row& row : *rows)
         must(row.since_first.count() >= 0 && std::isfinite(row.since_first.count()));
     }
-  if (const auto marker = marker_in(line)) must(marker_in(buffer_name(*marker)) == marker);
+  if (const auto marker = marker_in(line)) {
+    must(marker_in(buffer_name(*marker, cambench::Seconds(60))) == marker);
+    must(marker_in(buffer_in(line)) == marker);
+  }
 }
 
 }  // namespace
