@@ -73,9 +73,10 @@ struct Plan {
   std::vector<PlannedStep> steps;
   std::optional<PressurePlan> pressure;  ///< empty: the run does not use the press
   std::optional<Volt> ocv_min, ocv_max;  ///< window that the cell at rest must lie in before it is polarised
-  bool needs_cell = true;                ///< false for a pure press run
-  Volt reference_vs_li{0};               ///< offset of the reference electrode to Li+/Li used for the limits
-  std::string reference_note;            ///< its provenance, e.g. "lithiated gold, assumed"
+  std::optional<Volt> ocv_we_min, ocv_we_max;  ///< and the working electrode against the reference
+  bool needs_cell = true;                      ///< false for a pure press run
+  Volt reference_vs_li{0};     ///< offset of the reference electrode to Li+/Li used for the limits
+  std::string reference_note;  ///< its provenance, e.g. "lithiated gold, assumed"
 };
 
 /// Which run and step an instrument program belongs to, so that a restarted daemon recognises its own.

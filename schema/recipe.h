@@ -84,8 +84,10 @@ struct Guard {
   std::optional<double> cell_max_V, cell_min_V;  ///< on the full cell, as measured
   std::optional<double> we_max_V, we_min_V;      ///< on the working electrode, in the recipe's `potentials`
 };
-struct RestWindow {  ///< what the full cell must show at rest before it is polarised, as measured
-  double min_V = 0, max_V = 0;
+/// What the cell must show at rest before it is polarised. An instrument that sees one potential is judged by that one.
+struct RestWindow {
+  double min_V = 0, max_V = 0;               ///< the full cell, as measured
+  std::optional<double> we_min_V, we_max_V;  ///< the working electrode, in the recipe's `potentials`
 };
 struct OnGapRule {
   OnGap rest = OnGap::proceed, current = OnGap::wait_for_person, press = OnGap::wait_for_person;

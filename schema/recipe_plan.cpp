@@ -101,12 +101,9 @@ class Planner {
     if (cell_->electrodes != 2 && cell_->electrodes != 3)
       return refuse(
           fmt::format("the cell {} has {} electrodes: expected 2 or 3", cell_->id, cell_->electrodes));
-    if (recipe_.ocv) {
-      plan_.ocv_min = Volt(recipe_.ocv->min_V);
-      plan_.ocv_max = Volt(recipe_.ocv->max_V);
-    }
     settle_limit_on();
     settle_reference();
+    settle_rest_window();
     if (polarises_) settle_one_C();
   }
 
@@ -124,6 +121,15 @@ class Planner {
           cell_->id));
     if (limit_on_ == LimitOn::cell && recipe_.potentials == Potentials::vs_li)
       refuse("potentials = \"vs_li\" needs limit_on = \"we_vs_re\": a cell voltage is not against Li+/Li");
+  }
+
+  void settle_rest_window() {
+    if (!recipe_.ocv) return;
+    plan_.ocv_min = Volt(recipe_.ocv->min_V);
+    plan_.ocv_max = Volt(recipe_.ocv->max_V);
+    if (cell_->electrodes != 3) return;
+    plan_.ocv_we_min = volt(recipe_.ocv->we_min_V, offset_V_);
+    plan_.ocv_we_max = volt(recipe_.ocv->we_max_V, offset_V_);
   }
 
   void settle_reference() {

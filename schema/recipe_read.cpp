@@ -266,6 +266,13 @@ void read_ocv(Recipe& recipe, Fields& top) {
   if (fields->has("min_V") && fields->has("max_V") && window.min_V >= window.max_V)
     fields->wrong("min_V", fmt::format("{} V is not below max_V, {} V: the limits are inverted", window.min_V,
                                        window.max_V));
+  window.we_min_V = fields->number("we_min_V", document::any, "V");
+  window.we_max_V = fields->number("we_max_V", document::any, "V");
+  if (window.we_min_V.has_value() != window.we_max_V.has_value())
+    fields->wrong(window.we_min_V ? "we_min_V" : "we_max_V", "we_min_V and we_max_V go together");
+  else if (window.we_min_V && *window.we_min_V >= *window.we_max_V)
+    fields->wrong("we_min_V", fmt::format("{} V is not below we_max_V, {} V: the limits are inverted",
+                                          *window.we_min_V, *window.we_max_V));
   fields->finish();
   recipe.ocv = window;
 }

@@ -139,7 +139,11 @@ Table own_blocks(const Recipe& r) {
   table.push_back({"sampling_s", of(r.sampling_s)});
   if (r.pressure) table.push_back({"pressure", pressure_value(*r.pressure)});
   if (r.reference) table.push_back({"reference", reference_value(*r.reference)});
-  if (r.ocv) table.push_back({"ocv", of(Table{{"min_V", of(r.ocv->min_V)}, {"max_V", of(r.ocv->max_V)}})});
+  if (r.ocv)
+    table.push_back({"ocv", of(Table{{"min_V", of(r.ocv->min_V)},
+                                     {"max_V", of(r.ocv->max_V)},
+                                     {"we_min_V", of(r.ocv->we_min_V)},
+                                     {"we_max_V", of(r.ocv->we_max_V)}})});
   table.push_back({"guard", guard_value(r.guard)});
   table.push_back({"on_gap", on_gap_value(r.on_gap)});
   return table;

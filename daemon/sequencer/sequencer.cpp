@@ -172,14 +172,21 @@ void identified(Deciding& d, Device device) {
   }
 }
 
+std::optional<std::string> outside(std::string_view what, Volt at_rest, std::optional<Volt> min,
+                                   std::optional<Volt> max) {
+  if (!(min && at_rest < *min) && !(max && at_rest > *max)) return std::nullopt;
+  return fmt::format("{} at rest has {:.3f} V, expected {:.2f} to {:.2f} V", what, at_rest.value(),
+                     min.value_or(Volt(-99)).value(), max.value_or(Volt(99)).value());
+}
+
+/// An instrument that sees one potential is judged by that one.
 std::optional<std::string> rest_refusal(const Plan& plan, const event::RestPotential& rest) {
   if (!plan.ocv_min && !plan.ocv_max) return std::nullopt;
-  if (!rest.cell) return "the instrument gave no potential of the cell at rest";
-  const bool low = plan.ocv_min && *rest.cell < *plan.ocv_min;
-  const bool high = plan.ocv_max && *rest.cell > *plan.ocv_max;
-  if (!low && !high) return std::nullopt;
-  return fmt::format("the cell at rest has {:.3f} V, expected {:.2f} to {:.2f} V", rest.cell->value(),
-                     plan.ocv_min.value_or(Volt(-99)).value(), plan.ocv_max.value_or(Volt(99)).value());
+  if (rest.cell) return outside("the cell", *rest.cell, plan.ocv_min, plan.ocv_max);
+  if (!rest.we_vs_re) return "the instrument gave no potential of the cell at rest";
+  if (!plan.ocv_we_min || !plan.ocv_we_max)
+    return "the instrument sees WE against RE alone, and the recipe's [ocv] has no we_min_V and we_max_V";
+  return outside("the working electrode", *rest.we_vs_re, plan.ocv_we_min, plan.ocv_we_max);
 }
 
 void while_preparing(Deciding& d, const Event& event) {

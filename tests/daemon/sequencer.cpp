@@ -156,6 +156,26 @@ TEST_CASE("a cell outside its window at rest is never polarised") {
   CHECK(ordered<command::OpenCell>(turn));
 }
 
+TEST_CASE(
+    "an instrument that sees one potential is judged by its window, and refused where the recipe has none") {
+  const auto plan = rate_plan();
+  plan->ocv_we_min = Volt(1.3);
+  plan->ocv_we_max = Volt(4.2);
+  std::optional<Volt> seen;
+  std::string phase = "tripped";
+  SUBCASE("inside") { seen = Volt(2.9), phase = "running"; }
+  SUBCASE("swapped leads") { seen = Volt(-2.9); }
+  SUBCASE("no window") { seen = Volt(2.9), plan->ocv_we_min.reset(); }
+  SUBCASE("no potential") {}
+  Play play(plan);
+  play.hear(event::Started{"anna"});
+  play.hear(event::Identified{Device::press, ""});
+  play.hear(event::Identified{Device::potentiostat, ""});
+  play.pressure(50, 3);
+  play.hear(event::RestPotential{seen, std::nullopt});
+  CHECK(play.phase() == phase);
+}
+
 TEST_CASE("an absent instrument holds the run and polarises nothing") {
   Play play(rate_plan());
   play.hear(event::Started{"anna"});
