@@ -116,6 +116,7 @@ class Keithley::Conversation : public std::enable_shared_from_this<Conversation>
   std::string old_buffer_;  ///< of the program before, deleted when the next one starts
   std::optional<Fault> lost_;
   Clock::duration reconnect_wait_{};
+  Clock::time_point back_at_{};  ///< the link was lost, and found again
   bool known_ = false;         ///< the instrument has been identified once
   bool verified_ = false;      ///< and on this link
   bool told_lost_ = false;     ///< LinkLost was said and LinkBack was not
@@ -236,7 +237,10 @@ Later<Heard> Keithley::Conversation::next() {
     if (talk_->ended()) co_return fail(Fault::Kind::cancelled, "the driver ends");
     if (lost_ && known_ && !told_lost_) {
       told_lost_ = true;
-      reconnect_wait_ = ticks(settings_.reconnect_time);
+      // A link that is lost again and again, just after it was made, is tried less and less often.
+      const bool lasted = Clock::now() - back_at_ > last_reconnect;
+      reconnect_wait_ = lasted ? ticks(settings_.reconnect_time)
+                               : std::min<Clock::duration>(2 * reconnect_wait_, last_reconnect);
       queue_.emplace_back(heard::LinkLost{*lost_});
       continue;
     }
@@ -356,6 +360,7 @@ asio::awaitable<void> Keithley::Conversation::come_back() {
   const auto known = co_await identify();
   if (known) {
     told_lost_ = false;
+    back_at_ = Clock::now();
     queue_.emplace_back(heard::LinkBack{});
     co_return;
   }
@@ -483,10 +488,14 @@ Later<bool> Keithley::Conversation::ask_power_cycled() {
   co_return (*status & scpi::power_on_bit) != 0;
 }
 
-/// Old errors are nobody's any more, unless a program is on board whose end they may explain.
+/// The output-off state is NORMAL after a power-up or *RST, and NORMAL discharges the cell: high impedance at once, where
+/// nothing runs. Old errors are nobody's any more, unless a program is on board whose end they may explain.
 Later<void> Keithley::Conversation::tidy() {
   const auto state = co_await trigger_state();
   if (!state) co_return fail(state.error());
+  if (*state == scpi::TriggerState::running) co_return Result<void>{};
+  const auto open = co_await talk_->tell_all(scpi::high_impedance_lines());
+  if (!open) co_return fail(open.error());
   if (*state != scpi::TriggerState::empty) co_return Result<void>{};
   const auto drained = co_await talk_->drain_errors();
   if (!drained) co_return fail(drained.error());

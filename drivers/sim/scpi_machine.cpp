@@ -296,6 +296,7 @@ void ScpiMachine::host(bool connected) {
 }
 
 void ScpiMachine::receive(std::string_view bytes) {
+  if (!state_->in_session) return;
   for (const char c : bytes) {
     if (c == '\r') continue;
     if (c != '\n') {

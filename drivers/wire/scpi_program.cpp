@@ -111,9 +111,13 @@ class Writer {
   Program& program_;
 };
 
-void off_and_open(Writer& w) {
-  w.set(":OUTP:VOLT:SMOD", "HIMP");  // before the output goes off: NORMAL would discharge the cell
+void high_impedance(Writer& w) {
+  w.set(":OUTP:VOLT:SMOD", "HIMP");
   w.set(":OUTP:CURR:SMOD", "HIMP");
+}
+
+void off_and_open(Writer& w) {
+  high_impedance(w);  // before the output goes off: NORMAL would discharge the cell
   w.line(":OUTP OFF");
 }
 
@@ -325,6 +329,13 @@ Program program(const PlannedStep& step, const Marker& marker, const Rig& rig) {
   trigger_model(w, step, rig, made.buffer, timing);
   made.trips.emplace_back(":SOUR:VOLT:PROT:TRIP?");
   return made;
+}
+
+std::vector<std::string> high_impedance_lines() {
+  Program made;
+  Writer w(made);
+  high_impedance(w);
+  return made.lines;
 }
 
 std::vector<std::string> off_lines() {

@@ -65,6 +65,8 @@ std::vector<std::string> sentences(const PlannedStep& step, const Rig& rig);
 
 /// Sources 0 A in the smallest range with the output off: switched on, it shows the potential at rest.
 std::vector<std::string> look_lines();
+/// What an output that is off does: nothing. Switches nothing.
+std::vector<std::string> high_impedance_lines();
 /// Ends whatever runs and switches the output off, high impedance first.
 std::vector<std::string> off_lines();
 

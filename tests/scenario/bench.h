@@ -129,12 +129,14 @@ class Bench {
   struct Settings {
     int stations = 1;
     double time_scale = 300;
-    std::string extra;  ///< more configuration
+    std::string extra;             ///< more configuration
+    int source_measure_units = 0;  ///< stations with a Keithley, after the others
   };
 
   explicit Bench(Settings settings) : settings_(std::move(settings)), folder_(make_folder()) {
     sim_.emplace(std::vector<std::string>{program("cambench-sim"), "--dir", folder_.string(), "--stations",
-                                          std::to_string(settings_.stations), "--time-scale",
+                                          std::to_string(settings_.stations), "--source-measure-units",
+                                          std::to_string(settings_.source_measure_units), "--time-scale",
                                           fmt::format("{:g}", settings_.time_scale), "--seed", "7"},
                  folder_ / "sim.log");
     until("the simulator listens", [&] { return fs::exists(folder_ / "ready"); });
@@ -352,7 +354,7 @@ class Bench {
            "[log]\nfile = \"state/cambench.log\"\n[recipes]\npath = \"recipes\"\n"
            "[[material]]\nid = \"ncm-uncoated\"\nname = \"NCM uncoated\"\ncoating = \"none\"\n"
            "amount_wt_percent = 0.0\nreference = true\n";
-    for (int i = 1; i <= settings_.stations; ++i)
+    for (int i = 1; i <= settings_.stations + settings_.source_measure_units; ++i)
       out << "[[cell]]\nid = \"R-A" << i
           << "\"\nmaterial = \"ncm-uncoated\"\nelectrodes = 3\ncomposite_mg = 12.0\ncam_fraction = 0.67\n"
              "area_cm2 = 0.7854\nq_1C_mAh_g = 200.0\nreference_vs_li_V = 0.31\n"
@@ -381,7 +383,8 @@ inline std::string short_recipe(int charge_s, int rest_s, double band_MPa = 2.5)
       "title = \"Charge, rest, discharge\"\nlimit_on = \"we_vs_re\"\npotentials = \"vs_li\"\nbasis = "
       "\"cell\"\n"
       "sampling_s = 1\n[record]\ntime_s = 10\n[pressure]\nset_MPa = 50\nband_MPa = {2}\nat_end = \"hold\"\n"
-      "[ocv]\nmin_V = 1.0\nmax_V = 3.9\n[guard]\ncell_min_V = 1.5\ncell_max_V = 4.3\n"
+      "[ocv]\nmin_V = 1.0\nmax_V = 3.9\nwe_min_V = 1.6\nwe_max_V = 4.5\n[guard]\ncell_min_V = "
+      "1.5\ncell_max_V = 4.3\n"
       "[on_gap]\nrest = \"proceed\"\ncurrent = \"wait_for_person\"\n"
       "[[method]]\nstep = \"constant_current\"\nrate_C = 1.0\nuntil_voltage_V = 4.32\nuntil_time_s = {0}\n"
       "[[method]]\nstep = \"open_circuit_voltage\"\nuntil_time_s = {1}\n"
