@@ -274,6 +274,8 @@ class Reader {
     fields.require("serial", "the serial number that the instrument must answer with");
     potentiostat.serial = fields.text("serial").value_or("");
     potentiostat.simulated = fields.flag("simulated").value_or(false);
+    if (fields.flag("record").value_or(false))
+      potentiostat.record = bench_.store.parent_path() / "wire" / (station + ".log");
     const std::string who = "the potentiostat of station " + station;
     if (!potentiostat.port.text.empty()) occupy(fields, "port", place_of(potentiostat.port), who);
     if (!potentiostat.serial.empty()) occupy(fields, "serial", "serial number " + potentiostat.serial, who);

@@ -30,6 +30,7 @@ struct Potentiostat {
   Port port;
   std::string serial;  ///< the instrument must answer with this one
   bool simulated = false;
+  std::filesystem::path record;  ///< file that the conversation is written into; empty: none
   // of a source-measure unit (keithley), which has one pair of sense leads
   int polarity = 1;    ///< -1: WE is on the low leads
   std::string sense;   ///< "cell" or "we_vs_re"; empty: nobody has said

@@ -30,8 +30,8 @@ Station::Instruments make_instruments(const asio::any_io_executor& executor, con
                                       double time_scale) {
   Station::Instruments made;
   if (const auto& p = station.potentiostat) {
-    auto driver = make_potentiostat(
-        executor, {p->driver, p->port.text, p->serial, time_scale, p->polarity, p->sense, p->method});
+    auto driver = make_potentiostat(executor, {p->driver, p->port.text, p->serial, time_scale, p->polarity,
+                                               p->sense, p->method, station.name, p->record.string()});
     if (!driver) throw std::runtime_error(fmt::format("station {}: {}", station.name, driver.error().what));
     made.potentiostat = std::move(*driver);
   }

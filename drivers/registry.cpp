@@ -9,6 +9,7 @@
 #include "drivers/keithley.h"
 #include "drivers/link/address.h"
 #include "drivers/link/byte_link.h"
+#include "drivers/link/recorder.h"
 #include "drivers/modbus_press.h"
 #include "drivers/palmsens.h"
 
@@ -18,12 +19,23 @@ namespace {
 
 using Executor = boost::asio::any_io_executor;
 
+std::unique_ptr<link::ByteLink> wire_to(const Executor& executor, const link::Address& address,
+                                        const PotentiostatOptions& options) {
+  auto wire = link::make_link(executor, address);
+  if (options.record.empty()) return wire;
+  link::Recording recording;
+  recording.file = options.record;
+  recording.who = fmt::format("cambenchd {}, station {}, {} at {}", CAMBENCH_VERSION, options.name,
+                              options.driver, options.port);
+  return link::recorded(std::move(wire), std::move(recording));
+}
+
 Result<std::unique_ptr<Potentiostat>> make_palmsens(const Executor& executor,
                                                     const PotentiostatOptions& options) {
   const auto address = link::parse_address(options.port);
   if (!address) return fail(address.error());
   return std::make_unique<Palmsens>(
-      executor, link::make_link(executor, *address),
+      executor, wire_to(executor, *address, options),
       PalmsensSettings{.serial = options.serial, .time_scale = options.time_scale});
 }
 
@@ -43,7 +55,7 @@ Result<std::unique_ptr<Potentiostat>> make_keithley(const Executor& executor,
   if (!options.sense.empty()) settings.sense = options.sense == "cell" ? LimitOn::cell : LimitOn::we_vs_re;
   if (options.method == "current_source")
     settings.charge = settings.discharge = wire::scpi::Method::current_source;
-  return std::make_unique<Keithley>(executor, link::make_link(executor, *address),
+  return std::make_unique<Keithley>(executor, wire_to(executor, *address, options),
                                     link::make_link(executor, dead_socket), settings);
 }
 

@@ -18,6 +18,8 @@ struct PotentiostatOptions {
   int polarity = 1;       ///< keithley: -1 when WE is on the low leads
   std::string sense;      ///< keithley: "cell", "we_vs_re", or empty when nobody has said
   std::string method;  ///< keithley: "voltage_source" (or empty) or "current_source", see wire/scpi_program.h
+  std::string name;    ///< of the station, for the recording
+  std::string record;  ///< file that the conversation is written into (link/recorder.h); empty: none
 };
 
 struct PressOptions {

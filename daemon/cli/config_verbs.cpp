@@ -29,6 +29,10 @@ void print_stations(Session& session, const config::Bench& bench) {
                press ? press->map : "-", simulated ? "yes" : "no"});
   }
   table.print(session.out, "  ");
+  for (const auto& station : bench.stations)
+    if (station.potentiostat && !station.potentiostat->record.empty())
+      session.out << fmt::format("  the conversation with the potentiostat of {} is recorded in {}\n",
+                                 station.name, station.potentiostat->record.string());
 }
 
 void print_cells(Session& session, const config::Bench& bench) {

@@ -256,6 +256,18 @@ TEST_CASE("a register map must exist") {
             "there is no built-in register map \"nobodys-press\""));
 }
 
+TEST_CASE("a recorded conversation lies beside the store, under the name of its station") {
+  const auto recording = [](std::string_view value) {
+    return with(good, "serial = \"ES4HR20B0001\"",
+                fmt::format("serial = \"ES4HR20B0001\"\n  record = {}", value));
+  };
+  CHECK(parse(good).stations[0].potentiostat->record.empty());
+  CHECK(parse(recording("false")).stations[0].potentiostat->record.empty());
+  const auto bench = parse(recording("true"));
+  CHECK(bench.stations[0].potentiostat->record == bench.store.parent_path() / "wire/A1.log");
+  CHECK(has(refusal(recording("\"yes\"")), "record"));
+}
+
 TEST_CASE("time may only be stretched when every instrument is simulated") {
   CHECK(has(refusal(with(good, "serial = \"ES4HR20B0001\"\n  simulated = true", "serial = \"ES4HR20B0001\"")),
             "bench.time_scale: 5000 makes experiment time run faster, and station A1 has a real instrument"));
