@@ -1,4 +1,4 @@
-// Keithley source-measure units 2450, 2460 and 2461 by SCPI over raw TCP (port 5025). One trigger model a step
+// Keithley source-measure units 2450, 2460 and 2461 by SCPI over raw TCP (port 5025) or USB (/dev/usbtmcN). One trigger model a step
 // (drivers/wire/scpi_program.h) carries the cutoff and the time limit and switches the output off. How questions are
 // asked: drivers/keithley_talk.h.
 //

@@ -10,6 +10,7 @@
 #include "drivers/link/address.h"
 #include "drivers/link/byte_link.h"
 #include "drivers/link/recorder.h"
+#include "drivers/link/usbtmc.h"
 #include "drivers/modbus_press.h"
 #include "drivers/palmsens.h"
 
@@ -19,9 +20,9 @@ namespace {
 
 using Executor = boost::asio::any_io_executor;
 
-std::unique_ptr<link::ByteLink> wire_to(const Executor& executor, const link::Address& address,
-                                        const PotentiostatOptions& options) {
-  auto wire = link::make_link(executor, address);
+/// The link itself, or recorded where the configuration says so.
+std::unique_ptr<link::ByteLink> as_ordered(std::unique_ptr<link::ByteLink> wire,
+                                           const PotentiostatOptions& options) {
   if (options.record.empty()) return wire;
   link::Recording recording;
   recording.file = options.record;
@@ -35,27 +36,25 @@ Result<std::unique_ptr<Potentiostat>> make_palmsens(const Executor& executor,
   const auto address = link::parse_address(options.port);
   if (!address) return fail(address.error());
   return std::make_unique<Palmsens>(
-      executor, wire_to(executor, *address, options),
+      executor, as_ordered(link::make_link(executor, *address), options),
       PalmsensSettings{.serial = options.serial, .time_scale = options.time_scale});
 }
 
 Result<std::unique_ptr<Potentiostat>> make_keithley(const Executor& executor,
                                                     const PotentiostatOptions& options) {
-  constexpr std::uint16_t dead_socket_port = 5030;
   const auto address = link::parse_address(options.port);
   if (!address) return fail(address.error());
-  if (!address->tcp())
-    return fail(Fault::Kind::input,
-                fmt::format("the driver keithley speaks TCP: expected \"tcp://host:5025\", found \"{}\"",
-                            options.port));
-  link::Address dead_socket = *address;
-  dead_socket.port = dead_socket_port;
   KeithleySettings settings{.serial = options.serial, .time_scale = options.time_scale};
   settings.polarity = options.polarity;
   if (!options.sense.empty()) settings.sense = options.sense == "cell" ? LimitOn::cell : LimitOn::we_vs_re;
   if (options.method == "current_source")
     settings.charge = settings.discharge = wire::scpi::Method::current_source;
-  return std::make_unique<Keithley>(executor, wire_to(executor, *address, options),
+  if (!address->tcp())
+    return std::make_unique<Keithley>(
+        executor, as_ordered(link::make_usbtmc_link(executor, *address), options), nullptr, settings);
+  link::Address dead_socket = *address;
+  dead_socket.port = 5030;
+  return std::make_unique<Keithley>(executor, as_ordered(link::make_link(executor, *address), options),
                                     link::make_link(executor, dead_socket), settings);
 }
 
