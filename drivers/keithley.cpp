@@ -117,10 +117,10 @@ class Keithley::Conversation : public std::enable_shared_from_this<Conversation>
   std::optional<Fault> lost_;
   Clock::duration reconnect_wait_{};
   Clock::time_point back_at_{};  ///< the link was lost, and found again
-  bool known_ = false;         ///< the instrument has been identified once
-  bool verified_ = false;      ///< and on this link
-  bool told_lost_ = false;     ///< LinkLost was said and LinkBack was not
-  bool power_cycled_ = false;  ///< and nothing has been started since
+  bool known_ = false;           ///< the instrument has been identified once
+  bool verified_ = false;        ///< and on this link
+  bool told_lost_ = false;       ///< LinkLost was said and LinkBack was not
+  bool power_cycled_ = false;    ///< and nothing has been started since
 };
 
 void Keithley::Conversation::begin() {
