@@ -375,6 +375,62 @@ TEST_CASE("an open sense lead ends in the output protection, told as a guard") {
   CHECK(bench.cell.leads(Ampere(0)).we_vs_ce.value() < 5.0);
 }
 
+TEST_CASE("a buffer that is full takes no rows, and the log block still says that the time was over") {
+  Bench bench;
+  bench.meet();
+  bench.begin(rest_of(600));
+  REQUIRE(bench.machine.fault("buffer_full", {}));
+  const auto heard = bench.listen();
+  REQUIRE(heard.ended);
+  CHECK_MESSAGE(heard.ended->reason == EndReason::planned, heard.ended->text);
+  CHECK(heard.samples.size() < 5);  // of eleven
+}
+
+TEST_CASE("a protection that trips is a guard") {
+  Bench bench;
+  bench.meet();
+  bench.begin(charge());
+  bench.listen_for(3);
+  REQUIRE(bench.machine.fault("protection", {}));
+  const auto heard = bench.listen();
+  REQUIRE(heard.ended);
+  CHECK(heard.ended->reason == EndReason::guard);
+  CHECK(heard.ended->text == "output protection");
+}
+
+TEST_CASE("an end that was told and not kept is told again to the next daemon, with its last rows") {
+  Bench bench;
+  bench.meet();
+  PlannedStep step = charge();
+  step.record_every = step.sampling;
+  bench.begin(step);
+  const Seconds kept = bench.listen_for(10).samples.back().step_time;
+  CHECK(bench.listen().ended->reason == EndReason::planned);
+  bench.plug_in();
+  bench.meet();
+  SUBCASE("of the part of the step that is expected") {
+    bench.driver->expect(step, {"r000001", 3}, kept);
+    CHECK(bench.wait_for(bench.driver->reattach())->state == Found::State::running);
+    const auto again = bench.listen();
+    CHECK(again.ended->reason == EndReason::planned);
+    CHECK(again.samples.front().step_time > kept);
+    CHECK(again.samples.front().step_time - kept < Seconds(6.2));
+  }
+  SUBCASE("and of no other part") {
+    step.run_time = step.run_time - Seconds(100);  // as it is gone on with
+    bench.driver->expect(step, {"r000001", 3}, Seconds(-1));
+    CHECK(bench.wait_for(bench.driver->reattach())->state == Found::State::idle);
+  }
+}
+
+TEST_CASE("high impedance is set before anything else, where nothing runs") {
+  Bench bench;
+  bench.meet();
+  const auto before = bench.cell.charge();
+  bench.machine.advance(bench.machine.now() + Seconds(3600));
+  CHECK(bench.cell.charge() == before);  // NORMAL would have discharged it
+}
+
 TEST_CASE("9.9E37 is a reading without a value") {
   Bench bench;
   bench.meet();

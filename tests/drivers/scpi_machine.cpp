@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <sstream>
+
 using namespace cambench;
 using namespace cambench::sim;
 
@@ -161,4 +163,58 @@ TEST_CASE("one session at a time; one that died without a word stays until the d
   CHECK_FALSE(unit.machine.open_session());
   unit.machine.knock_at_dead_socket();
   CHECK(unit.machine.open_session());
+}
+
+TEST_CASE("every fault has a name by which it is switched on, and others are refused with the list") {
+  Unit unit;
+  std::istringstream lines{std::string(ScpiMachine::fault_names())};
+  int count = 0;
+  for (std::string line; std::getline(lines, line); ++count)
+    CHECK_MESSAGE(unit.machine.fault(line.substr(0, line.find(' ')), {}), line);
+  CHECK(count == 14);
+  const auto refused = unit.machine.fault("no_such_fault", {});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().what.find("sense_open") != std::string::npos);
+  CHECK(unit.machine.faults.deaf);
+  unit.machine.clear_faults();
+  CHECK_FALSE(unit.machine.faults.deaf);
+}
+
+TEST_CASE("an answer that is asked for without a question is an error, on a bus that asks") {
+  Unit unit;
+  CHECK(unit.machine.read_message().empty());
+  CHECK(unit.error() == -420);
+}
+
+TEST_CASE("the event log holds what the error queue holds, and what a log block said") {
+  Unit unit;
+  unit.say(":NO:SUCH:THING 1");
+  for (const auto* line : {":TRIG:LOAD \"Empty\"", ":TRIG:BLOC:LOG:EVEN 1,INFO1,\"time limit\"", ":INIT"})
+    unit.say(line);
+  CHECK(unit.say(":SYST:EVEN:NEXT?").starts_with("-113,"));
+  CHECK(unit.say(":SYST:EVEN:NEXT?").find("time limit") != std::string::npos);
+  CHECK(unit.say(":SYST:EVEN:NEXT?").starts_with("0,"));
+  CHECK(unit.error() == -113);
+  CHECK(unit.error() == 0);
+}
+
+TEST_CASE("a trigger model branches at the source's limit and at *TRG") {
+  Unit unit;
+  for (const auto* line :
+       {":OUTP:VOLT:SMOD HIMP", ":SOUR:FUNC VOLT", ":SOUR:VOLT 3.4", ":SOUR:VOLT:ILIM 0.0016",
+        ":SENS:CURR:RSEN ON", ":TRIG:LOAD \"Empty\"", ":TRIG:BLOC:SOUR:STAT 1,ON", ":TRIG:BLOC:DEL:CONS 2,1",
+        ":TRIG:BLOC:BRAN:EVEN 3,SLIM,2", ":TRIG:BLOC:DEL:CONS 4,1", ":TRIG:BLOC:BRAN:EVEN 5,COMM,7",
+        ":TRIG:BLOC:BRAN:ALW 6,4", ":TRIG:BLOC:SOUR:STAT 7,OFF"})
+    unit.say(line);
+  CHECK(unit.error() == 0);
+  unit.say(":INIT");
+  unit.pass(10);
+  CHECK(unit.say(":SOUR:VOLT:ILIM:TRIP?") == "1");
+  for (int i = 0; i < 400; ++i) unit.pass(10);
+  CHECK(unit.say(":SOUR:VOLT:ILIM:TRIP?") == "0");
+  CHECK(unit.machine.running());
+  unit.say("*TRG");
+  unit.pass(2);
+  CHECK_FALSE(unit.machine.running());
+  CHECK_FALSE(unit.machine.output_on());
 }
