@@ -189,3 +189,31 @@ TEST_CASE("a buffer that takes no more rows is silence, and silence trips") {
   CHECK_MESSAGE(bench.happened(bench.run_id, "tripped potentiostat_silent"), bench.where().why);
   CHECK_FALSE(bench.cell_is_on());
 }
+
+TEST_CASE(
+    "a conversation that is recorded holds every step, both ways, and goes on in the same file after a "
+    "kill") {
+  Unit bench;
+  std::string text = contents(bench.configuration());
+  text.replace(text.find("driver = \"keithley\""), 0, "record = true\n  ");
+  std::ofstream(bench.configuration()) << text;
+  bench.recipe("short", short_recipe(900, 300));
+  bench.start();
+  const std::string run = bench.run("short");
+  bench.until_step(0);
+  bench.kill();
+  bench.start();
+  bench.until_state("finished");
+  const std::string wire = contents(bench.folder() / "state" / "wire" / "A1.log");
+  const auto count = [&](std::string_view what) {
+    std::size_t found = 0;
+    for (auto at = wire.find(what); at != std::string::npos; at = wire.find(what, at + 1)) ++found;
+    return found;
+  };
+  CHECK(count("# who: cambenchd") == 2);
+  CHECK(count("\n> :INIT\n") == 3);
+  CHECK(count("\n> *IDN?\n") >= 2);
+  CHECK(count("\n< KEITHLEY INSTRUMENTS,MODEL 2450,04400001,1.7.12b\n") == count("\n> *IDN?\n"));
+  CHECK(count("\n> :TRAC:DATA? 1,") == 4);  // of three steps, and once more by the daemon that came back
+  MESSAGE("recorded: ", wire.size() / 1024, " KiB for half an hour of the experiment");
+}
