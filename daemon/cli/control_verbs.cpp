@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 #include <map>
 #include <memory>
+#include <sstream>
 
 #include "daemon/cli/conversation.h"
 #include "schema/json.h"
@@ -18,6 +19,7 @@ struct Options {
   Daemon daemon;
   std::string station, recipe, cell, which, who, reason, study;
   double every_s = 1;
+  bool once = false;
 };
 
 // --- words --------------------------------------------------------------------------------------------------
@@ -52,7 +54,41 @@ std::string trouble_of(View station) {
   return {};
 }
 
-void print_stations(std::ostream& out, View bench) {
+/// For a screen of 80 columns: what moves in one table, and below it which run each station has.
+void print_stations_narrow(std::ostream& out, View bench) {
+  TextTable table({{"", Align::left},
+                   {"state", Align::left},
+                   {"step", Align::left},
+                   {"E(WE-RE)", Align::right},
+                   {"current", Align::right},
+                   {"pressure", Align::right},
+                   {"done", Align::right},
+                   {"left", Align::right}});
+  for (const View station : bench["stations"].list()) {
+    const View run = station["run"];
+    const auto left = run["time_left_s"].number();
+    const View potential = station["we_vs_re_V"].there() ? station["we_vs_re_V"] : station["cell_V"];
+    table.add({station["name"].text(), state_of(station), run["step"]["label"].text(),
+               with_unit(potential, 1, "V", 3), with_unit(station["current_A"], 1e3, "mA", 3),
+               with_unit(station["pressure_MPa"], 1, "MPa", 1), run.there() ? percent(run["progress"]) : "",
+               left ? duration_words(*left) : ""});
+  }
+  table.print(out);
+  for (const View station : bench["stations"].list())
+    if (const View run = station["run"]; run.there()) {
+      out << fmt::format("{}  {} {} {}", station["name"].text(), run["id"].text(), run["recipe"].text(),
+                         run["cell"].text());
+      if (const View step = run["step"]; step.there())
+        out << fmt::format(", step {:.0f} of {:.0f}, cycle {:.0f}", step["index"].number().value_or(0) + 1,
+                           step["count"].number().value_or(0), step["cycle"].number().value_or(0));
+      out << '\n';
+    }
+}
+
+constexpr int wide_columns = 150;  // what the table of everything takes
+
+void print_stations(std::ostream& out, View bench, int columns) {
+  if (columns > 0 && columns < wide_columns) return print_stations_narrow(out, bench);
   TextTable table({{"station", Align::left},
                    {"state", Align::left},
                    {"run", Align::left},
@@ -112,29 +148,19 @@ void print_studies(std::ostream& out, View bench) {
   }
 }
 
-void print_bench(std::ostream& out, View bench) {
+void print_bench(std::ostream& out, View bench, int columns) {
   out << fmt::format("{}  cambenchd {}  {}{}\n", bench["bench"].text(), bench["version"].text(),
                      bench["now"].text(),
                      bench["time_scale"].number().value_or(1) == 1
                          ? ""
                          : fmt::format("  experiment time x {:g}", *bench["time_scale"].number()));
-  print_stations(out, bench);
+  print_stations(out, bench, columns);
   print_troubles(out, bench);
   print_jobs(out, bench);
   print_studies(out, bench);
 }
 
 // --- looking ------------------------------------------------------------------------------------------------
-
-void status(Session& session, const Options& options) {
-  const std::string body = ask(session, options.daemon, "GET", "/api/v1/status");
-  if (session.json) {
-    session.out << body << '\n';
-    return;
-  }
-  const auto bench = parse_reply(body);
-  print_bench(session.out, View(&bench));
-}
 
 /// Something that a calm watcher wants one line about whenever its words change.
 using Lines = std::map<std::string, std::string>;
@@ -206,14 +232,60 @@ void print_changes(std::ostream& out, View bench, Lines& known) {
   out.flush();
 }
 
-void redraw(std::ostream& out, View bench, std::size_t& lines_before) {
-  std::ostringstream picture;
-  print_bench(picture, bench);
-  const std::string text = picture.str();
+/// Every line cut where the screen ends: one that is folded would be two when the picture is taken back.
+std::string fitted(const std::string& text, int columns) {
+  if (columns <= 0) return text;
+  std::string fits;
+  int column = 0;
+  for (const char c : text) {
+    if (c == '\n')
+      column = 0;
+    else if ((c & 0xC0) != 0x80)  // a continuation byte of UTF-8 has no width
+      ++column;
+    if (column <= columns) fits += c;
+  }
+  return fits;
+}
+
+void redraw(std::ostream& out, const std::string& text, std::size_t& lines_before) {
   if (lines_before > 0)
     out << fmt::format("\x1b[{}F\x1b[J", lines_before);  // up to the first line, clear below
   out << text << std::flush;
   lines_before = static_cast<std::size_t>(std::ranges::count(text, '\n'));
+}
+
+std::string picture_of(View bench, int columns) {
+  std::ostringstream picture;
+  print_bench(picture, bench, columns);
+  return fitted(picture.str(), columns);
+}
+
+/// On a screen until the person who looks has had enough, also over a restart of the daemon.
+void status_live(Session& session, const Options& options) {
+  std::size_t lines_before = 0;
+  do {
+    std::string picture;
+    try {
+      const auto bench = ask_json(session, options.daemon, "/api/v1/status");
+      picture = picture_of(View(&bench), session.world.columns);
+    } catch (const Problem& problem) {
+      if (lines_before == 0) throw;  // it never answered: no reason to wait for it
+      picture = fitted(std::string(problem.what()) + '\n', session.world.columns);
+    }
+    redraw(session.out, picture + "(q ends)\n", lines_before);
+  } while (session.world.looks_on(Seconds(options.every_s)));
+}
+
+void status(Session& session, const Options& options) {
+  if (session.world.terminal && session.world.looks_on && !options.once && !session.json)
+    return status_live(session, options);
+  const std::string body = ask(session, options.daemon, "GET", "/api/v1/status");
+  if (session.json) {
+    session.out << body << '\n';
+    return;
+  }
+  const auto bench = parse_reply(body);
+  print_bench(session.out, View(&bench), session.world.columns);
 }
 
 void watch(Session& session, const Options& options) {
@@ -227,7 +299,7 @@ void watch(Session& session, const Options& options) {
     if (session.json)
       session.out << boost::json::serialize(bench) << std::endl;
     else if (session.world.terminal)
-      redraw(session.out, view, lines_before);
+      redraw(session.out, picture_of(view, session.world.columns), lines_before);
     else
       print_changes(session.out, view, known);
     quiet = goes_on(view, options.study) ? 0 : quiet + 1;
@@ -325,7 +397,8 @@ void add_control_verbs(CLI::App& app, Session& session) {
     sub->add_option("--reason", options->reason, "why, for the record")->required(needed);
   };
 
-  verb("status", "The bench now: stations, alarms, jobs, studies", status);
+  auto* looking = verb("status", "The bench now: stations, alarms, jobs, studies; live on a screen", status);
+  looking->add_flag("--once", options->once, "print it once on a screen too, as in a pipe");
   auto* watching = verb("watch", "Follow the bench until nothing moves any more", watch);
   watching->add_option("--every", options->every_s, "seconds between two looks")
       ->check(CLI::Range(0.05, 3600.0));

@@ -1,4 +1,7 @@
 // cambench: the command line.
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <iostream>
@@ -15,14 +18,39 @@ Result<http::Reply> ask(const http::Address& address, std::string_view method, s
   return method == "GET" ? http::get(address, target) : http::post(address, target, body);
 }
 
+int columns_of_screen() {
+  winsize size{};
+  return isatty(STDOUT_FILENO) == 1 && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+/// Waits for a key of the person who looks on; q, Escape and Ctrl-C are enough. The terminal is as before afterwards.
+bool looks_on(Seconds patience) {
+  termios before{};
+  const bool keys = ::tcgetattr(STDIN_FILENO, &before) == 0;
+  if (keys) {
+    termios one_by_one = before;
+    one_by_one.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO | ISIG);
+    ::tcsetattr(STDIN_FILENO, TCSANOW, &one_by_one);
+  }
+  pollfd in{STDIN_FILENO, POLLIN, 0};
+  char key = 0;
+  if (::poll(keys ? &in : nullptr, keys ? 1 : 0, static_cast<int>(patience.count() * 1e3)) > 0)
+    if (::read(STDIN_FILENO, &key, 1) != 1) key = 'q';
+  if (keys) ::tcsetattr(STDIN_FILENO, TCSANOW, &before);
+  constexpr char escape = 27, ctrl_c = 3;
+  return key != 'q' && key != escape && key != ctrl_c;
+}
+
 }  // namespace
 
 int main(int count, char** words) {
   cli::World world{.out = std::cout,
                    .err = std::cerr,
                    .terminal = isatty(STDOUT_FILENO) == 1,
+                   .columns = columns_of_screen(),
                    .progress = isatty(STDERR_FILENO) == 1,
                    .ask = ask,
-                   .wait = [](Seconds pause) { std::this_thread::sleep_for(pause); }};
+                   .wait = [](Seconds pause) { std::this_thread::sleep_for(pause); },
+                   .looks_on = looks_on};
   return cli::run({words + 1, words + count}, world);
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <sstream>
 
 #include "schema/status.h"
 #include "tests/daemon/command_line.h"
@@ -183,4 +184,49 @@ TEST_CASE("on a screen watch redraws one table") {
   FakeDaemon daemon{.benches = {bench_with("running", 1), bench_with("finished", 8)}};
   const auto said = cambench_says(daemon, {"watch"}, true);
   CHECK(has(said.out, "\x1b[3F\x1b[J"));  // three lines: bench, head, station
+}
+
+TEST_CASE("on a screen status goes on until somebody has had enough, and fits 80 columns") {
+  FakeDaemon daemon{.benches = {bench_with("running", 1), bench_with("tripped", 1, std::string(200, 'x'))}};
+  int looks = 0;
+  const auto said = cambench_says({"status"}, [&](cli::World& world) {
+    world.terminal = true;
+    world.columns = 80;
+    world.ask = [&](auto&&... question) { return daemon.answer(question...); };
+    world.looks_on = [&](Seconds) { return ++looks < 3; };
+  });
+  CHECK(said.code == cli::done);
+  CHECK(daemon.asked.size() == 3);
+  CHECK(has(said.out, "charge 0.1 C   3.612 V"));
+  CHECK(has(said.out, "A1  r000001 rate-test-3e R-uncoated, step 2 of 33, cycle 1"));
+  std::istringstream lines(said.out);
+  for (std::string line; std::getline(lines, line);) {
+    if (const auto code = line.find("\x1b[J"); code != std::string::npos) line.erase(0, code + 3);
+    CHECK_MESSAGE(line.size() <= 80, line);
+  }
+}
+
+TEST_CASE("live status waits for a daemon that is started again, but not for one that never was") {
+  FakeDaemon nobody, daemon{.benches = {bench_with("running", 1)}};
+  int looks = 0;
+  const auto live = [&](FakeDaemon& asked) {
+    return cambench_says({"status"}, [&](cli::World& world) {
+      world.terminal = true;
+      world.ask = [&](auto&&... question) { return asked.answer(question...); };
+      world.looks_on = [&](Seconds) {
+        asked.benches.clear();
+        return ++looks < 2;
+      };
+    });
+  };
+  CHECK(live(nobody).code == cli::unreachable);
+  const auto said = live(daemon);
+  CHECK(said.code == cli::done);
+  CHECK(has(said.out, "is cambenchd running?"));
+  CHECK(cambench_says({"status", "--once"}, [&](cli::World& world) {
+          FakeDaemon once{.benches = {bench_with("running", 1)}};
+          world.terminal = true;
+          world.ask = [once](auto&&... question) mutable { return once.answer(question...); };
+          world.looks_on = [](Seconds) { return true; };
+        }).code == cli::done);
 }
