@@ -91,7 +91,7 @@ struct MscriptMachine::State {
   std::optional<Upload> upload;
   std::optional<script::Script> loaded, stored;  // in RAM, and in non-volatile memory
   std::optional<ScriptRun> run;
-  Files files;
+  Storage storage;
 
   std::string output;
   bool reader = true;
@@ -129,7 +129,7 @@ struct MscriptMachine::State {
   void begin() {
     run.emplace(
         *loaded,
-        ScriptRun::Surroundings{front, files, me.unsettled, [this](std::string_view line) { say(line); },
+        ScriptRun::Surroundings{front, storage, me.unsettled, [this](std::string_view line) { say(line); },
                                 [this](Error error, int line) {
                                   say(fmt::format("!{:04X}: Line {}", static_cast<unsigned>(error), line));
                                   go_deaf();
@@ -293,22 +293,22 @@ struct MscriptMachine::State {
   // The replies' formats are not documented beyond their terminators (fs_dir an empty line, fs_get 0x1C, fs_info
   // "kB"); the rest is our own.
   void file_command(std::string_view name, const std::string& path) {
-    if (!sim::profile(model).storage) return say_error('f', Error::no_file_system);
+    if (!sim::profile(model).storage || !storage.present) return say_error('f', Error::no_file_system);
     if (name == "fs_dir") return say_directory();
     if (name == "fs_info")
-      return say(fmt::format("f{} kB {} kB", bytes_in(files) / 1024, storage_bytes / 1024));
-    if (name == "fs_clear") return files.clear(), say("f");
+      return say(fmt::format("f{} kB {} kB", (storage.used() + 1023) / 1024, storage.capacity / 1024));
+    if (name == "fs_clear") return storage.files.clear(), say("f");
     if (name != "fs_get" && name != "fs_del") return say_error('f', Error::command_unknown);
-    const auto file = files.find(path.starts_with('/') ? path.substr(1) : path);
-    if (file == files.end()) return say_error('f', Error::file_not_found);
-    if (name == "fs_get") return say("f" + file->second + "\x1c");
-    files.erase(file);
+    const auto file = storage.files.find(path.starts_with('/') ? path.substr(1) : path);
+    if (file == storage.files.end()) return say_error('f', Error::file_not_found);
+    if (name == "fs_get") return say((me.unsettled.file_after_echo ? "f\n" : "f") + file->second + "\x1c");
+    storage.files.erase(file);
     say("f");
   }
 
   void say_directory() {
     say("f");
-    for (const auto& [file, content] : files)
+    for (const auto& [file, content] : storage.files)
       say(fmt::format("2026-01-01 00:00:00;FIL;{};{}", content.size(), file));
     say("");
   }
@@ -355,7 +355,7 @@ void MscriptMachine::set_ideal(bool ideal) {
 }
 
 Result<void> MscriptMachine::settle(std::string_view name, double value) {
-  static constexpr std::array<std::pair<std::string_view, bool Unsettled::*>, 9> switches{
+  static constexpr std::array<std::pair<std::string_view, bool Unsettled::*>, 12> switches{
       {{"on_finished_after_error", &Unsettled::on_finished_after_error},
        {"blank_after_error", &Unsettled::blank_after_error},
        {"knows_add_meas", &Unsettled::knows_add_meas},
@@ -364,7 +364,10 @@ Result<void> MscriptMachine::settle(std::string_view name, double value) {
        {"blank_answers_blank_running", &Unsettled::blank_answers_blank_running},
        {"abort_waits_for_sample", &Unsettled::abort_waits_for_sample},
        {"unread_output_blocks", &Unsettled::unread_output_blocks},
-       {"zero_has_blank_prefix", &Unsettled::zero_has_blank_prefix}}};
+       {"zero_has_blank_prefix", &Unsettled::zero_has_blank_prefix},
+       {"file_has_text", &Unsettled::file_has_text},
+       {"full_storage_is_an_error", &Unsettled::full_storage_is_an_error},
+       {"file_after_echo", &Unsettled::file_after_echo}}};
   for (const auto& [known, member] : switches)
     if (known == name) return unsettled.*member = value != 0.0, Result<void>();
   if (name == "deaf_after_error_s") return unsettled.deaf_after_error_s = value, Result<void>();
@@ -395,7 +398,10 @@ std::string_view MscriptMachine::fault_names() {
          "xon [after=n] [count=n]    XON and XOFF bytes before a line\n"
          "no_star                    the next end of a measurement loop is not sent\n"
          "no_blank                   the empty line after the next runtime error is not sent\n"
-         "late [count=n]             the last packets come again\n";
+         "late [count=n]             the last packets come again\n"
+         "no_card                    the storage is missing\n"
+         "card_full [bytes=n]        the storage takes so many bytes more\n"
+         "file_cut [bytes=n]         the end of the file that was opened last is lost\n";
 }
 
 Result<void> MscriptMachine::fault(std::string_view name, const std::vector<std::string>& words) {
@@ -435,6 +441,15 @@ Result<void> MscriptMachine::fault(std::string_view name, const std::vector<std:
     const std::vector<std::string> again(s.last_packets.begin() + static_cast<std::ptrdiff_t>(skip),
                                          s.last_packets.end());
     for (const auto& packet : again) s.say(packet);
+  } else if (name == "no_card") {
+    s.storage.present = false;
+  } else if (name == "card_full") {
+    s.storage.capacity =
+        s.storage.used() + static_cast<std::size_t>(std::clamp(settings.number("bytes", 0.0), 0.0, 1e9));
+  } else if (name == "file_cut") {
+    std::string& file = s.storage.files[s.storage.written];
+    const double bytes = std::clamp(settings.number("bytes", 200.0), 0.0, static_cast<double>(file.size()));
+    file.resize(file.size() - static_cast<std::size_t>(bytes));
   } else if (std::ranges::find(plain, name) != plain.end()) {
     spoil(0.0);
   } else {
@@ -450,6 +465,8 @@ void MscriptMachine::clear_faults() {
   s.frozen_until_s = s.mute_until_s = -1.0;
   s.front.put_leads_back();
   s.slow_abort_s = 0.0;
+  s.storage.present = true;
+  s.storage.capacity = Storage{}.capacity;
 }
 
 }  // namespace cambench::sim

@@ -44,6 +44,10 @@ struct Unsettled {
   bool abort_waits_for_sample = false;       ///< `Z` takes effect at the next sample instead of at once
   bool unread_output_blocks = false;   ///< nobody reads: the script waits, cell on, instead of losing bytes
   bool zero_has_blank_prefix = false;  ///< zero is sent as 8000000 and a blank, not as 8000000a
+  bool file_has_text = true;           ///< send_string and loop marks go into the file, not packets alone
+  bool full_storage_is_an_error =
+      true;                      ///< writing to a full storage ends the script, cell on; or is skipped
+  bool file_after_echo = false;  ///< fs_get echoes its `f` on a line of its own
   enum class ModeChange { opens_cell, keeps_cell, refused } mode_change = ModeChange::opens_cell;
   double deaf_after_error_s = 0.05;  ///< input is lost for so long after an error reply
 };

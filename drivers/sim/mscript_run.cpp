@@ -39,7 +39,7 @@ Value set_value(double number, Type as) { return {number, as, false, 0, -1}; }
 
 }  // namespace
 
-std::size_t bytes_in(const Files& files) {
+std::size_t Storage::used() const {
   std::size_t sum = 0;
   for (const auto& [name, content] : files) sum += content.size();
   return sum;
@@ -311,9 +311,16 @@ bool ScriptRun::await_interval() {
 // --- output -----------------------------------------------------------------------------------------------------
 
 void ScriptRun::put(const std::string& line) {
-  if ((output_to_ & 2) && file_ && bytes_in(around_.files) + line.size() < storage_bytes)
-    *file_ += line + '\n';
   if (output_to_ & 1) around_.say(line);
+  if ((output_to_ & 2) && file_) put_into_file(line);
+}
+
+void ScriptRun::put_into_file(const std::string& line) {
+  if (!around_.unsettled.file_has_text && !line.starts_with('P')) return;
+  if (around_.storage.takes(line.size() + 1))
+    *file_ += line + '\n';
+  else if (around_.unsettled.full_storage_is_an_error && !finishing_)
+    failed(Error::file_error);
 }
 
 std::string ScriptRun::text(const std::vector<script::Piece>& pieces) {
@@ -343,15 +350,19 @@ Error ScriptRun::choose_file(std::string name, double mode) {
   if (const auto counter = name.find("&i"); counter != std::string::npos) {
     if (mode != 2.0) return Error::no_counter_in_mode;
     const std::string before = name.substr(0, counter), after = name.substr(counter + 2);
-    for (int n = 0; n == 0 || around_.files.contains(name); ++n)
+    for (int n = 0; n == 0 || around_.storage.files.contains(name); ++n)
       name = fmt::format("{}{:04}{}", before, n, after);
   }
-  if (name.empty() || around_.files.size() >= most_files) return Error::file_error;
-  if (mode == 2.0 && around_.files.contains(name)) return Error::file_exists;
-  std::string& content = around_.files[name];
+  Storage& storage = around_.storage;
+  if (!storage.present) return Error::no_file_system;
+  if (name.empty() || storage.files.size() >= most_files || !storage.takes(methodscript_version.size() + 1))
+    return Error::file_error;
+  if (mode == 2.0 && storage.files.contains(name)) return Error::file_exists;
+  std::string& content = storage.files[name];
   if (mode != 1.0) content.clear();
   if (content.empty()) content = std::string(methodscript_version) + "\n";
   file_ = &content;
+  storage.written = name;
   return Error::none;
 }
 

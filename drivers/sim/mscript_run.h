@@ -16,16 +16,23 @@
 
 namespace cambench::sim {
 
-using Files = std::map<std::string, std::string>;  ///< of the instrument's storage
-constexpr std::size_t storage_bytes = 8 * 1024 * 1024, most_files = 1000;
+/// The instrument's storage. It survives a power cycle.
+struct Storage {
+  std::map<std::string, std::string> files;
+  std::size_t capacity = 64 * 1024 * 1024;  ///< our own figure
+  bool present = true;                      ///< the card is in
+  std::string written;                      ///< the file that was opened last
+  [[nodiscard]] std::size_t used() const;
+  [[nodiscard]] bool takes(std::size_t bytes) const { return present && used() + bytes <= capacity; }
+};
+constexpr std::size_t most_files = 1000;
 constexpr std::string_view methodscript_version = "v01.09.00";
-std::size_t bytes_in(const Files& files);
 
 class ScriptRun {
  public:
   struct Surroundings {
     FrontEnd& front;
-    Files& files;
+    Storage& storage;
     const Unsettled& unsettled;
     std::function<void(std::string_view line)> say;     ///< to the host
     std::function<void(Error error, int line)> raised;  ///< a runtime error
@@ -63,6 +70,7 @@ class ScriptRun {
   [[nodiscard]] double stop_s(double from_s) const;
   [[nodiscard]] bool in_measurement() const;
   void put(const std::string& line);
+  void put_into_file(const std::string& line);
 
   script::Value* place(const script::Operand& operand);
   std::optional<script::Value> value(const script::Operand& operand);
