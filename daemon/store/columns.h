@@ -1,8 +1,11 @@
 // How rows of the tables look as C++ values: shared by the writer, which resumes from them, and the reader.
 #pragma once
+#include <chrono>
+#include <string>
 #include <string_view>
 
 #include "daemon/store/database.h"
+#include "daemon/store/rows.h"
 #include "daemon/store/step_summary.h"
 
 namespace cambench::store {
@@ -23,6 +26,32 @@ inline StepSummary step_in(const Statement& row, std::uint32_t step, int at) {
   s.discharge = {row.real(at + 8), row.maybe_real(at + 9), row.maybe_real(at + 10)};
   s.last_we_vs_re_V = row.maybe_real(at + 11);
   s.last_cell_V = row.maybe_real(at + 12);
+  return s;
+}
+
+inline constexpr std::string_view sample_columns =
+    "seq, test_time_s, step, cycle, step_time_s, we_vs_re_V, cell_V, current_A, current_set_A, status, "
+    "at_wall_ns, at_mono_ns";
+
+/// The sample in the `sample_columns` of a row.
+inline SampleRow sample_in(const Statement& row, const std::string& run) {
+  const auto maybe = [&]<typename Q>(std::optional<Q>& into, int column) {
+    if (const auto value = row.maybe_real(column)) into = Q(*value);
+  };
+  SampleRow s{.run = run,
+              .seq = row.integer(0),
+              .test_time = Seconds(row.real(1)),
+              .cycle = static_cast<std::uint32_t>(row.integer(3)),
+              .sample = {}};
+  s.sample.step = static_cast<std::uint32_t>(row.integer(2));
+  s.sample.step_time = Seconds(row.real(4));
+  maybe(s.sample.we_vs_re, 5);
+  maybe(s.sample.cell, 6);
+  maybe(s.sample.current, 7);
+  maybe(s.sample.current_set, 8);
+  s.sample.status = static_cast<std::uint16_t>(row.integer(9));
+  const std::chrono::nanoseconds wall(row.integer(10)), steady(row.integer(11));
+  s.sample.at = {Instant(steady), WallTime(std::chrono::duration_cast<WallTime::duration>(wall))};
   return s;
 }
 

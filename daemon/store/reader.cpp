@@ -316,28 +316,11 @@ std::vector<StoredRun> Reader::runs_of_station(const std::string& station, WallT
 }
 
 std::vector<SampleRow> Reader::samples(const std::string& run, std::int64_t after, std::int64_t limit) {
-  Statement row(database_,
-                "SELECT seq, test_time_s, step, cycle, step_time_s, we_vs_re_V, cell_V, current_A, "
-                "current_set_A, status, "
-                "at_wall_ns, at_mono_ns FROM sample WHERE run = ? AND seq > ? ORDER BY seq LIMIT ?");
+  Statement row(database_, "SELECT " + std::string(sample_columns) +
+                               " FROM sample WHERE run = ? AND seq > ? ORDER BY seq LIMIT ?");
   row.bind(1, run).bind(2, after).bind(3, limit);
   std::vector<SampleRow> found;
-  while (row.step()) {
-    SampleRow s{.run = run,
-                .seq = row.integer(0),
-                .test_time = Seconds(row.real(1)),
-                .cycle = static_cast<std::uint32_t>(row.integer(3)),
-                .sample = {}};
-    s.sample.step = static_cast<std::uint32_t>(row.integer(2));
-    s.sample.step_time = Seconds(row.real(4));
-    s.sample.we_vs_re = maybe<Volt>(row, 5);
-    s.sample.cell = maybe<Volt>(row, 6);
-    s.sample.current = maybe<Ampere>(row, 7);
-    s.sample.current_set = maybe<Ampere>(row, 8);
-    s.sample.status = static_cast<std::uint16_t>(row.integer(9));
-    s.sample.at = {steady(row.integer(11)), wall(row.integer(10))};
-    found.push_back(std::move(s));
-  }
+  while (row.step()) found.push_back(sample_in(row, run));
   return found;
 }
 
@@ -345,6 +328,24 @@ std::int64_t Reader::last_seq(const std::string& run) {
   Statement row(database_, "SELECT coalesce(max(seq), 0) FROM sample WHERE run = ?");
   row.bind(1, run);
   return row.step() ? row.integer(0) : 0;
+}
+
+std::vector<StoredHole> Reader::holes_of_last_step(const std::string& run) {
+  Statement row(database_,
+                "SELECT seq, step, step_time_s, at_wall_ns FROM sample WHERE run = ? ORDER BY seq DESC");
+  row.bind(1, run);
+  std::vector<StoredHole> found;
+  std::int64_t step = 0, after_seq = 0;
+  Seconds after{0};
+  for (bool first = true; row.step(); first = false) {
+    if (!first && row.integer(1) != step) break;
+    const Seconds time(row.real(2));
+    if (!first && row.integer(0) + 1 < after_seq)
+      found.push_back({time, after, wall(row.integer(3)), row.integer(0) + 1, after_seq - 1});
+    step = row.integer(1), after_seq = row.integer(0), after = time;
+  }
+  std::ranges::reverse(found);
+  return found;
 }
 
 Seconds Reader::last_test_time(const std::string& run) {

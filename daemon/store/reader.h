@@ -52,6 +52,13 @@ struct StoredStep {
   std::optional<std::string> end_reason;  ///< none: it has not ended
 };
 
+/// Numbers that were kept free between two rows of a step, for rows that were missed and may still be told.
+struct StoredHole {
+  Seconds from, to;  ///< step times of the rows on both sides
+  WallTime at;       ///< of the row before
+  std::int64_t first_seq = 0, last_seq = 0;
+};
+
 /// What the steps of one cycle moved together.
 struct CycleCapacity {
   std::uint32_t cycle = 0;
@@ -92,10 +99,12 @@ class Reader {
   std::int64_t last_event();                                              ///< its seq; 0 for an empty store
   std::vector<StoredEvent> events_of(const std::string& run);
 
-  /// In order, from the one after `after`: call again with the last number until nothing comes.
+  /// In order, from the one after `after`: call again with the last number until nothing comes. Rows that an instrument
+  /// kept while nobody listened come later than their neighbours, with numbers between theirs and the status `late`.
   std::vector<SampleRow> samples(const std::string& run, std::int64_t after = 0,
                                  std::int64_t limit = std::numeric_limits<std::int64_t>::max());
   std::int64_t last_seq(const std::string& run);
+  std::vector<StoredHole> holes_of_last_step(const std::string& run);  ///< in their order
   Seconds last_test_time(const std::string& run);
 
   std::vector<StoredStep> steps(const std::string& run);

@@ -37,7 +37,7 @@ struct EventRow {
 
 struct SampleRow {
   std::string run;
-  std::int64_t seq = 0;  ///< from 1, growing within a run; a number may be missing, never come twice
+  std::int64_t seq = 0;  ///< from 1, in the order of time; numbers may be missing and come later, never twice
   Seconds test_time{0};
   std::uint32_t cycle = 0;
   Sample sample;

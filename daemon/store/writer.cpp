@@ -109,6 +109,8 @@ RowWriter::RowWriter(Database& db)
           db,
           "SELECT step_time_s, current_A, we_vs_re_V, cell_V FROM sample WHERE run = ?1 AND step = ?2 AND "
           "current_A IS NOT NULL AND status & ?3 = 0 AND seq < ?4 ORDER BY seq DESC LIMIT 1"),
+      step_samples_(db, "SELECT " + std::string(sample_columns) +
+                            " FROM sample WHERE run = ?1 AND seq >= ?2 AND step = ?3 ORDER BY seq"),
       roll_samples_(db, std::string("INSERT OR REPLACE INTO rollup SELECT ?1, 1, ?2, min(seq), max(seq), "
                                     "min(test_time_s), max(test_time_s), min(at_wall_ns), ") +
                             extremes),
@@ -160,6 +162,7 @@ void RowWriter::operator()(const SampleRow& row) {
   sample_.bind(7, number(s.we_vs_re)).bind(8, number(s.cell)).bind(9, number(s.current));
   sample_.bind(10, number(s.current_set)).bind(11, std::int64_t{s.status});
   sample_.bind(12, nanoseconds(s.at.wall)).bind(13, nanoseconds(s.at.steady)).run();
+  if (row.seq < tail.seq) return add_late(tail, row);
   add_to_step(tail, row);
   // A block is complete with its last sample, or, when that one was refused by a full queue, with the next block's first.
   const std::int64_t before = tail.seq / rollup_samples, now = row.seq / rollup_samples;
@@ -168,13 +171,57 @@ void RowWriter::operator()(const SampleRow& row) {
 }
 
 void RowWriter::roll_up(const std::string& run, std::int64_t block) {
+  roll_samples(run, block);
+  for (std::int64_t level = 2; level <= rollup_levels && (block + 1) % rollup_blocks == 0; ++level) {
+    block /= rollup_blocks;
+    roll_blocks(run, level, block);
+  }
+}
+
+void RowWriter::roll_samples(const std::string& run, std::int64_t block) {
   const std::int64_t begin = block * rollup_samples;
   roll_samples_.bind(1, run).bind(2, block).bind(3, begin + 1).bind(4, begin + rollup_samples).run();
-  for (std::int64_t level = 2; level <= rollup_levels && (block + 1) % rollup_blocks == 0; ++level) {
-    const std::int64_t first = block - rollup_blocks + 1, last = block;
-    block = last / rollup_blocks;
-    roll_blocks_.bind(1, run).bind(2, level).bind(3, first).bind(4, last).bind(5, block).run();
+}
+
+void RowWriter::roll_blocks(const std::string& run, std::int64_t level, std::int64_t block) {
+  const std::int64_t first = block * rollup_blocks;
+  roll_blocks_.bind(1, run).bind(2, level).bind(3, first).bind(4, first + rollup_blocks - 1).bind(5, block);
+  roll_blocks_.run();
+}
+
+void RowWriter::add_late(Tail& tail, const SampleRow& row) {
+  tail.late_steps.insert(row.sample.step);
+  tail.late_blocks.insert((row.seq - 1) / rollup_samples);
+}
+
+/// Blocks that are not complete yet will be rolled up when they are.
+void RowWriter::settle_late(const std::string& run, Tail& tail) {
+  for (const std::uint32_t step : std::exchange(tail.late_steps, {})) {
+    const bool is_last = tail.step && tail.step->step == step;
+    StepSummary summary = added_up(run, step, is_last ? tail.step_from : 1);
+    save(run, summary);
+    if (is_last) tail.step = std::move(summary), tail.changed = false;
   }
+  std::set<std::int64_t> blocks = std::exchange(tail.late_blocks, {});
+  std::int64_t complete = tail.seq / rollup_samples;
+  for (std::int64_t level = 1; level <= rollup_levels; ++level) {
+    std::set<std::int64_t> above;
+    for (const std::int64_t block : blocks) {
+      if (block >= complete) continue;
+      level == 1 ? roll_samples(run, block) : roll_blocks(run, level, block);
+      above.insert(block / rollup_blocks);
+    }
+    blocks = std::move(above);
+    complete /= rollup_blocks;
+  }
+}
+
+StepSummary RowWriter::added_up(const std::string& run, std::uint32_t step, std::int64_t from) {
+  StepSummary sum{.step = step};
+  step_samples_.bind(1, run).bind(2, from).bind(3, std::int64_t{step});
+  while (step_samples_.step()) sum.add(sample_in(step_samples_, run));
+  step_samples_.reset();
+  return sum;
 }
 
 RowWriter::Tail& RowWriter::tail_of(const std::string& run) {
@@ -191,6 +238,7 @@ void RowWriter::add_to_step(Tail& tail, const SampleRow& row) {
   if (!tail.step || tail.step->step != row.sample.step) {
     save_step(row.run, tail);
     tail.step = resumed(row);
+    tail.step_from = tail.step->samples == 0 ? row.seq : 1;
   }
   tail.step->add(row);
   tail.changed = true;
@@ -214,8 +262,11 @@ StepSummary RowWriter::resumed(const SampleRow& row) {
 }
 
 void RowWriter::save_step(const std::string& run, Tail& tail) {
-  if (!std::exchange(tail.changed, false)) return;
-  const StepSummary& s = *tail.step;
+  settle_late(run, tail);
+  if (std::exchange(tail.changed, false)) save(run, *tail.step);
+}
+
+void RowWriter::save(const std::string& run, const StepSummary& s) {
   step_.bind(1, run).bind(2, std::int64_t{s.step}).bind(3, std::int64_t{s.cycle}).bind(4, s.samples);
   step_.bind(5, s.first_test_time_s).bind(6, s.last_test_time_s).bind(7, s.duration_s);
   step_.bind(8, s.charge.charge_Ah).bind(9, s.charge.energy_Wh).bind(10, s.charge.we_vs_re_VAh);

@@ -1,6 +1,7 @@
 // Rows into tables: one prepared statement a kind of row, and the roll-ups that charts read.
 #pragma once
 #include <map>
+#include <set>
 #include <string>
 
 #include "daemon/store/database.h"
@@ -15,6 +16,8 @@ inline constexpr std::int64_t rollup_samples = 32, rollup_blocks = 4;
 inline constexpr int rollup_levels = 7;
 inline constexpr std::int64_t minute_ns = 60'000'000'000;  ///< of pressures
 
+/// A sample with a lower number than the last one came late: its step is added up again and its blocks are rolled up again.
+///
 /// Writes rows inside the caller's transaction, which ends with finish(). Used by the store's thread alone. Blocks are
 /// rolled up from the tables themselves when a sample lies beyond their last one, and steps resume from what the tables
 /// say, so a crash leaves nothing half made.
@@ -43,17 +46,26 @@ class RowWriter {
   struct Tail {
     std::int64_t seq = 0;
     std::optional<StepSummary> step;
+    std::int64_t step_from = 1;  ///< no sample of it has a lower number
     bool changed = false;
+    std::set<std::uint32_t> late_steps;  ///< samples came in between since the last finish()
+    std::set<std::int64_t> late_blocks;
   };
   Tail& tail_of(const std::string& run);
   StepSummary resumed(const SampleRow& row);
   void add_to_step(Tail& tail, const SampleRow& row);
   void save_step(const std::string& run, Tail& tail);
+  void save(const std::string& run, const StepSummary& step);
+  void add_late(Tail& tail, const SampleRow& row);
+  void settle_late(const std::string& run, Tail& tail);
+  StepSummary added_up(const std::string& run, std::uint32_t step, std::int64_t from);
   void roll_up(const std::string& run, std::int64_t block);
+  void roll_samples(const std::string& run, std::int64_t block);
+  void roll_blocks(const std::string& run, std::int64_t level, std::int64_t block);
 
   Statement run_, phase_, event_, sample_, pressure_, pressure_minute_, alarm_, alarm_cleared_, acknowledge_,
       audit_, region_, score_, job_;
-  Statement last_seq_, step_, step_so_far_, step_last_good_;
+  Statement last_seq_, step_, step_so_far_, step_last_good_, step_samples_;
   Statement roll_samples_, roll_blocks_;
   std::map<std::string, Tail> tails_;  // of the runs that go on
 };
