@@ -67,6 +67,7 @@ struct Ordered {  ///< an operator's order
 struct Restarted {  ///< the daemon came back and found the instrument so
   enum class Found { idle, running_ours, running_other, power_cycled, absent } found{};
   std::optional<EndReason> ended;  ///< how the interrupted step ended, when the instrument kept it
+  std::string text;                ///< what the instrument kept of its end
 };
 struct Tick {};
 }  // namespace event

@@ -92,16 +92,18 @@ std::optional<Trip> judge_current(Watch& watch, const Rules& rules, const Planne
 }
 
 std::optional<Trip> judge_sample(Watch& watch, const Rules& rules, const PlannedStep& step,
-                                 const Sample& sample) {
-  if (sample.step != step.index || (watch.last && sample.step_time < watch.last->step_time))
-    return std::nullopt;  // a late row of another step is data, not a verdict
+                                 const Sample& sample, Instant now) {
+  if (sample.step != step.index) return std::nullopt;  // a late row of another step is data, not a verdict
+  watch.heard_at = now;
+  const bool late = sample.status & reading_status::late;
+  const Seconds last = watch.last ? watch.last->step_time : Seconds(-1);
+  if (sample.step_time < last || (late && sample.step_time == last)) return std::nullopt;  // out of its order
   const Guards& guards = step.guards;
   const auto we = beyond(sample.we_vs_re, guards.we_min, guards.we_max);
   const auto cell = beyond(sample.cell, guards.cell_min, guards.cell_max);
   const bool outside = (we && *we > rules.potential_margin) || (cell && *cell > rules.potential_margin);
   count_charge(watch, sample);
   watch.last = sample;
-  watch.heard_at = sample.at.steady;
 
   watch.beyond_guard.add(outside);
   if (watch.beyond_guard.bad() >= rules.votes)
@@ -182,7 +184,7 @@ std::optional<Trip> observe(Watch& watch, const Rules& rules, const PlannedStep*
   if (const auto* read = std::get_if<event::PressureRead>(&event))
     return judge_pressure(watch, rules, read->sample);
   if (const auto* sampled = std::get_if<event::Sampled>(&event))
-    return step ? judge_sample(watch, rules, *step, sampled->sample) : std::nullopt;
+    return step ? judge_sample(watch, rules, *step, sampled->sample, now) : std::nullopt;
   if (std::holds_alternative<event::Tick>(event)) return judge_ages(watch, rules, step, now);
   return std::nullopt;
 }

@@ -138,8 +138,7 @@ void enter_step(Deciding& d) {
                d.plan().pressure ? d.plan().pressure->settle : Seconds{600});
     return;
   }
-  step.run_time = std::max(step.sampling, step.run_time - elapsed);
-  d.order(command::StartStep{std::move(step)});
+  d.order(command::StartStep{rest_of(std::move(step), elapsed)});
 }
 
 /// Starts the checks: identities first, then the press moves and the cell is looked at, at the same time.
@@ -224,20 +223,23 @@ void end_step(Deciding& d, EndReason reason, std::string text) {
   next_step(d, ended);
 }
 
-void step_ended(Deciding& d, const event::StepEnded& ended) {
-  if (ended.step != std::get<phase::Running>(d.run().phase).step) return;  // an echo of an older program
-  switch (ended.reason) {
-    case EndReason::planned: return end_step(d, ended.reason, ended.text);
+void end_by(Deciding& d, EndReason reason, const std::string& text) {
+  switch (reason) {
+    case EndReason::planned: return end_step(d, reason, text);
     case EndReason::timeout:
       return hold_run(d, "the step reached its time limit before its planned end", command::Severity::alarm,
                       "step_timeout");
-    case EndReason::guard: return trip_run(d, trip("guard_on_board", ended.text));
-    case EndReason::error: return trip_run(d, trip("instrument_error", ended.text));
+    case EndReason::guard: return trip_run(d, trip("guard_on_board", text));
+    case EndReason::error: return trip_run(d, trip("instrument_error", text));
     case EndReason::aborted:
     case EndReason::unknown:
-      return trip_run(d,
-                      trip("unknown_end", ended.text.empty() ? "the program ended by itself" : ended.text));
+      return trip_run(d, trip("unknown_end", text.empty() ? "the program ended by itself" : text));
   }
+}
+
+void step_ended(Deciding& d, const event::StepEnded& ended) {
+  if (ended.step != std::get<phase::Running>(d.run().phase).step) return;  // an echo of an older program
+  end_by(d, ended.reason, ended.text);
 }
 
 void press_step_progress(Deciding& d, const PlannedStep& step) {
@@ -294,9 +296,10 @@ void found_again(Deciding& d, const event::Restarted& restarted) {
       return trip_run(d, trip("foreign_program", "another program was found in the instrument"));
     case Found::idle: break;
   }
-  if (restarted.ended == EndReason::planned) {
-    gap("the instrument ended this step as planned while nobody listened");
-    return end_step(d, EndReason::planned, "ended while nobody listened");
+  if (restarted.ended) {  // whatever on_gap says: the step is over, and its end is known
+    gap(fmt::format("the instrument ended this step while nobody listened: {}",
+                    restarted.text.empty() ? name(*restarted.ended) : restarted.text));
+    return end_by(d, *restarted.ended, restarted.text);
   }
   gap("the instrument is idle; how the step ended is not known");
   if (step.on_gap == OnGap::proceed && step.kind == PlannedStep::Kind::open_circuit) {
@@ -498,6 +501,11 @@ Run take_up(std::shared_ptr<const Plan> plan, const Rules& rules, const Left& le
   return run;
 }
 
+PlannedStep rest_of(PlannedStep step, Seconds done) {
+  step.run_time = std::max(step.sampling, step.run_time - done);
+  return step;
+}
+
 const PlannedStep* current_step(const Run& run) {
   const auto* running = std::get_if<phase::Running>(&run.phase);
   return running && running->step < run.plan->steps.size() ? &run.plan->steps[running->step] : nullptr;
@@ -513,7 +521,9 @@ Turn step(Run run, const Event& event, Instant now) {
   }
   const bool guarded = std::holds_alternative<phase::Running>(d.run().phase) ||
                        std::holds_alternative<phase::Preparing>(d.run().phase);
-  const PlannedStep* watched = d.run().potentiostat_up ? current_step(d.run()) : nullptr;
+  // A row is judged whenever it comes, also one that the instrument kept while nobody listened.
+  const bool judged = d.run().potentiostat_up || std::holds_alternative<event::Sampled>(event);
+  const PlannedStep* watched = judged ? current_step(d.run()) : nullptr;
   const auto tripped = observe(d.run().watch, d.run().rules, watched, event, now);
   if (guarded && tripped) {
     trip_run(d, *tripped);
