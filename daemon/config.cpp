@@ -178,6 +178,10 @@ class Reader {
     if (!fields) return;
     bench_.name = fields->text("name").value_or(bench_.name);
     bench_.time_scale = fields->number("time_scale", {1, 1e6}).value_or(1);
+    const double mains_Hz = fields->number("mains_Hz", {50, 60}, "Hz").value_or(50);
+    if (mains_Hz != 50 && mains_Hz != 60)
+      fields->wrong("mains_Hz", fmt::format("the mains have 50 or 60 Hz, found {:g}", mains_Hz));
+    bench_.mains_Hz = static_cast<int>(mains_Hz);
     fields->finish();
   }
 

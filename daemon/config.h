@@ -87,6 +87,7 @@ struct Bench {
   std::string entries_text;    ///< what people edited since (daemon/entries.h); empty: nothing
   std::string name = "bench";
   double time_scale = 1;  ///< above 1 only when every device is simulated
+  int mains_Hz = 50;      ///< 50 or 60: what potentiostats time their measurements to
   std::filesystem::path store;
   Http http;
   Log log;

@@ -99,7 +99,7 @@ int make_safe(const config::Bench& bench) {
   bool all_open = true;
   for (const auto& station : bench.stations) {
     if (!station.potentiostat) continue;
-    const auto instruments = make_instruments(io.get_executor(), station, bench.time_scale);
+    const auto instruments = make_instruments(io.get_executor(), bench, station);
     bool done = false;
     asio::co_spawn(io, open_cell(station, *instruments.potentiostat, all_open),
                    [&](std::exception_ptr) { done = true; });

@@ -26,18 +26,20 @@ constexpr auto publish_period = 200ms, lateness_period = 20ms;
 
 }  // namespace
 
-Station::Instruments make_instruments(const asio::any_io_executor& executor, const config::Station& station,
-                                      double time_scale) {
+Station::Instruments make_instruments(const asio::any_io_executor& executor, const config::Bench& bench,
+                                      const config::Station& station) {
   Station::Instruments made;
   if (const auto& p = station.potentiostat) {
-    auto driver = make_potentiostat(executor, {p->driver, p->port.text, p->serial, time_scale, p->polarity,
-                                               p->sense, p->method, station.name, p->record.string()});
+    auto driver =
+        make_potentiostat(executor, {p->driver, p->port.text, p->serial, bench.time_scale, bench.mains_Hz,
+                                     p->polarity, p->sense, p->method, station.name, p->record.string()});
     if (!driver) throw std::runtime_error(fmt::format("station {}: {}", station.name, driver.error().what));
     made.potentiostat = std::move(*driver);
   }
   if (const auto& p = station.press) {
-    auto driver = make_press(executor, {p->driver, station.name, p->port.text, p->baud, p->parity,
-                                        p->stop_bits, p->unit, p->map, p->area_mm2, p->serial, time_scale});
+    auto driver =
+        make_press(executor, {p->driver, station.name, p->port.text, p->baud, p->parity, p->stop_bits,
+                              p->unit, p->map, p->area_mm2, p->serial, bench.time_scale});
     if (!driver) throw std::runtime_error(fmt::format("station {}: {}", station.name, driver.error().what));
     made.press = std::move(*driver);
   }
@@ -53,8 +55,10 @@ std::string boot_id() {
 std::string run_id(std::int64_t number) { return fmt::format("r{:06}", number); }
 
 LeftRun left_of(store::Reader& reader, const std::string& run) {
-  LeftRun left{
-      .events = reader.events_of(run), .last_sample = {}, .last_test_time = reader.last_test_time(run)};
+  LeftRun left{.holes = reader.holes_of_last_step(run),
+               .events = reader.events_of(run),
+               .last_sample = {},
+               .last_test_time = reader.last_test_time(run)};
   const auto last = reader.samples(run, reader.last_seq(run) - 1);
   if (last.empty()) return left;
   left.last_sample = last.back();
@@ -92,9 +96,9 @@ Runner::Runner(asio::io_context& io, const config::Bench& bench, store::Store& s
   sequencer::Rules rules;
   rules.time_scale = bench.time_scale;
   for (const auto& station : bench.stations)
-    stations_.push_back(std::make_unique<Station>(
-        io.get_executor(), station, rules, make_instruments(io.get_executor(), station, bench.time_scale),
-        store, alarms_, journal));
+    stations_.push_back(std::make_unique<Station>(io.get_executor(), station, rules,
+                                                  make_instruments(io.get_executor(), bench, station), store,
+                                                  alarms_, journal));
   for (const auto& s : stations_)
     s->on_finished = [this](const std::string& run) {
       if (on_finished) on_finished(run);

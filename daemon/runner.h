@@ -17,7 +17,7 @@ namespace cambench {
 
 /// The drivers of one station; throws std::runtime_error when one cannot be made.
 Station::Instruments make_instruments(const boost::asio::any_io_executor& executor,
-                                      const config::Station& station, double time_scale);
+                                      const config::Bench& bench, const config::Station& station);
 
 class Runner final : public http::Api {
  public:

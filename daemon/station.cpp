@@ -129,15 +129,24 @@ void Station::recover(RunInfo info, const LeftRun& kept) {
     left.last.reset();
     left.charge = AmpereHour(0);
     active_->step_base = row.test_time.value_or(kept.last_test_time);
-    const Seconds done_before = row.elapsed.value_or(Seconds{0});
+    const Seconds done_before = active_->done_before = row.elapsed.value_or(Seconds{0});
     const auto& last = kept.last_sample;
     if (!last || last->sample.step != row.step) continue;
     left.charge = kept.charge;
     if (last->sample.step_time <= done_before) continue;
     left.last = last->sample;  // the instrument counts from the beginning of this part of the step
     left.last->step_time -= done_before;
+    left.last->at.steady = before_now(ago(left.last->at.wall));
     active_->step_base = std::max(active_->step_base, last->test_time - left.last->step_time);
+    for (const store::StoredHole& hole : kept.holes)
+      if (hole.from >= done_before)
+        active_->holes.push_back({hole.from - done_before,
+                                  hole.to - done_before,
+                                  {before_now(ago(hole.at)), hole.at},
+                                  hole.first_seq,
+                                  hole.last_seq});
   }
+  active_->last_sample = left.last;
   active_->run = sequencer::take_up(active_->info.plan, rules_, left, now.steady);
   journal_.warning(name_, active_->info.id,
                    fmt::format("taken up again after a stop, {}", sequencer::name(active_->run.phase)));
@@ -294,7 +303,10 @@ asio::awaitable<void> Station::start_step(PlannedStep step, std::uint64_t epoch)
     co_return;
   }
   active_->step_base = test_time(std::chrono::steady_clock::now());
+  if (const auto* running = std::get_if<sequencer::phase::Running>(&active_->run.phase))
+    active_->done_before = running->elapsed;
   active_->last_sample.reset();
+  active_->holes.clear();
   happen(event::StepBegan{step.index});
 }
 

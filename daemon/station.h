@@ -41,6 +41,7 @@ struct RunInfo {
 
 /// What the store kept of a run that a stopped daemon left.
 struct LeftRun {
+  std::vector<store::StoredHole> holes;  ///< of the last step
   std::vector<store::StoredEvent> events;
   std::optional<store::SampleRow> last_sample;
   Seconds last_test_time{0};
@@ -94,14 +95,23 @@ class Station {
   [[nodiscard]] status::Station status(Instant now) const;
 
  private:
+  /// Rows that were missed and that the instrument may still tell: numbers are kept free for them.
+  struct Hole {
+    Seconds from, to;  ///< step times of the rows on both sides; `from` moves on as it is filled
+    Stamp at;          ///< of the row at `from`
+    std::int64_t next = 0, last = 0;
+  };
+
   struct Active {  ///< the run on this station
     RunInfo info;
     sequencer::Run run;
     Instant began;
     std::int64_t seq = 0;
-    Seconds step_base{0};  ///< test time at which the running part of the step began
+    Seconds step_base{0};    ///< test time at which the running part of the step began
+    Seconds done_before{0};  ///< of that step, in the parts before
     Seconds last_test_time{0};
-    std::optional<Sample> last_sample;
+    std::optional<Sample> last_sample;  ///< of the running part
+    std::vector<Hole> holes;            ///< of the running part, in their order
   };
 
   boost::asio::awaitable<void> listen_to_potentiostat();
@@ -112,7 +122,11 @@ class Station {
   boost::asio::awaitable<void> prove_press();
   boost::asio::awaitable<void> tick();
   void heard(Heard&& what);
-  void measured(const Sample& sample);
+  void measured(const heard::Measured& heard);
+  void keep_room(const Sample& after_gap);
+  void fill(Sample late);
+  void keep(const Sample& sample, std::int64_t seq, Seconds test_time);
+  [[nodiscard]] Stamp told_at(const Stamp& earlier, Seconds later) const;
   void pressure_read(PressureSample sample);
   void pressure_missed(const std::string& why);
   void keep_pressure(const PressureSample& sample);

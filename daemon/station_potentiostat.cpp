@@ -69,9 +69,13 @@ asio::awaitable<void> Station::link_is_back() {
       happen(event::Restarted{Now::absent, std::nullopt});
     co_return;
   }
+  if (!found->serial.empty() && potentiostat_identity_) potentiostat_identity_->serial = found->serial;
+  for (const Sample& row : found->kept)
+    measured({row});  // first: how far the step came decides what is left of it
   Now what = Now::idle;
   switch (found->state) {
-    case Found::State::idle: break;
+    case Found::State::idle:
+    case Found::State::ended: break;
     case Found::State::power_cycled: what = Now::power_cycled; break;
     case Found::State::unknown: what = Now::running_other; break;
     case Found::State::running: {
@@ -80,7 +84,9 @@ asio::awaitable<void> Station::link_is_back() {
       what = ours ? Now::running_ours : Now::running_other;
     }
   }
-  happen(event::Restarted{what, std::nullopt});
+  event::Restarted restarted{what, std::nullopt, {}};
+  if (found->ended) restarted.ended = found->ended->reason, restarted.text = found->ended->text;
+  happen(restarted);
 }
 
 /// Out of reach is a warning, because the limits are on board; another instrument in its place is a fault.
@@ -89,20 +95,24 @@ void Station::potentiostat_away(const Fault& why) {
   if (why.kind == Fault::Kind::identity) happen(event::Faulted{Device::potentiostat, why});
 }
 
+/// The part of a step that was interrupted, whatever has become of the run since.
 void Station::tell_what_to_expect() {
-  const auto* running = std::get_if<sequencer::phase::Running>(&active_->run.phase);
-  if (!running || running->step >= active_->info.plan->steps.size()) return;
-  const auto& last = active_->run.watch.last;
-  const bool of_this_step = last && last->step == running->step;
-  PlannedStep step = active_->info.plan->steps[running->step];
-  step.run_time = std::max(step.sampling, step.run_time - running->elapsed);  // as it was started
-  instruments_.potentiostat->expect(step, {active_->info.id, running->step},
-                                    of_this_step ? last->step_time : Seconds(-1));
+  const auto& phase = active_->run.phase;
+  std::optional<std::uint32_t> at;
+  if (const auto* running = std::get_if<sequencer::phase::Running>(&phase)) at = running->step;
+  if (const auto* held = std::get_if<sequencer::phase::Held>(&phase)) at = held->step;
+  if (const auto* tripped = std::get_if<sequencer::phase::Tripped>(&phase)) at = tripped->step;
+  if (!at || *at >= active_->info.plan->steps.size()) return;
+  const PlannedStep part = sequencer::rest_of(active_->info.plan->steps[*at], active_->done_before);
+  const auto& last = active_->last_sample;
+  Seconds recorded = last && last->step == *at ? last->step_time : Seconds(-1);
+  if (!active_->holes.empty()) recorded = std::min(recorded, active_->holes.front().from);
+  instruments_.potentiostat->expect(part, {active_->info.id, *at}, recorded);
 }
 
 void Station::heard(Heard&& what) {
   if (auto* measured_now = std::get_if<heard::Measured>(&what)) {
-    measured(measured_now->sample);
+    measured(*measured_now);
   } else if (const auto* ended = std::get_if<heard::Ended>(&what)) {
     if (active_ && ended->marker.run == active_->info.id)
       happen(event::StepEnded{ended->marker.step, ended->reason, ended->text});
@@ -117,17 +127,62 @@ void Station::heard(Heard&& what) {
   }
 }
 
-void Station::measured(const Sample& sample) {
+void Station::measured(const heard::Measured& heard) {
   if (!active_) return;
-  const auto* running = std::get_if<sequencer::phase::Running>(&active_->run.phase);
-  const Seconds done_before = running ? running->elapsed : Seconds{0};
+  Sample sample = heard.sample;
+  const auto& last = active_->last_sample;
+  const bool same_step = last && last->step == sample.step;
+  if (sample.status & reading_status::late && same_step) {
+    if (sample.step_time <= last->step_time) return fill(sample);
+    sample.at = told_at(last->at, sample.step_time - last->step_time);
+  }
+  if (heard.after_gap && same_step) keep_room(sample);
   active_->last_test_time = std::max(active_->last_test_time, active_->step_base + sample.step_time);
   active_->last_sample = sample;
   ++samples_;
-  const auto kept = store_.append(
-      records::of_sample(sample, active_->info, ++active_->seq, active_->last_test_time, done_before));
-  if (!kept) happen(event::Faulted{Device::potentiostat, kept.error()});
+  keep(sample, ++active_->seq, active_->last_test_time);
   happen(event::Sampled{sample});
+}
+
+/// Keeps as many numbers free as rows can have been missed: a row is a measurement, and they are `sampling` apart.
+void Station::keep_room(const Sample& after_gap) {
+  constexpr double most = 1e6;
+  const auto& steps = active_->info.plan->steps;
+  if (after_gap.step >= steps.size()) return;
+  const Sample& before = *active_->last_sample;
+  const double rows = (after_gap.step_time - before.step_time) / steps[after_gap.step].sampling + 1;
+  const auto room = static_cast<std::int64_t>(std::min(rows, most));
+  active_->holes.push_back(
+      {before.step_time, after_gap.step_time, before.at, active_->seq + 1, active_->seq + room});
+  active_->seq += room;
+}
+
+/// A row that was missed is stored once, where it belongs. One that is there already only shows that the instrument is
+/// alive.
+void Station::fill(Sample late) {
+  const auto hole = std::ranges::find_if(active_->holes, [&](const Hole& it) {
+    return it.from < late.step_time && late.step_time < it.to && it.next <= it.last;
+  });
+  if (hole != active_->holes.end()) {
+    late.at = told_at(hole->at, late.step_time - hole->from);
+    keep(late, hole->next, active_->step_base + late.step_time);
+    ++samples_;
+    *hole = {late.step_time, hole->to, late.at, hole->next + 1, hole->last};
+  }
+  happen(event::Sampled{late});
+}
+
+void Station::keep(const Sample& sample, std::int64_t seq, Seconds test_time) {
+  const auto kept =
+      store_.append(records::of_sample(sample, active_->info, seq, test_time, active_->done_before));
+  if (!kept) happen(event::Faulted{Device::potentiostat, kept.error()});
+}
+
+/// When a row was measured of which nobody heard then.
+Stamp Station::told_at(const Stamp& earlier, Seconds later) const {
+  const Seconds wire = later / rules_.time_scale;
+  return {earlier.steady + std::chrono::duration_cast<Instant::duration>(wire),
+          earlier.wall + std::chrono::duration_cast<WallTime::duration>(wire)};
 }
 
 }  // namespace cambench

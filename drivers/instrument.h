@@ -56,6 +56,8 @@ struct OnBoard {
 namespace heard {
 struct Measured {
   Sample sample;
+  bool after_gap =
+      false;  ///< rows before this one were missed; what stores on board tells them later, marked late
 };
 struct Ended {
   Marker marker;
@@ -71,8 +73,17 @@ using Heard = std::variant<heard::Measured, heard::Ended, heard::LinkLost, heard
 
 /// What was found when a daemon came (back) to an instrument.
 struct Found {
-  enum class State { idle, running, unknown, power_cycled } state{};
-  std::optional<Marker> marker;  ///< of the running program, when it says so
+  enum class State {
+    idle,     ///< nothing runs; how the expected program ended is not known
+    running,  ///< a program; what it measures comes out of next()
+    ended,    ///< the expected program is over, and the instrument kept how: `ended` says it
+    unknown,  ///< something runs that does not say whose it is
+    power_cycled
+  } state{};
+  std::optional<Marker> marker;  ///< of the program, when it says so
+  std::string serial;            ///< of the instrument, where only the program could say it
+  std::optional<heard::Ended> ended;
+  std::vector<Sample> kept;  ///< rows of the expected program that nobody heard, in their order, marked late
 };
 
 class Potentiostat {
@@ -83,8 +94,8 @@ class Potentiostat {
   /// Leaves the cell as it is. May be called again after any failure.
   virtual Later<Identity> identify() = 0;
 
-  /// Before reattach(): what the daemon believes to run, and the step time of the last row it has (negative: none).
-  /// For instruments whose programs do not say by themselves how they are to be read and when they are over.
+  /// Before reattach(): what the daemon believes to run (a resumed step: with the time that was left to it), and the
+  /// step time up to which it has every row (negative: none). For what an instrument keeps while nobody listens.
   virtual void expect(const PlannedStep& /*step*/, const Marker& /*marker*/, Seconds /*recorded*/) {}
 
   /// Finds out, without disturbing it, whether a program runs and whose it is. After `running` the samples of

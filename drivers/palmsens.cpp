@@ -10,8 +10,10 @@
 
 #include "drivers/palmsens_limits.h"
 #include "drivers/palmsens_program.h"
+#include "drivers/palmsens_storage.h"
 #include "drivers/palmsens_talk.h"
 #include "drivers/turns.h"
+#include "drivers/wire/mscript_files.h"
 #include "drivers/wire/mscript_program.h"
 
 namespace cambench {
@@ -53,6 +55,9 @@ class Palmsens::Conversation : public std::enable_shared_from_this<Conversation>
   }
 
   Later<Identity> identify();
+  void expect(const PlannedStep& step, const Marker& marker, Seconds recorded) {
+    expected_ = Expected{marker, mscript::file_name(step, marker), recorded};
+  }
   Later<Found> reattach();
   [[nodiscard]] Result<OnBoard> prepare(const PlannedStep& step) const;
   Later<void> start(PlannedStep step, Marker marker);
@@ -62,6 +67,13 @@ class Palmsens::Conversation : public std::enable_shared_from_this<Conversation>
   [[nodiscard]] IoHealth health() const { return talk_->health(); }
 
  private:
+  /// What the daemon believes to run, or what was started here.
+  struct Expected {
+    Marker marker;
+    std::string file;
+    Seconds recorded;  ///< rows up to here are known
+  };
+
   // the link
   Later<void> connect();
   void disconnect();
@@ -78,6 +90,12 @@ class Palmsens::Conversation : public std::enable_shared_from_this<Conversation>
   Later<void> confirm_idle();
   Later<void> hear_its_name();
 
+  // programs and their files
+  Later<void> launch(const PlannedStep& step, const Marker& marker, bool stores);
+  Later<void> until_announced();
+  Later<Found> recall();
+  asio::awaitable<void> conclude(Program over, std::string otherwise);
+
   // opening the cell
   Later<Sample> look();
   Later<void> stop_program();
@@ -88,6 +106,8 @@ class Palmsens::Conversation : public std::enable_shared_from_this<Conversation>
   // what comes
   bool hear(const std::string& line);
   void hear_program(const std::string& line);
+  void program_failed(const mscript::ErrorCode& error);
+  void program_ended();
   void tell(Heard what);
 
   [[nodiscard]] Seconds wire(Seconds instrument_time) const { return instrument_time / settings_.time_scale; }
@@ -102,6 +122,11 @@ class Palmsens::Conversation : public std::enable_shared_from_this<Conversation>
   std::optional<Program> program_;
   std::optional<Identity> identity_;
   std::optional<mscript::Model> model_;
+  std::optional<mscript::Capabilities> can_;  ///< asked once nothing runs
+  std::optional<Expected> expected_;
+  std::optional<std::string>
+      refused_;  ///< why the program that is being started gave up before it said its name
+  bool launching_ = false;
   bool verified_ = false;  ///< the serial number was right on this link
   bool reconnecting_ = false;
 };
@@ -145,8 +170,8 @@ Later<Found> Palmsens::Conversation::reattach() {
   const auto turn = co_await turns_.for_request();
   const auto listened = co_await hear_its_name();
   if (!listened) co_return fail(listened.error());
-  if (!program_) co_return Found{Found::State::idle, std::nullopt};
-  if (!program_->known()) co_return Found{Found::State::unknown, std::nullopt};
+  if (!program_) co_return co_await recall();
+  if (!program_->known()) co_return Found{Found::State::unknown, {}, {}, {}, {}};
   if (!program_->serial().empty() && program_->serial() != settings_.serial) {
     Fault other{Fault::Kind::identity, fmt::format("a program for instrument {} runs there, {} is configured",
                                                    program_->serial(), settings_.serial)};
@@ -154,7 +179,7 @@ Later<Found> Palmsens::Conversation::reattach() {
     talk_->lose(other);
     co_return fail(std::move(other));
   }
-  co_return Found{Found::State::running, program_->marker()};
+  co_return Found{Found::State::running, program_->marker(), program_->serial(), {}, {}};
 }
 
 Result<OnBoard> Palmsens::Conversation::prepare(const PlannedStep& step) const {
@@ -174,18 +199,57 @@ Later<void> Palmsens::Conversation::start(PlannedStep step, Marker marker) {
     const auto idle = co_await confirm_idle();
     if (!idle) co_return fail(idle.error());
   }
-  const mscript::Profile profile{*model_, settings_.serial};
-  std::string script = mscript::program(step, marker, profile);
-  const auto loaded = co_await load(std::move(script));
+  if (!can_) {
+    const auto able = co_await check_abilities();
+    if (!able) co_return fail(able.error());
+  }
+  bool stores = false;
+  if (mscript::can_store(*can_)) {
+    const auto fits = co_await palmsens::make_room(*talk_, mscript::largest_file(step));
+    if (!fits) co_return fail(fits.error());
+    stores = *fits;
+  }
+  const auto launched = co_await launch(step, marker, stores);
+  if (launched || !stores || !refused_) co_return launched;
+  co_return co_await launch(step, marker, false);  // the storage refused after all; the cell was never on
+}
+
+Later<void> Palmsens::Conversation::launch(const PlannedStep& step, const Marker& marker, bool stores) {
+  mscript::Profile profile{*model_, settings_.serial, stores, {}};
+  if (can_->has(mscript::can_reject_mains)) profile.mains_Hz = settings_.mains_Hz;
+  const auto loaded = co_await load(mscript::program(step, marker, profile));
   if (!loaded)
     co_return fail(loaded.error().kind, fmt::format("the program of step {} was not loaded: {}",
                                                     step.index + 1, loaded.error().what));
   // From here on lines belong to it: its first row may come in one piece with the acknowledgement.
   program_.emplace(marker, settings_.serial, std::max(step.record_every, step.sampling));
+  expected_.reset();
+  if (stores) expected_ = Expected{marker, mscript::file_name(step, marker), Seconds(-1)};
+  refused_.reset();
+  launching_ = stores;
   const auto running = co_await talk_->ask_unrefused("r");
-  if (running) co_return Result<void>{};
+  if (running) {
+    const auto announced = co_await until_announced();
+    launching_ = false;
+    co_return announced;
+  }
+  launching_ = false;
   if (running.error().kind == Fault::Kind::instrument) program_.reset();
   co_return fail(running.error());
+}
+
+/// A program says its name once its file is open. What it refuses before that, it refuses with the cell off.
+Later<void> Palmsens::Conversation::until_announced() {
+  const auto generation = talk_->generation();
+  const auto deadline = Clock::now() + ticks(settings_.reply_time);
+  while (launching_ && program_ && !program_->announced()) {
+    if (auto why = talk_->why_not_wait(generation)) co_return fail(std::move(*why));
+    if (Clock::now() >= deadline) break;  // it says nothing yet; if it never does, the silence is noticed
+    co_await talk_->replied().wait_until(deadline);
+  }
+  if (!refused_) co_return Result<void>{};
+  co_await talk_->pause_after_error();
+  co_return fail(Fault::Kind::instrument, "the program gave up at its beginning: " + *refused_);
 }
 
 Later<Heard> Palmsens::Conversation::next() {
@@ -263,10 +327,10 @@ asio::awaitable<void> Palmsens::Conversation::watch_over_silence(std::uint64_t g
 asio::awaitable<void> Palmsens::Conversation::ask_after_program() {
   const auto answered = co_await talk_->ask("t");  // no answer: the link is lost
   if (!answered || !program_) co_return;
-  const bool known = program_->known();
-  const Marker marker = program_->marker();
+  const Program program = *program_;
   const auto idle = co_await confirm_idle();
-  if (idle && known) tell(heard::Ended{marker, EndReason::unknown, "the instrument has lost the program"});
+  if (idle && program.known())
+    asio::co_spawn(executor_, conclude(program, "the instrument has lost the program"), asio::detached);
 }
 
 void Palmsens::Conversation::link_lost(Fault why) {
@@ -312,6 +376,7 @@ Later<Identity> Palmsens::Conversation::ask_who() {
   who->firmware += ", MethodSCRIPT " + mscript::parse_version(*version).value_or("?");
   const auto able = co_await check_abilities();
   if (!able) co_return fail(able.error());
+  who->stores_on_board = mscript::can_store(*can_);
   co_return std::move(*who);
 }
 
@@ -337,6 +402,7 @@ Later<void> Palmsens::Conversation::check_abilities() {
   if (!loaded)
     co_return fail(loaded.error().kind, "both potentials cannot be measured at once, a newer firmware may: " +
                                             loaded.error().what);
+  can_ = can;
   co_return Result<void>{};
 }
 
@@ -381,6 +447,44 @@ Later<void> Palmsens::Conversation::load(std::string script) {
   const auto loaded = co_await talk_->ask_unrefused("l\n" + script);
   if (!loaded) co_return fail(loaded.error());
   co_return Result<void>{};
+}
+
+// ---- what the instrument kept ---------------------------------------------------------------------------------
+
+/// The program that was expected is over: its file has the rows that nobody heard, and how it ended. A file without an
+/// end is one whose program was cut off: the instrument has lost its power.
+Later<Found> Palmsens::Conversation::recall() {
+  Found found{Found::State::idle, {}, {}, {}, {}};
+  if (!expected_ || !can_ || !mscript::can_store(*can_)) co_return found;
+  Program kept(expected_->marker, settings_.serial, settings_.longest_record);
+  const auto there = co_await palmsens::replay(*talk_, expected_->file, kept, [&](Sample row) {
+    if (row.step_time > expected_->recorded) found.kept.push_back(std::move(row));
+  });
+  if (!there) co_return fail(there.error());
+  if (!*there) co_return found;
+  found.marker = expected_->marker;
+  found.state = kept.has_said_its_end() ? Found::State::ended : Found::State::power_cycled;
+  if (kept.has_said_its_end()) found.ended = kept.ending();
+  co_return found;
+}
+
+/// Tells the rows that were missed, then the end. When the link is lost on the way nothing is told: whoever comes back
+/// finds the program over and recalls it.
+asio::awaitable<void> Palmsens::Conversation::conclude(Program over, std::string otherwise) {
+  const auto alive = shared_from_this();
+  const auto turn = co_await turns_.for_request();
+  heard::Ended ended = over.ending();
+  if (ended.reason == EndReason::unknown) ended.text = std::move(otherwise);
+  if (expected_ && expected_->marker == over.marker()) {  // one that cannot store has no such file
+    Program kept(over.marker(), settings_.serial, over.pause());
+    const auto there = co_await palmsens::replay(*talk_, expected_->file, kept, [&](Sample row) {
+      if (row.step_time > expected_->recorded) tell(heard::Measured{std::move(row), false});
+    });
+    const bool link_failed = !there && there.error().kind != Fault::Kind::cancelled;
+    if (link_failed) co_return;
+    if (!over.has_said_its_end() && kept.has_said_its_end()) ended = kept.ending();
+  }
+  tell(std::move(ended));
 }
 
 // ---- opening the cell ---------------------------------------------------------------------------------------
@@ -488,17 +592,30 @@ bool Palmsens::Conversation::hear(const std::string& line) {
 }
 
 void Palmsens::Conversation::hear_program(const std::string& line) {
-  const bool was_known = program_->known();
+  const bool was_known = program_->known(), was_announced = program_->announced();
   auto outcome = program_->hear(line, now_stamp());
-  for (Sample& row : outcome.rows) tell(heard::Measured{std::move(row)});
-  if (outcome.failed)
-    asio::co_spawn(executor_, make_safe_after_error(program_->marker(), mscript::describe(*outcome.failed)),
-                   asio::detached);
-  if (outcome.over && program_->known()) tell(program_->ending());  // of a stranger's, nobody asked for it
-  const bool recognised = !was_known && program_->known();
+  for (auto& row : outcome.rows) tell(std::move(row));
   const bool gone = outcome.failed || outcome.over;
+  const bool changed = gone || was_known != program_->known() || was_announced != program_->announced();
+  if (outcome.failed) program_failed(*outcome.failed);
+  if (outcome.over) program_ended();
   if (gone) program_.reset();
-  if (gone || recognised) talk_->replied().notify();
+  if (changed) talk_->replied().notify();
+}
+
+void Palmsens::Conversation::program_failed(const mscript::ErrorCode& error) {
+  if (launching_ && !program_->announced()) return void(refused_ = mscript::describe(error));
+  asio::co_spawn(executor_, make_safe_after_error(program_->marker(), mscript::describe(error)),
+                 asio::detached);
+}
+
+void Palmsens::Conversation::program_ended() {
+  constexpr auto wordless = "the program ended without a word";
+  if (!program_->known()) return;  // nobody asked for it
+  if (program_->missed() || !program_->has_said_its_end())
+    asio::co_spawn(executor_, conclude(*program_, wordless), asio::detached);
+  else
+    tell(program_->ending());
 }
 
 // ---- the driver ---------------------------------------------------------------------------------------------
@@ -512,6 +629,9 @@ Palmsens::Palmsens(boost::asio::any_io_executor executor, std::unique_ptr<link::
 Palmsens::~Palmsens() { talk_->end(); }
 
 Later<Identity> Palmsens::identify() { return talk_->identify(); }
+void Palmsens::expect(const PlannedStep& step, const Marker& marker, Seconds recorded) {
+  talk_->expect(step, marker, recorded);
+}
 Later<Found> Palmsens::reattach() { return talk_->reattach(); }
 Result<OnBoard> Palmsens::prepare(const PlannedStep& step) const { return talk_->prepare(step); }
 Later<void> Palmsens::start(const PlannedStep& step, const Marker& marker) {

@@ -10,6 +10,9 @@
 //   itself (a runtime error does not run on_finished:). "Acknowledged" is not "open": open_cell() returns once an
 //   open-circuit measurement, which the instrument refuses with the cell on, has run.
 // - open_cell() does not queue: a request that waits for an answer gives up for it (Fault::Kind::cancelled).
+// - Where the instrument has a storage with room, the program also writes to a file there. What nobody heard (daemon dead,
+//   cable out, lines damaged) is read from it once the program is over, and is told late: in Found::kept when the end was
+//   missed too, else by next() before heard::Ended. Without a storage, or a full one, a gap stays a gap.
 // - A request that is not answered in time, or a silence longer than three rows and 5 s, is a lost link: LinkLost,
 //   new tries with growing pauses, LinkBack.
 #pragma once
@@ -25,7 +28,8 @@ namespace cambench {
 struct PalmsensSettings {
   std::string serial;  ///< the instrument must answer `i` with this one
   double time_scale =
-      1.0;  ///< how much faster the (simulated) instrument's clock runs; stretches no wire time
+      1.0;            ///< how much faster the (simulated) instrument's clock runs; stretches no wire time
+  int mains_Hz = 50;  ///< 50 or 60
   Seconds reply_time{2.0};         ///< an answer to a command
   Seconds deaf_after_error{0.15};  ///< what is sent so soon after an error reply is lost (50 to 100 ms)
   Seconds silence{3.0};            ///< a program may say nothing for three rows and this; then it is asked
@@ -44,6 +48,7 @@ class Palmsens final : public Potentiostat {
   /// While a program runs the instrument does not say its serial number: it is empty then, and reattach() takes it
   /// from the program's announcement.
   Later<Identity> identify() override;
+  void expect(const PlannedStep& step, const Marker& marker, Seconds recorded) override;
   /// Listens for at most three pauses between rows. Another serial number in the announcement is a Fault of kind
   /// identity.
   Later<Found> reattach() override;

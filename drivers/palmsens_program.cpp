@@ -13,7 +13,7 @@ constexpr std::size_t most_unclaimed = 1000;
 Program::Program(Marker marker, std::string serial, Seconds pause)
     : marker_(std::move(marker)), serial_(std::move(serial)), pause_(pause), known_(true) {}
 
-Program::Program(Seconds pause) : pause_(pause) {}
+Program::Program(Seconds pause) : pause_(pause), gap_(true) {}
 
 Program::Outcome Program::hear(const std::string& line, Stamp at) {
   using Kind = mscript::LineKind;
@@ -44,7 +44,7 @@ heard::Ended Program::ending() const {
   return {marker_, stop_asked_ ? EndReason::aborted : said.reason, said.text};
 }
 
-void Program::hear_row(const std::string& line, Stamp at, std::vector<Sample>& rows) {
+void Program::hear_row(const std::string& line, Stamp at, Rows& rows) {
   if (auto row = mscript::read_row(line)) {
     row->at = at;
     return take_row(std::move(*row), rows);
@@ -55,21 +55,26 @@ void Program::hear_row(const std::string& line, Stamp at, std::vector<Sample>& r
   if (last_) damaged.step_time = *last_;
   damaged.status = reading_status::bad;
   damaged.at = at;
-  rows.push_back(std::move(damaged));
+  gap_ = missed_ = true;
+  rows.push_back({std::move(damaged), false});
 }
 
-void Program::take_row(Sample row, std::vector<Sample>& rows) {
+void Program::take_row(Sample row, Rows& rows) {
   if (!known_) {
     if (unclaimed_.size() < most_unclaimed) unclaimed_.push_back(std::move(row));
     return;
   }
   if (row.step != marker_.step) return;          // late, of an older program
   if (last_ && row.step_time <= *last_) return;  // came already
+  const bool skipped = last_ && row.step_time - *last_ > 1.5 * pause_;
+  const bool after_gap = std::exchange(gap_, false) || skipped;
+  missed_ = missed_ || after_gap;
   last_ = row.step_time;
-  rows.push_back(std::move(row));
+  rows.push_back({std::move(row), after_gap});
 }
 
-void Program::recognise(const mscript::Announcement& announced, std::vector<Sample>& rows) {
+void Program::recognise(const mscript::Announcement& announced, Rows& rows) {
+  announced_ = true;
   if (known_) return;
   if (marker_ != announced.marker) last_.reset();
   marker_ = announced.marker;

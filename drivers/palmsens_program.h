@@ -17,7 +17,8 @@ class Program {
   explicit Program(Seconds pause);
 
   struct Outcome {
-    std::vector<Sample> rows;  ///< new ones of this program; a damaged one has no number and the status `bad`
+    std::vector<heard::Measured>
+        rows;  ///< new ones of this program; a damaged one is `bad` and has no number
     std::optional<wire::mscript::ErrorCode> failed;  ///< a runtime error: the cell is as it was
     bool over = false;                               ///< its last line has come
   };
@@ -27,9 +28,12 @@ class Program {
   void stop_asked() { stop_asked_ = true; }
   void stop_acknowledged() { stop_acknowledged_ = true; }
   /// The link was lost: whatever runs there next time has to say its name.
-  void forget_name() { known_ = false; }
+  void forget_name() { known_ = false, gap_ = true; }
 
-  [[nodiscard]] bool known() const { return known_; }  ///< the marker is its own
+  [[nodiscard]] bool known() const { return known_; }          ///< the marker is its own
+  [[nodiscard]] bool announced() const { return announced_; }  ///< it has said its name at least once
+  [[nodiscard]] bool missed() const { return missed_; }        ///< not every row was heard
+  [[nodiscard]] bool has_said_its_end() const { return said_.has_value(); }
   [[nodiscard]] const Marker& marker() const { return marker_; }
   [[nodiscard]] const std::string& serial() const {
     return serial_;
@@ -39,14 +43,18 @@ class Program {
   [[nodiscard]] heard::Ended ending() const;
 
  private:
-  void hear_row(const std::string& line, Stamp at, std::vector<Sample>& rows);
-  void take_row(Sample row, std::vector<Sample>& rows);
-  void recognise(const wire::mscript::Announcement& announced, std::vector<Sample>& rows);
+  using Rows = std::vector<heard::Measured>;
+  void hear_row(const std::string& line, Stamp at, Rows& rows);
+  void take_row(Sample row, Rows& rows);
+  void recognise(const wire::mscript::Announcement& announced, Rows& rows);
 
   Marker marker_;
   std::string serial_;
   Seconds pause_;
-  bool known_ = false, stop_asked_ = false, stop_acknowledged_ = false, loop_ended_ = false;
+  bool known_ = false, announced_ = false, stop_asked_ = false, stop_acknowledged_ = false,
+       loop_ended_ = false;
+  bool gap_ = false;     ///< rows may be missing before the next one
+  bool missed_ = false;  ///< they were, once
   std::optional<wire::mscript::Ending> said_;
   std::optional<Seconds> last_;    ///< step time of the last row
   std::vector<Sample> unclaimed_;  ///< rows that came before the marker

@@ -94,7 +94,7 @@ asio::awaitable<void> Talk::read_for_ever(std::uint64_t generation) {
 void Talk::take(std::string line) {
   if (!all_mine_ && listener_.hear(line)) return;
   replies_.push_back(std::move(line));
-  if (replies_.size() > most_replies) replies_.pop_front();
+  if (!all_mine_ && replies_.size() > most_replies) replies_.pop_front();
   replied_.notify();
 }
 
@@ -139,6 +139,12 @@ Later<std::string> Talk::line_until(Clock::time_point deadline) {
 }
 
 Later<std::string> Talk::ask(std::string command) {
+  auto lines = co_await ask_lines(std::move(command));
+  if (!lines) co_return fail(lines.error());
+  co_return std::move(lines->front());
+}
+
+Later<std::vector<std::string>> Talk::ask_lines(std::string command) {
   const auto began = Clock::now();
   auto answer = co_await converse(std::move(command));
   if (answer || answer.error().kind != Fault::Kind::cancelled)
@@ -146,12 +152,12 @@ Later<std::string> Talk::ask(std::string command) {
   co_return answer;
 }
 
-Later<std::string> Talk::converse(std::string command) {
+Later<std::vector<std::string>> Talk::converse(std::string command) {
   replies_.clear();
   const auto sent = co_await send(command + "\n");
   if (!sent) co_return fail(sent.error());
   const auto deadline = Clock::now() + ticks(times_.reply);
-  std::string answer;
+  std::vector<std::string> answer;
   for (bool ends = false; !ends;) {
     auto line = co_await line_until(deadline);
     if (!line) {
@@ -160,11 +166,37 @@ Later<std::string> Talk::converse(std::string command) {
       co_return fail(std::move(why));
     }
     if (answer.empty() && !line->starts_with(command.front())) continue;
-    if (answer.empty()) answer = *line;
     ends = command == "r" || mscript::ends_reply(command, *line);
+    answer.push_back(std::move(*line));
   }
-  if (mscript::parse_error(answer)) co_await pause_after_error();
+  if (mscript::parse_error(answer.front())) co_await pause_after_error();
   co_return answer;
+}
+
+/// The answer begins with the command's first character, alone or before the first line of the file, and ends with a
+/// file separator. Lines of the file that look like errors are the program's.
+Later<bool> Talk::read_file(std::string name, std::function<void(const std::string&)> line_of_file) {
+  constexpr char end_of_file = '\x1c';
+  replies_.clear();
+  const While listening(all_mine_);
+  const auto sent = co_await send("fs_get " + name + "\n");
+  if (!sent) co_return fail(sent.error());
+  for (bool begun = false;;) {
+    auto line = co_await line_until(Clock::now() + ticks(times_.reply));
+    if (!line && line.error().kind == Fault::Kind::timeout) lose(line.error());
+    if (!line) co_return fail(line.error());
+    if (!begun && !line->starts_with('f')) continue;  // something older
+    if (!begun && mscript::parse_error(*line)) {
+      co_await pause_after_error();
+      co_return false;
+    }
+    if (!begun) line->erase(0, 1);
+    begun = true;
+    const bool ends = line->ends_with(end_of_file);
+    if (ends) line->pop_back();
+    if (!line->empty()) line_of_file(*line);
+    if (ends) co_return true;
+  }
 }
 
 Later<std::string> Talk::ask_unrefused(std::string command) {

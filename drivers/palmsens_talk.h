@@ -58,6 +58,11 @@ class Talk : public std::enable_shared_from_this<Talk> {
   Later<std::string> ask(std::string command);
   /// The same, with a refusal by the instrument as a Fault.
   Later<std::string> ask_unrefused(std::string command);
+  /// All lines of an answer.
+  Later<std::vector<std::string>> ask_lines(std::string command);
+  /// The lines of a file in the instrument, one after the other. False when it has no such file. The longest pause
+  /// between two pieces is that of an answer.
+  Later<bool> read_file(std::string name, std::function<void(const std::string& line)> line);
   /// Runs a script that ends by itself within a second; its lines are the answer.
   Later<std::vector<std::string>> run_short(std::string script);
   /// The next line that is nobody's but the request's.
@@ -74,7 +79,7 @@ class Talk : public std::enable_shared_from_this<Talk> {
  private:
   boost::asio::awaitable<void> read_for_ever(std::uint64_t generation);
   void take(std::string line);
-  Later<std::string> converse(std::string command);
+  Later<std::vector<std::string>> converse(std::string command);
 
   boost::asio::any_io_executor executor_;
   std::unique_ptr<link::ByteLink> link_;

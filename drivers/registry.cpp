@@ -37,7 +37,8 @@ Result<std::unique_ptr<Potentiostat>> make_palmsens(const Executor& executor,
   if (!address) return fail(address.error());
   return std::make_unique<Palmsens>(
       executor, as_ordered(link::make_link(executor, *address), options),
-      PalmsensSettings{.serial = options.serial, .time_scale = options.time_scale});
+      PalmsensSettings{
+          .serial = options.serial, .time_scale = options.time_scale, .mains_Hz = options.mains_Hz});
 }
 
 Result<std::unique_ptr<Potentiostat>> make_keithley(const Executor& executor,

@@ -119,6 +119,7 @@ class Capabilities {
 };
 std::optional<Capabilities> parse_capabilities(std::string_view line);
 inline constexpr unsigned can_meas_loop_cp = 67, can_set_i = 68;  ///< without both there is no galvanostat
+inline constexpr unsigned can_reject_mains = 91;                  ///< set_acquisition_frac_autoadjust
 
 // ---- scripts ----------------------------------------------------------------------------------------------
 

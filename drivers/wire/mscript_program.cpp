@@ -5,10 +5,14 @@
 // is off, so that the last point of a step is never lost (the host drops it when it came already). Every row is
 // preceded by the program's announcement: a daemon that comes back knows at the first row whose program runs.
 //
+// - A step that ends by its time has its last row at the moment the current went off, with what was measured last: else
+//   the charge of up to one interval would be missing.
 // - A planned end needs two measurements in a row (one noisy sample must not end a ten-hour step), or one that is
 //   clearly beyond it; a guard fires on the first, and also on a potential that is no number. Measured values are compared before anything is computed
 //   with them: arithmetic on a NaN is a runtime error, and that leaves the cell on.
 // - Whatever ends a step, the current goes off first and the words come after: sending may have to wait for a host.
+// - Where the instrument stores, everything is also written to its file, which is open before anything else is done: a
+//   storage that refuses then costs an error with the cell still off.
 // - Every setting stands after set_pgstat_mode, which forgets them.
 // - meas_loop_cp gives the measured potential and the *set* current, meas_loop_ca the *set* potential and the
 //   measured current (maker's header of MSLoopExample009, battery_cycling.mscr). What it does not measure comes by
@@ -16,7 +20,7 @@
 //
 // Variables of a packet: s step, t time, p WE vs RE, f full cell, m measured current, c set current (set potential
 // while that is held). Others: g "all is within the guards", w "send a row", e measurements beyond the planned end,
-// x "the end was said", n time of the next row, a/b potentials of the last row, d their change.
+// x "the end was said and t is its time", n time of the next row, a/b potentials of the last row, d their change.
 #include "drivers/wire/mscript_program.h"
 
 #include <fmt/core.h>
@@ -25,6 +29,8 @@
 #include <charconv>
 #include <limits>
 #include <utility>
+
+#include "drivers/wire/mscript_files.h"
 
 namespace cambench::wire::mscript {
 
@@ -123,12 +129,13 @@ Ampere largest_current(const PlannedStep& step, const Model& model) {
   return std::min(model.max_current, Ampere(2 * step.guards.charge_max->value()));
 }
 
-void configure(Script& s, const PlannedStep& step, const Model& model) {
+void configure(Script& s, const PlannedStep& step, const Model& model, std::optional<int> mains_Hz = {}) {
   const auto [low, high] = span(step, model);
   s.line("set_pgstat_chan 0");
   s.line("set_pgstat_mode {}", step.kind == Kind::constant_current ? 6 : 2);
   // The bandwidth of the maker's battery template.
   s.line("set_max_bandwidth {}", literal(std::max(0.01, 5.850535 / step.sampling.count()), milli));
+  if (mains_Hz) s.line("set_acquisition_frac_autoadjust {}", *mains_Hz);
   s.line("set_range_minmax ab {} {}", volts(low), volts(high));
   s.line("set_autoranging ab {} {}", volts(low), volts(high));
 }
@@ -275,8 +282,9 @@ std::string program(const PlannedStep& step, const Marker& marker, const Profile
   const std::string says = announcement(step, marker, profile.serial);
   Script s;
   declare(s, step);
+  if (profile.stores) s.line("file_open \"{}\" 0\nset_script_output 3", file_name(step, marker));
   s.line("send_string \"{}\"", says);
-  configure(s, step, profile.model);
+  configure(s, step, profile.model, profile.mains_Hz);
   begin_loop(s, step, profile.model);
   s.line("timer_get t");
   judge(s, current_flows ? step.guards : Guards{});
@@ -284,10 +292,14 @@ std::string program(const PlannedStep& step, const Marker& marker, const Profile
   if (current_flows) end_by_guard(s, step.guards);
   if (current_flows) end_as_planned(s, step);
   s.line("endloop\ncell_off");
-  s.line("if x == 0i\nsend_string \"{}\"\nendif", step.run_time_is_planned ? "END time" : "TIMEOUT");
-  s.line("on_finished:\ncell_off\nif t >= 0\nsend_string \"{}\"", says);
+  s.line("if x == 0i\ntimer_get t\nstore_var x 1i jb");
+  s.line("send_string \"{}\"\nendif", step.run_time_is_planned ? "END time" : "TIMEOUT");
+  s.line("on_finished:\ncell_off\nif t >= 0");
+  s.line("if x == 0i\ntimer_get t\nendif");  // it was aborted
+  s.line("send_string \"{}\"", says);
   send_row(s, step.kind);
   s.line("endif");
+  if (profile.stores) s.line("file_close");
   return s.take();
 }
 

@@ -18,6 +18,8 @@ namespace cambench::wire::mscript {
 struct Profile {
   Model model;
   std::string serial;
+  bool stores = false;          ///< the program also writes to a file of the instrument (mscript_files.h)
+  std::optional<int> mains_Hz;  ///< measurements are timed to reject it; empty where the firmware cannot
 };
 
 /// The script of one step, without the command that loads it and the empty line that ends it. See the source for

@@ -167,8 +167,8 @@ class Trials {
         timer_(io) {
     const auto configuration = machines_.configuration(name_);
     station_ = std::make_unique<Station>(io.get_executor(), configuration, sequencer::Rules{},
-                                         make_instruments(io.get_executor(), configuration, 1), store, alarms,
-                                         journal);
+                                         make_instruments(io.get_executor(), config::Bench{}, configuration),
+                                         store, alarms, journal);
     station_->open();
     look();
   }

@@ -120,6 +120,7 @@ TEST_CASE("a whole configuration comes out typed, with its paths beside the file
   const auto bench = parse(good);
   CHECK(bench.name == "demo bench");
   CHECK(bench.time_scale == 5000);
+  CHECK(bench.mains_Hz == 50);
   CHECK(bench.store.filename() == "cambench.sqlite");
   CHECK(bench.store.parent_path().filename() == "state");
   CHECK(bench.store.is_absolute());
@@ -272,6 +273,9 @@ TEST_CASE("time may only be stretched when every instrument is simulated") {
   CHECK(has(refusal(with(good, "serial = \"ES4HR20B0001\"\n  simulated = true", "serial = \"ES4HR20B0001\"")),
             "bench.time_scale: 5000 makes experiment time run faster, and station A1 has a real instrument"));
   CHECK(has(refusal(with(good, "time_scale = 5000", "time_scale = 0.5")), "expected a number from 1 to"));
+  CHECK(parse(with(good, "time_scale = 5000", "time_scale = 5000\nmains_Hz = 60")).mains_Hz == 60);
+  CHECK(
+      has(refusal(with(good, "time_scale = 5000", "mains_Hz = 55")), "the mains have 50 or 60 Hz, found 55"));
 }
 
 TEST_CASE("the page is served to this machine alone, unless an address says otherwise") {

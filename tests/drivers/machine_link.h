@@ -3,6 +3,7 @@
 #pragma once
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <functional>
 
 #include "drivers/link/byte_link.h"
 #include "drivers/sim/mscript_machine.h"
@@ -40,6 +41,7 @@ class MachineLink final : public link::ByteLink {
 
   Later<void> write(std::string_view bytes) override {
     if (!open_ || !plugged) co_return fail(Fault::Kind::link, "unplugged");
+    on_write(bytes);
     machine_.receive(bytes);
     written += bytes;
     co_return Result<void>{};
@@ -52,6 +54,8 @@ class MachineLink final : public link::ByteLink {
   Seconds step{0.05};                ///< instrument time per look
   std::size_t largest_piece = 4096;  ///< how much one read returns
   std::string written;               ///< everything the driver sent
+  std::function<void(std::string_view bytes)> on_write = [](std::string_view) {
+  };  ///< before the instrument hears it
 
  private:
   boost::asio::any_io_executor executor_;

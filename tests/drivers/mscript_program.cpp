@@ -243,11 +243,16 @@ endif
 endloop
 cell_off
 if x == 0i
+timer_get t
+store_var x 1i jb
 send_string "TIMEOUT"
 endif
 on_finished:
 cell_off
 if t >= 0
+if x == 0i
+timer_get t
+endif
 send_string "RUN r000001 3 30000 ES4HR20B0001"
 pck_start
 pck_add s
@@ -259,6 +264,37 @@ pck_add c
 pck_end
 endif
 )");
+}
+
+TEST_CASE("the mains are rejected where the firmware can, said again after every change of mode") {
+  for (const PlannedStep& step : {charge(), rest()}) {
+    for (const int mains_Hz : {50, 60}) {
+      const auto all =
+          lines(program(step, {"r000001", 3}, {emstat4_hr.model, emstat4_hr.serial, false, mains_Hz}));
+      const auto mode = std::ranges::find_if(
+          all, [](const std::string& line) { return line.starts_with("set_pgstat_mode"); });
+      const auto said =
+          std::find(mode, all.end(), fmt::format("set_acquisition_frac_autoadjust {}", mains_Hz));
+      CHECK(said != all.end());
+    }
+    CHECK(program(step, {"r000001", 3}, emstat4_hr).find("set_acquisition_frac") == std::string::npos);
+  }
+}
+
+TEST_CASE(
+    "where the instrument stores, the file is open before anything is said or polarised, and closed at the "
+    "end") {
+  for (const PlannedStep& step : {charge(), rest(), hold()}) {
+    Profile stores = emstat4_hr;
+    stores.stores = true;
+    const auto all = lines(program(step, {"r000001", 3}, stores));
+    const auto opened = place(all, "file_open \"cb-r000001-3-");
+    CHECK(all.at(opened + 1) == "set_script_output 3");
+    CHECK(place(all, "send_string") == opened + 2);
+    CHECK(place(all, "set_pgstat") > opened);
+    CHECK(all.back() == "file_close");
+    CHECK_FALSE(has(lines(program(step, {"r000001", 3}, emstat4_hr)), "file_close"));
+  }
 }
 
 TEST_CASE("the announcement is the first thing that any program says") {

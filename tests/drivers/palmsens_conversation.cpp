@@ -47,9 +47,11 @@ class Prepared {
     return std::filesystem::temp_directory_path() / ("cambench-prepared-" + std::to_string(::getpid()));
   }
 
-  std::map<std::string, std::string> answers{
-      {"t", firmware}, {"i", "iES4HR20B0001\n"}, {"v", "v01.09.00\n"}, {"CM", capabilities}, {"l", "l\n"},
-      {"r", "r\n"},    {"Z", "Z!0006\n"},        {"off", "e\n\n"},     {"look", at_rest}};
+  std::map<std::string, std::string> answers{{"t", firmware},      {"i", "iES4HR20B0001\n"},
+                                             {"v", "v01.09.00\n"}, {"CM", capabilities},
+                                             {"l", "l\n"},         {"r", "r\n"},
+                                             {"Z", "Z!0006\n"},    {"off", "e\n\n"},
+                                             {"look", at_rest},    {"fs_info /", "f!0083\n"}};  // no storage
   std::function<void(const std::string&)> also = [](const std::string&) {};  ///< called after an answer
   std::vector<std::string> heard;    ///< commands; uploads as "l", "off" and "look"
   std::vector<std::string> uploads;  ///< the scripts
@@ -303,7 +305,7 @@ TEST_CASE("a program is loaded, then run; its first row may come in one piece wi
   c.identify();
   c.other.answers["r"] = "r\n" + std::string(announcement) + "M000A\n" + announcement + row(0) + row(1);
   REQUIRE(c.wait_for(c.driver->start(Conversation::charge(), {"r000001", 3})));
-  CHECK(c.other.heard == std::vector<std::string>{"l", "r"});
+  CHECK(c.other.heard == std::vector<std::string>{"fs_info /", "l", "r"});
   CHECK(c.other.uploads.back().find("meas_loop_cp p c 400u 1 39600") != std::string::npos);
   const Sample first = c.hear_row();
   CHECK(first.step_time == Seconds(0));
