@@ -275,6 +275,7 @@ class Reader {
             .value_or("");
     if (potentiostat.driver == "keithley") read_source_measure_unit(fields, potentiostat);
     potentiostat.port = port(fields);
+    if (potentiostat.driver == "methodscript") read_baud(fields, potentiostat);
     fields.require("serial", "the serial number that the instrument must answer with");
     potentiostat.serial = fields.text("serial").value_or("");
     potentiostat.simulated = fields.flag("simulated").value_or(false);
@@ -288,6 +289,14 @@ class Reader {
                    "expected the serial number that the instrument must answer with, found nothing");
     fields.finish();
     return potentiostat;
+  }
+
+  static void read_baud(Fields& fields, Potentiostat& potentiostat) {
+    if (potentiostat.port.device.empty() && fields.has("baud"))
+      fields.wrong("baud", "belongs to a serial port, and this one is " + potentiostat.port.text);
+    potentiostat.baud = static_cast<int>(fields.whole("baud", 230400, 921600).value_or(potentiostat.baud));
+    if (potentiostat.baud != 230400 && potentiostat.baud != 921600)
+      fields.wrong("baud", fmt::format("expected 230400 or 921600, found {}", potentiostat.baud));
   }
 
   static void read_source_measure_unit(Fields& fields, Potentiostat& unit) {

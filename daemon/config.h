@@ -31,6 +31,7 @@ struct Potentiostat {
   std::string serial;  ///< the instrument must answer with this one
   bool simulated = false;
   std::filesystem::path record;  ///< file that the conversation is written into; empty: none
+  int baud = 921600;  ///< methodscript on a UART: 230400 for firmware up to 1.1; over USB it means nothing
   // of a source-measure unit (keithley), which has one pair of sense leads
   int polarity = 1;    ///< -1: WE is on the low leads
   std::string sense;   ///< "cell" or "we_vs_re"; empty: nobody has said

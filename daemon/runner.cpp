@@ -30,9 +30,9 @@ Station::Instruments make_instruments(const asio::any_io_executor& executor, con
                                       const config::Station& station) {
   Station::Instruments made;
   if (const auto& p = station.potentiostat) {
-    auto driver =
-        make_potentiostat(executor, {p->driver, p->port.text, p->serial, bench.time_scale, bench.mains_Hz,
-                                     p->polarity, p->sense, p->method, station.name, p->record.string()});
+    auto driver = make_potentiostat(
+        executor, {p->driver, p->port.text, p->serial, bench.time_scale, bench.mains_Hz, p->baud, p->polarity,
+                   p->sense, p->method, station.name, p->record.string()});
     if (!driver) throw std::runtime_error(fmt::format("station {}: {}", station.name, driver.error().what));
     made.potentiostat = std::move(*driver);
   }

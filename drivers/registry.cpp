@@ -36,7 +36,7 @@ Result<std::unique_ptr<Potentiostat>> make_palmsens(const Executor& executor,
   const auto address = link::parse_address(options.port);
   if (!address) return fail(address.error());
   return std::make_unique<Palmsens>(
-      executor, as_ordered(link::make_link(executor, *address), options),
+      executor, as_ordered(link::make_link(executor, *address, static_cast<unsigned>(options.baud)), options),
       PalmsensSettings{
           .serial = options.serial, .time_scale = options.time_scale, .mains_Hz = options.mains_Hz});
 }

@@ -16,6 +16,7 @@ struct PotentiostatOptions {
   std::string serial;     ///< the instrument must answer with this one
   double time_scale = 1;  ///< of a simulated instrument's clock
   int mains_Hz = 50;      ///< methodscript: what measurements are timed to reject
+  int baud = 921600;      ///< methodscript on a UART; over USB it means nothing
   int polarity = 1;       ///< keithley: -1 when WE is on the low leads
   std::string sense;      ///< keithley: "cell", "we_vs_re", or empty when nobody has said
   std::string method;  ///< keithley: "voltage_source" (or empty) or "current_source", see wire/scpi_program.h
