@@ -28,6 +28,7 @@ using namespace cambench;
 
 namespace {
 
+constexpr std::size_t spool_bytes = 16 << 20;  ///< 131,000 samples
 constexpr int refused_exit = 1;  ///< the configuration or the store cannot be used; nothing was started
 
 /// Waits for SIGTERM or SIGINT. Programs in the instruments go on: every limit is on board, and the next start takes
@@ -48,7 +49,7 @@ int serve(const config::Bench& bench) {
   journal.info("", "", "cambenchd " CAMBENCH_VERSION " starts with " + bench.file.string());
   asio::io_context io(1);
   Runner* told = nullptr;  // the store comes before the runner, and its trouble is the runner's to hear
-  store::Store store(bench.store, {}, [&](const Fault& fault) {
+  store::Store store(bench.store, {.spool_bytes = spool_bytes}, [&](const Fault& fault) {
     asio::post(io, [&told, fault] {
       if (told) told->store_failed(fault);
     });

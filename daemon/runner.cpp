@@ -330,6 +330,14 @@ void Runner::store_failed(const Fault& fault) {
   for (const auto& s : stations_) s->store_failed(fault);
 }
 
+/// One line when the store gets into difficulties, and one when it is out of them.
+void Runner::watch_store() {
+  const std::string warning = store_.health().warning;
+  if (warning.empty() == store_warning_.empty()) return;
+  store_warning_ = warning;
+  warning.empty() ? journal_.info("", "", "the store is well again") : journal_.warning("", "", warning);
+}
+
 // ---- the status -------------------------------------------------------------------------------------------
 
 void Runner::show(std::vector<status::Study> studies, std::vector<status::Job> jobs) {
@@ -347,6 +355,7 @@ asio::awaitable<void> Runner::publish() {
     const auto woken = std::chrono::steady_clock::now();
     lag_ = woken - due;
     due = std::max(due, woken - publish_period);
+    watch_store();
     board_.publish(now());
   }
 }

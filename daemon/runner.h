@@ -65,6 +65,7 @@ class Runner final : public http::Api {
 
   boost::asio::awaitable<void> publish();
   boost::asio::awaitable<void> measure_lateness();
+  void watch_store();
   [[nodiscard]] Status now() const;
 
   boost::asio::io_context& io_;
@@ -81,6 +82,7 @@ class Runner final : public http::Api {
   std::vector<status::Job> jobs_;
   http::Board board_;
   std::int64_t last_run_ = 0;
+  std::string store_warning_;
   WallTime started_ = std::chrono::system_clock::now();
   Seconds lag_{0};
   status::Lateness lateness_;

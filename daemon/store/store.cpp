@@ -10,6 +10,7 @@
 #include <cstring>
 #include <deque>
 #include <future>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -17,6 +18,7 @@
 #include "daemon/store/database.h"
 #include "daemon/store/look_through.h"
 #include "daemon/store/migrations.h"
+#include "daemon/store/spool.h"
 #include "daemon/store/writer.h"
 
 namespace cambench::store {
@@ -116,8 +118,10 @@ class Store::Writer {
         lock_(path),
         database_(open_for_writing(path)),
         rows_(database_),
-        ballast_(path, settings.ballast_bytes) {
+        ballast_(path, settings.ballast_bytes),
+        spool_(path.string() + ".spool", settings.spool_bytes) {
     database_.count_log(log_pages_);
+    while (unspool()) continue;  // what the last daemon could not store
     thread_ = std::thread([this] { work(); });
     if (!lock_.closed_in_order())
       looking_.emplace(path, [this](const std::string& damage) { trouble(damage, true); });
@@ -138,12 +142,7 @@ class Store::Writer {
 
   Result<void> append(Row row) {
     std::unique_lock guard(mutex_);
-    if (!state_.trouble.empty()) return fail(Fault::Kind::storage, state_.trouble);
-    if (state_.queued >= settings_.queue) {
-      ++state_.refused;
-      return fail(Fault::Kind::storage,
-                  fmt::format("the store is {} rows behind and takes no more", state_.queued));
-    }
+    if (!state_.trouble.empty() || state_.queued >= settings_.queue) return put_aside(row);
     const bool first = begin_waiting();
     waiting_.rows.push_back(std::move(row));
     urgent_ = urgent_ || waiting_.rows.size() >= settings_.group;
@@ -170,6 +169,8 @@ class Store::Writer {
     if (in_work_.rows || !waiting_.empty())
       now.oldest_queued_s = Seconds(at - (in_work_.rows ? in_work_.since : waiting_.since)).count();
     now.last_commit_age_s = Seconds(at - last_commit_).count();
+    if (now.spooled > 0 && now.warning.empty())
+      now.warning = fmt::format("the store is behind: {} samples wait in its spool", now.spooled);
     guard.unlock();
     now.file_bytes = size_of(file);
     now.wal_bytes = size_of(file.string() + "-wal");
@@ -182,6 +183,24 @@ class Store::Writer {
   const std::filesystem::path file;
 
  private:
+  /// Samples of a run that not even the spool could take.
+  struct Gap {
+    std::int64_t first = 0, last = 0, count = 0;
+    Stamp at{};
+    void add(const SampleRow& row) {
+      if (count++ == 0) first = row.seq, at = row.sample.at;
+      last = row.seq;
+    }
+    [[nodiscard]] EventRow event(const std::string& run) const {
+      EventRow row{.run = run, .kind = "gap", .at = at};
+      row.text =
+          fmt::format("{} samples (numbers {} to {}) are lost: the store was behind and its spool full",
+                      count, first, last);
+      return row;
+    }
+  };
+  using Lost = std::map<std::string, Gap>;
+
   /// What the next transaction will hold, and who is told of it.
   struct Batch {
     std::vector<Row> rows;
@@ -193,6 +212,20 @@ class Store::Writer {
   static const std::filesystem::path& with_parent(const std::filesystem::path& path) {
     if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path());
     return path;
+  }
+
+  /// What cannot be taken now.
+  Result<void> put_aside(const Row& row) {
+    const auto* sample = std::get_if<SampleRow>(&row);
+    if (sample && spool_.put(*sample)) {
+      state_.spooled = spool_.rows();
+      return {};
+    }
+    ++state_.refused;
+    if (sample) lost_[sample->run].add(*sample);
+    if (!state_.trouble.empty()) return fail(Fault::Kind::storage, state_.trouble);
+    return fail(Fault::Kind::storage,
+                fmt::format("the store is {} rows behind and takes no more", state_.queued));
   }
 
   /// True when the writer has to learn that there is something to do.
@@ -225,6 +258,7 @@ class Store::Writer {
       guard.unlock();
       for (const Store::Done& done : batch.done) done(kept);
       checkpoint_when_due();
+      while (kept && unspool()) continue;
       guard.lock();
     }
   }
@@ -258,6 +292,32 @@ class Store::Writer {
       what += "; nothing more is written: look at the disk (dmesg tells), then start cambenchd again";
     trouble(what, true);
     return fail(Fault::Kind::storage, what);
+  }
+
+  /// Stores some of what was put aside, while the queue is not full again. False when there is nothing more to do.
+  bool unspool() {
+    std::vector<SampleRow> rows;
+    Lost lost;
+    {
+      const std::lock_guard guard(mutex_);
+      if (!state_.trouble.empty() || 2 * waiting_.rows.size() > settings_.queue) return false;
+      rows = spool_.take(settings_.group);
+      lost = std::exchange(lost_, {});
+      if (rows.empty()) spool_.clear();
+      state_.spooled = spool_.rows();
+    }
+    if (rows.empty() && lost.empty()) return false;
+    try {
+      Transaction transaction(database_);
+      for (const SampleRow& row : rows) rows_.write_late(row);
+      for (const auto& [run, rows_lost] : lost) rows_.write(rows_lost.event(run));
+      rows_.finish();
+      transaction.commit();
+      return true;
+    } catch (const StoreError& error) {  // they stay in the spool
+      rows_.forget();
+      return give_up(error).has_value();
+    }
   }
 
   std::optional<std::string> cause_of_death() {
@@ -324,6 +384,8 @@ class Store::Writer {
 
   std::mutex mutex_;  // of everything below
   std::condition_variable wake_;
+  Spool spool_;
+  Lost lost_;
   Batch waiting_;
   struct {
     std::size_t rows = 0;

@@ -23,6 +23,9 @@
 //   another program's,
 //   another daemon's
 //
+// Samples that cannot be taken (queue full, disk full, store failed) go to a spool of fixed size, are stored with the status
+// `late` as soon as there is room again, at the next start at the latest, and are never there twice.
+//
 // Threading: append() and commit() may be called from any thread. `done` and `on_trouble` are called on the writer
 // thread (`on_trouble` on the looking thread when that finds damage); `done` of a commit that is refused outright on the
 // caller's.
@@ -44,7 +47,8 @@ struct Settings {
   std::size_t queue = 100'000;  ///< rows that may wait
   std::size_t group = 1000;     ///< rows that make a commit due
   std::chrono::milliseconds every{150};
-  int log_pages = 2000;  ///< of 4 KiB in the write-ahead log make a checkpoint due
+  int log_pages = 2000;         ///< of 4 KiB in the write-ahead log make a checkpoint due
+  std::size_t spool_bytes = 0;  ///< of the file for samples that cannot be taken; 0: there is none
   std::size_t ballast_bytes =
       4 << 20;  ///< given back when the disk is full, so that the reason can be recorded
 };
@@ -52,6 +56,7 @@ struct Settings {
 struct Health {
   std::int64_t rows = 0, commits = 0, refused = 0;
   std::size_t queued = 0;
+  std::size_t spooled = 0;     ///< samples in the spool
   double oldest_queued_s = 0;  ///< age of the oldest row that is not durable yet
   double last_commit_ms = 0, longest_commit_ms = 0;
   double last_commit_age_s = 0;  ///< since the last commit that had something to write, or the start
@@ -71,7 +76,8 @@ class Store {
   ~Store();  ///< commits what waits
   Store(const Store&) = delete;
 
-  /// Keeps a row with the next group. Refused when the queue is full or the store has failed.
+  /// Keeps a row with the next group. When the queue is full or the store has failed, a sample goes to the spool; refused
+  /// when that is full too, and then the loss is an event "gap" of its run.
   Result<void> append(Row row);
 
   /// Keeps these rows, and all appended before, at once and together; then calls `done`.

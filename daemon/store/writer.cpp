@@ -111,6 +111,7 @@ RowWriter::RowWriter(Database& db)
           "current_A IS NOT NULL AND status & ?3 = 0 AND seq < ?4 ORDER BY seq DESC LIMIT 1"),
       step_samples_(db, "SELECT " + std::string(sample_columns) +
                             " FROM sample WHERE run = ?1 AND seq >= ?2 AND step = ?3 ORDER BY seq"),
+      is_there_(db, "SELECT 1 FROM sample WHERE run = ? AND seq = ?"),
       roll_samples_(db, std::string("INSERT OR REPLACE INTO rollup SELECT ?1, 1, ?2, min(seq), max(seq), "
                                     "min(test_time_s), max(test_time_s), min(at_wall_ns), ") +
                             extremes),
@@ -120,6 +121,15 @@ RowWriter::RowWriter(Database& db)
                   extremes_of_blocks) {}
 
 void RowWriter::write(const Row& row) { std::visit(*this, row); }
+
+void RowWriter::write_late(SampleRow row) {
+  is_there_.bind(1, row.run).bind(2, row.seq);
+  const bool is_there = is_there_.step();
+  is_there_.reset();
+  if (is_there) return;
+  row.sample.status |= reading_status::late;
+  (*this)(row);
+}
 
 void RowWriter::operator()(const RunRow& row) {
   run_.bind(1, row.id)

@@ -25,7 +25,8 @@ class RowWriter {
  public:
   explicit RowWriter(Database& database);
   void write(const Row& row);
-  void finish();  ///< before COMMIT: the steps as they are now
+  void write_late(SampleRow row);  ///< out of the spool: marked, and passed over when it is there already
+  void finish();                   ///< before COMMIT: the steps as they are now
   void forget();  ///< after a rollback: what was added up since the last finish() never happened
 
   void operator()(const RunRow& row);
@@ -65,7 +66,7 @@ class RowWriter {
 
   Statement run_, phase_, event_, sample_, pressure_, pressure_minute_, alarm_, alarm_cleared_, acknowledge_,
       audit_, region_, score_, job_;
-  Statement last_seq_, step_, step_so_far_, step_last_good_, step_samples_;
+  Statement last_seq_, step_, step_so_far_, step_last_good_, step_samples_, is_there_;
   Statement roll_samples_, roll_blocks_;
   std::map<std::string, Tail> tails_;  // of the runs that go on
 };
