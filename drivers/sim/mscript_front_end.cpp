@@ -200,6 +200,9 @@ void FrontEnd::spoil(Value& value) {
     if (spoilers_.strikes("nan")) value.number = std::numeric_limits<double>::quiet_NaN();
     if (const auto volt = spoilers_.strike("spike")) value.number += *volt;
   }
+  if (value.range >= 0)
+    if (const auto id = spoilers_.strike("range"))
+      value.range = static_cast<std::int16_t>(std::clamp(*id, 0.0, 255.0));
   if (const auto status = spoilers_.strike("bits"))
     value.status |= static_cast<std::uint8_t>(std::clamp(*status, 0.0, 15.0));
 }

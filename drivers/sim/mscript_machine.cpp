@@ -7,6 +7,7 @@
 #include <bitset>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <deque>
 #include <map>
 #include <utility>
@@ -33,6 +34,20 @@ std::string bit_field(const std::vector<int>& set) {
     hex += "0123456789ABCDEF"[nibble];
   }
   return hex;
+}
+
+/// "ab8387520u" becomes "ab8000E74m": another prefix, and the number as near as it can then be.
+void coarsen_potential(std::string& packet) {
+  constexpr std::string_view prefixes = "afpnum kMGTPE";
+  constexpr double middle = 0x8000000;
+  const auto at = packet.find("ab");
+  if (at == std::string::npos || packet.size() < at + 10) return;
+  const auto prefix = prefixes.find(packet[at + 9]);
+  if (prefix == std::string_view::npos || prefix + 1 == prefixes.size()) return;
+  const double counts =
+      static_cast<double>(std::strtoul(packet.substr(at + 2, 7).c_str(), nullptr, 16)) - middle;
+  const auto coarse = static_cast<unsigned>(std::lround(counts / 1000) + std::lround(middle));
+  packet.replace(at + 2, 8, fmt::format("{:07X}{}", coarse, prefixes[prefix + 1]));
 }
 
 /// "key=value" settings of a fault.
@@ -158,6 +173,7 @@ struct MscriptMachine::State {
   void say_packet(std::string line) {
     last_packets.push_back(line);
     if (last_packets.size() > packets_kept) last_packets.pop_front();
+    if (spoilers.strikes("prefix")) coarsen_potential(line);
     if (spoilers.strikes("bad_hex")) line[std::min<std::size_t>(5, line.size() - 1)] = 'x';
     if (spoilers.strikes("truncate")) line.resize(line.size() / 2);
     output += line;
@@ -392,6 +408,9 @@ std::string_view MscriptMachine::fault_names() {
          "underload\n"
          "nan [after=n] [count=n]    the potential is not a number\n"
          "spike V=volt [after=n] [count=n]   the potential jumps\n"
+         "range id=n [after=n] [count=n]     measured values name another range, as after a change of "
+         "ranges\n"
+         "prefix [after=n] [count=n]         the potential comes with the next larger prefix\n"
          "bad_hex [after=n] [count=n]        a packet with a digit that is none\n"
          "truncate [after=n] [count=n]       half a packet\n"
          "merge [after=n] [count=n]          a packet without its line end\n"
@@ -413,7 +432,7 @@ Result<void> MscriptMachine::fault(std::string_view name, const std::vector<std:
     s.spoilers.add(name, static_cast<long>(std::clamp(after, 0.0, 1e9)),
                    static_cast<long>(std::clamp(count, 1.0, 1e9)), amount);
   };
-  static constexpr std::array<std::string_view, 8> plain{"overload", "nan", "bad_hex", "truncate",
+  static constexpr std::array<std::string_view, 9> plain{"overload", "nan", "bad_hex", "truncate", "prefix",
                                                          "merge",    "xon", "no_star", "no_blank"};
   if (name == "freeze") {
     s.frozen_until_s = until();
@@ -433,6 +452,8 @@ Result<void> MscriptMachine::fault(std::string_view name, const std::vector<std:
     s.slow_abort_s = std::max(0.0, settings.number("s", 5.0));
   } else if (name == "bits") {
     spoil(settings.number("status", 2.0));
+  } else if (name == "range") {
+    spoil(settings.number("id", 3.0));
   } else if (name == "spike") {
     spoil(settings.number("V", 0.5));
   } else if (name == "late") {

@@ -517,6 +517,58 @@ TEST_CASE("status bits of the instrument reach the sample") {
   CHECK((heard.samples.back().status & reading_status::overload) != 0);
 }
 
+TEST_CASE(
+    "whatever befalls a line on its way, a charge ends as planned with the cell off and no wrong number "
+    "told") {
+  const std::vector<std::pair<std::string, std::vector<std::string>>> faults{
+      {"xon", {"count=50"}},
+      {"truncate", {"count=2"}},
+      {"merge", {}},
+      {"bad_hex", {"count=2"}},
+      {"no_star", {}},
+      {"late", {"count=3"}},
+      {"bits", {"status=4", "count=9"}},
+      {"range", {"id=9", "count=9"}},
+      {"prefix", {"count=9"}},
+      {"mute", {"for=40"}}};
+  for (const auto& [name, settings] : faults) {
+    CAPTURE(name);
+    Bench bench;
+    PlannedStep step = charge_at_1C();
+    step.until_voltage = Volt(3.6);
+    bench.begin(step);
+    const auto before = bench.listen([](const auto& all) { return all.samples.size() >= 3; });
+    REQUIRE(bench.machine.fault(name, settings));
+    const auto after = bench.listen();
+    CHECK(after.ended->reason == EndReason::planned);
+    CHECK(after.ended->text == "END upper");
+    CHECK_FALSE(bench.machine.cell_on());
+    for (const Sample& row : after.samples) {
+      if (!row.current) continue;  // damaged, and told as such
+      CHECK(std::abs(row.current->value() - 1.608e-3) < 0.01e-3);
+      CHECK(*row.we_vs_re > Volt(2.5));
+      CHECK(*row.we_vs_re < Volt(3.65));
+    }
+  }
+}
+
+TEST_CASE(
+    "an acknowledgement that comes late, and an error without its empty line, open the cell all the same") {
+  Bench bench;
+  bench.begin(charge_at_1C());
+  bench.listen([](const auto& all) { return all.samples.size() >= 3; });
+  SUBCASE("slow Z") {
+    REQUIRE(bench.machine.fault("slow_z", {"s=5"}));
+    CHECK(bench.wait_for(bench.driver->open_cell()));
+  }
+  SUBCASE("no empty line after a critical overload") {
+    REQUIRE(bench.machine.fault("no_blank"));
+    REQUIRE(bench.machine.fault("overload"));
+    CHECK(bench.listen().ended->reason == EndReason::error);
+  }
+  CHECK_FALSE(bench.machine.cell_on());
+}
+
 // ---- gaps -----------------------------------------------------------------------------------------------------
 
 TEST_CASE("a daemon that comes back finds its own program and goes on with it") {
