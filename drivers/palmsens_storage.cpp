@@ -12,8 +12,6 @@ namespace mscript = wire::mscript;
 
 namespace {
 
-Stamp now_stamp() { return {Clock::now(), std::chrono::system_clock::now()}; }
-
 /// Nothing when the instrument will not or cannot say.
 Later<std::optional<std::uint64_t>> free_bytes(Talk& talk) {
   const auto answer = co_await talk.ask("fs_info /");
@@ -49,8 +47,8 @@ Later<bool> make_room(Talk& talk, std::uint64_t bytes) {
   co_return *now&&** now >= bytes;
 }
 
-Later<bool> replay(Talk& talk, std::string file, Program& into, std::function<void(Sample)> row) {
-  const auto take = [&](const std::string& line) {
+Later<bool> replay(Talk& talk, std::string file, Program& into, TakeRow row) {
+  const std::function<void(const std::string&)> take = [&](const std::string& line) {
     for (auto& measured : into.hear(line, now_stamp()).rows) {
       if (measured.sample.status & reading_status::bad && !measured.sample.current &&
           !measured.sample.we_vs_re)

@@ -13,8 +13,10 @@ namespace cambench::palmsens {
 /// also when the storage is missing or cannot be understood. A Fault is a lost link.
 Later<bool> make_room(Talk& talk, std::uint64_t bytes);
 
+using TakeRow = std::function<void(Sample)>;
+
 /// Plays a file to the program that wrote it; its rows come out marked late, in their order. False when there is no such
 /// file. A file that ends in the middle of a line is as good as its whole lines.
-Later<bool> replay(Talk& talk, std::string file, Program& into, std::function<void(Sample)> row);
+Later<bool> replay(Talk& talk, std::string file, Program& into, TakeRow row);
 
 }  // namespace cambench::palmsens

@@ -1,0 +1,133 @@
+#include <utility>
+
+#include "drivers/palmsens_conversation.h"
+#include "drivers/palmsens_storage.h"
+
+namespace cambench {
+
+namespace asio = boost::asio;
+namespace mscript = wire::mscript;
+using palmsens::Clock;
+using palmsens::Program;
+using palmsens::ticks;
+
+// ---- what the instrument kept ---------------------------------------------------------------------------------
+
+/// The program that was expected is over: its file has the rows that nobody heard, and how it ended. A file without an
+/// end is one whose program was cut off: the instrument has lost its power.
+Later<Found> Palmsens::Conversation::recall() {
+  Found found{Found::State::idle, {}, {}, {}, {}};
+  if (!expected_ || !can_ || !mscript::can_store(*can_)) co_return found;
+  Program kept(expected_->marker, settings_.serial, settings_.longest_record);
+  const palmsens::TakeRow take = [&](Sample row) {
+    if (row.step_time > expected_->recorded) found.kept.push_back(std::move(row));
+  };
+  const auto there = co_await palmsens::replay(*talk_, expected_->file, kept, take);
+  if (!there) co_return fail(there.error());
+  if (!*there) co_return found;
+  found.marker = expected_->marker;
+  found.state = kept.has_said_its_end() ? Found::State::ended : Found::State::power_cycled;
+  if (kept.has_said_its_end()) found.ended = kept.ending();
+  co_return found;
+}
+
+/// Tells the rows that were missed, then the end. When the link is lost on the way nothing is told: whoever comes back
+/// finds the program over and recalls it.
+asio::awaitable<void> Palmsens::Conversation::conclude(Program over, std::string otherwise) {
+  const auto alive = shared_from_this();
+  const auto turn = co_await turns_.for_request();
+  heard::Ended ended = over.ending();
+  if (ended.reason == EndReason::unknown) ended.text = std::move(otherwise);
+  if (expected_ && expected_->marker == over.marker()) {  // one that cannot store has no such file
+    Program kept(over.marker(), settings_.serial, over.pause());
+    const palmsens::TakeRow take = [this](Sample row) {
+      if (row.step_time > expected_->recorded) tell(heard::Measured{std::move(row), false});
+    };
+    const auto there = co_await palmsens::replay(*talk_, expected_->file, kept, take);
+    const bool link_failed = !there && there.error().kind != Fault::Kind::cancelled;
+    if (link_failed) co_return;
+    if (!over.has_said_its_end() && kept.has_said_its_end()) ended = kept.ending();
+  }
+  tell(std::move(ended));
+}
+
+// ---- opening the cell ---------------------------------------------------------------------------------------
+
+/// Z, then the end of the program: its acknowledgement says only that it was heard.
+Later<void> Palmsens::Conversation::stop_program() {
+  if (program_) program_->stop_asked();
+  talk_->forget_replies();
+  const auto sent = co_await talk_->send("\nZ\n");
+  if (!sent) co_return fail(sent.error());
+  const bool known = program_.has_value();  // its lines go to it; else the empty line comes as a reply
+  const auto deadline =
+      Clock::now() + ticks(settings_.abort_time + (program_ ? wire(program_->pause()) : Seconds{0}));
+  const auto generation = talk_->generation();
+  for (bool acknowledged = false, ended = known;;) {
+    while (const auto line = talk_->next_reply()) {
+      if (acknowledged && line->empty()) ended = true;
+      if (!line->starts_with('Z')) continue;
+      if (mscript::parse_error(*line)) {  // nothing runs
+        program_.reset();
+        co_await talk_->pause_after_error();
+        co_return Result<void>{};
+      }
+      acknowledged = true;
+    }
+    if (acknowledged && ended && !program_) co_return Result<void>{};
+    if (auto why = talk_->why_not_wait(generation)) co_return fail(std::move(*why));
+    if (Clock::now() >= deadline) co_return fail(Fault::Kind::timeout, "the program did not end after Z");
+    co_await talk_->replied().wait_until(deadline);
+  }
+}
+
+/// The potentials at rest. An answer proves that the cell is off.
+Later<Sample> Palmsens::Conversation::look() {
+  const auto lines =
+      co_await talk_->run_short(mscript::look_script(model_.value_or(*mscript::model_of("es4_lr"))));
+  if (!lines) co_return fail(lines.error().kind, "open-circuit measurement: " + lines.error().what);
+  std::optional<Sample> seen;
+  for (const std::string& line : *lines)
+    if (auto row = mscript::read_row(line)) seen = std::move(*row);
+  if (!seen)
+    co_return fail(Fault::Kind::protocol, "open-circuit measurement: the instrument sent no reading");
+  seen->at = palmsens::now_stamp();
+  co_return std::move(*seen);
+}
+
+Later<void> Palmsens::Conversation::open_and_verify() {
+  const auto stopped = co_await stop_program();
+  if (!stopped && stopped.error().kind == Fault::Kind::link) co_return fail(stopped.error());
+  const auto off = co_await talk_->run_short(mscript::off_script());  // tried, whatever came of the stop
+  const auto looked = co_await look();
+  if (looked) {
+    program_.reset();  // a look would have been refused while it ran
+    co_return Result<void>{};
+  }
+  if (!stopped) co_return fail(stopped.error().kind, stopped.error().what + "; " + looked.error().what);
+  co_return fail(off ? looked.error() : off.error());
+}
+
+/// Opens a closed link, and makes sure that it is not somebody else's instrument whose cell would be opened.
+Later<void> Palmsens::Conversation::connect_to_open() {
+  const auto connected = co_await connect();
+  if (!connected) co_return fail(connected.error());
+  if (verified_ || program_) co_return Result<void>{};
+  const auto idle = co_await confirm_idle();
+  if (!idle && idle.error().kind == Fault::Kind::identity) {
+    disconnect();
+    co_return fail(idle.error());
+  }
+  co_return Result<void>{};  // whatever else it said: opening is tried
+}
+
+/// A runtime error leaves the cell as it was: it is opened from here, at once, and only then is the end told.
+asio::awaitable<void> Palmsens::Conversation::make_safe_after_error(Marker marker, std::string text) {
+  const auto alive = shared_from_this();
+  co_await talk_->pause_after_error();
+  const auto opened = co_await open_cell();
+  if (!opened) text += "; the cell could not be opened: " + opened.error().what;
+  tell(heard::Ended{std::move(marker), EndReason::error, std::move(text)});
+}
+
+}  // namespace cambench
