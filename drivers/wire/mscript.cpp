@@ -90,6 +90,8 @@ constexpr std::array named_errors{
     NamedError{0x0074, "the IP address is not available"},
     NamedError{0x0080, "the counter electrode oscillates"},
     NamedError{0x0082, "warnings must be cleared first"},
+    NamedError{0x0083, "there is no file system"},
+    NamedError{0x009F, "there is no such file"},
     NamedError{0x4001, "the script command is unknown"},
     NamedError{0x4004, "an unexpected character"},
     NamedError{0x4005, "the script is too large"},

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "drivers/wire/mscript_files.h"
 #include "drivers/wire/mscript_program.h"
 #include "tests/fuzz/must.h"
 
@@ -39,6 +40,8 @@ void answer(std::string_view line) {
   }
   if (const auto ending = parse_ending(line)) must(!ending->text.empty());
   static_cast<void>(parse_capabilities(line));
+  if (const auto file = parse_file_entry(line)) must(!file->empty() && file->size() <= line.size());
+  if (const auto room = parse_free_bytes(line)) must(*room <= 1024ULL << 40 && !parse_error(line));
 }
 
 }  // namespace
