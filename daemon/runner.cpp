@@ -108,6 +108,7 @@ Runner::Runner(asio::io_context& io, const config::Bench& bench, store::Store& s
 
 void Runner::open() {
   for (const auto& s : stations_) s->open();
+  board_.publish(now());  // whoever asks first sees the runs that were taken up
   asio::co_spawn(io_, publish(), asio::detached);
   asio::co_spawn(io_, measure_lateness(), asio::detached);
 }
@@ -189,9 +190,10 @@ Station* Runner::station_of_run(const std::string& run) {
 
 void Runner::carry_out(http::Order order, Done done) {
   auto audited = [this, order, done = std::move(done)](Result<std::string> outcome) {
-    audit(order, outcome);
-    board_.publish(now());  // who ordered it and looks at once must see it
-    done(std::move(outcome));
+    audit(order, outcome, [this, outcome, done] {
+      board_.publish(now());  // who ordered it and looks at once must see it
+      done(outcome);
+    });
   };
   if (!order.refusal.empty()) return audited(fail(Fault::Kind::refused, order.refusal));
   if (order.who.empty())
@@ -291,7 +293,8 @@ void Runner::edit(const http::Order::Edit& what, Done done) {
   });
 }
 
-void Runner::audit(const http::Order& order, const Result<std::string>& outcome) {
+/// `then` is called once the act, and everything that it brought about, is durable; or the store told that nothing is.
+void Runner::audit(const http::Order& order, const Result<std::string>& outcome, std::function<void()> then) {
   store::AuditRow row{.who = fmt::format("{} ({})", order.who, order.peer),
                       .act = {},
                       .target = {},
@@ -321,8 +324,12 @@ void Runner::audit(const http::Order& order, const Result<std::string>& outcome)
   if (!order.reason.empty()) row.reason = order.reason;
   if (!outcome)
     journal_.warning("", "", fmt::format("{}: {} refused: {}", order.who, row.act, outcome.error().what));
-  if (const auto kept = store_.append(std::move(row)); !kept)
-    journal_.alarm("", "", "the audit trail could not be kept: " + kept.error().what);
+  store_.commit({std::move(row)}, [this, then = std::move(then)](Result<void> kept) {
+    asio::post(io_, [this, then, kept] {
+      if (!kept) journal_.alarm("", "", "the audit trail could not be kept: " + kept.error().what);
+      then();
+    });
+  });
 }
 
 void Runner::store_failed(const Fault& fault) {
@@ -378,6 +385,7 @@ status::StoreHealth store_health(const store::Store& store) {
   status::StoreHealth shown;
   shown.up = health.trouble.empty();
   shown.trouble = health.trouble;
+  shown.warning = health.warning;
   shown.queued = health.queued;
   shown.queue_capacity = store::Settings{}.queue;
   shown.rows = static_cast<std::uint64_t>(health.rows);

@@ -61,7 +61,7 @@ class Runner final : public http::Api {
   void give_up(const store::StoredRun& stored, Station* on, const std::string& why);
   [[nodiscard]] Station* station(const std::string& name);
   [[nodiscard]] Station* station_of_run(const std::string& run);
-  void audit(const http::Order& order, const Result<std::string>& outcome);
+  void audit(const http::Order& order, const Result<std::string>& outcome, std::function<void()> then);
 
   boost::asio::awaitable<void> publish();
   boost::asio::awaitable<void> measure_lateness();

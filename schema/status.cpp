@@ -177,7 +177,8 @@ void write(JsonWriter& json, const Study& study) {
 
 void write(JsonWriter& json, const StoreHealth& store) {
   json.object();
-  json.field("up", store.up).field("trouble", store.trouble).field("commit_age_s", store.commit_age);
+  json.field("up", store.up).field("trouble", store.trouble).field("warning", store.warning);
+  json.field("commit_age_s", store.commit_age);
   json.field("queued", store.queued).field("queue_capacity", store.queue_capacity).field("rows", store.rows);
   json.field("file_bytes", store.file_bytes).field("wal_bytes", store.wal_bytes);
   json.field("disk_free_bytes", store.disk_free_bytes);

@@ -123,6 +123,8 @@ void print_troubles(std::ostream& out, View bench) {
   }
   if (bench["store"].there() && !bench["store"]["up"].flag())
     out << "store: " << bench["store"]["trouble"].text() << '\n';
+  if (const auto warning = bench["store"]["warning"].text(); !warning.empty())
+    out << "store: " << warning << '\n';
   for (const View alarm : bench["alarms"].list())
     out << fmt::format("{} {:.0f} {}{}: {}{}\n", alarm["severity"].text(), alarm["id"].number().value_or(0),
                        alarm["station"].text().empty() ? "" : alarm["station"].text() + " ",
