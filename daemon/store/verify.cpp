@@ -58,9 +58,14 @@ const std::array<std::string, 16> promises{
        WHERE step = last_step AND step_time_s - last_step_time_s >
          1 + 2 * coalesce(iif(json_valid(recipe_text), json_extract(recipe_text, '$.record.time_s'), 1), 1))",
     std::string(pairs) + R"(
-       SELECT 'run ' || run, format('sample %d of step %d is there twice or out of order', seq, step + 1) FROM pair
-       WHERE test_time_s < last_test_time_s OR step = last_step AND
-         (step_time_s < last_step_time_s OR step_time_s = last_step_time_s AND test_time_s = last_test_time_s))",
+       SELECT 'run ' || run,
+              format('sample %d of step %d is there twice or out of order: after %.3f s of the step comes %.3f s',
+                     seq, step + 1, last_step_time_s, step_time_s) FROM pair
+       WHERE test_time_s < last_test_time_s OR
+         step = last_step AND (step_time_s = last_step_time_s AND test_time_s = last_test_time_s OR
+           step_time_s < last_step_time_s AND NOT EXISTS (
+             SELECT 1 FROM event WHERE event.run = pair.run AND event.kind = 'resumed'
+               AND event.at_wall_ns BETWEEN last_wall_ns - 1000000000 AND pair.at_wall_ns)))",
 
     R"(SELECT 'run ' || s.run, format('step %d has %d samples and its summary counts %d', s.step + 1, s.n,
                                       coalesce(step.samples, 0))

@@ -5,7 +5,8 @@
 //   events,   numbered from 1 without a hole: nothing that was decided is missing
 //   audit, jobs
 //   samples   numbered from 1 within a run; a missing number, and a silence longer than the recipe's recording
-//             interval within a step, stand beside an event that tells why (a gap, a trip); none is there twice
+//             interval within a step, stand beside an event that tells why (a gap, a trip); none is there twice, and the time of
+//             a step goes back only where a person resumed it (its program was heard until the cell was open)
 //   summaries what charts and capacities are drawn from counts every sample
 //   runs      the phase of a run is what its last transition says
 //   scores    numbered from 1 within a study; a result is unchanged since it was written, and each of its inputs is here:

@@ -1,4 +1,5 @@
 // The daemon dies and comes back; the instruments went on, or did not.
+#include "daemon/store/verify.h"
 #include "tests/scenario/bench.h"
 
 #include <fmt/format.h>
@@ -172,6 +173,28 @@ TEST_CASE(
   CHECK(std::abs(truth.back().pressure_MPa - 50) < 2.5);
   const auto alarms = bench.alarms();
   CHECK(std::ranges::count(alarms, "interrupted") == 1);
+}
+
+TEST_CASE("a step that is paused twice keeps one clock, also for what is heard until the cell is open") {
+  Bench bench({.time_scale = scale});
+  bench.recipe("short", short_recipe(1200, 300));
+  bench.start();
+  const std::string run = bench.run("short");
+  for (int time = 0; time < 2; ++time) {
+    bench.until_step(0, "A1", 10 * (time + 1));
+    REQUIRE(bench.order(run, "pause").empty());
+    bench.until_state("held");
+    until("it is resumed, the cell open and confirmed", [&] { return bench.order(run, "resume").empty(); });
+  }
+  bench.until_state("finished");
+  const auto rows = bench.samples(run);
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    if (rows[i].sample.step != rows[i - 1].sample.step) continue;
+    // What the first program did beyond the recorded pause is done again by the second one: seconds of scaled time.
+    CHECK(rows[i].sample.step_time > rows[i - 1].sample.step_time - Seconds(60));
+  }
+  const auto seen = store::verify(bench.database());
+  CHECK_MESSAGE(seen.breaches.empty(), seen.breaches.at(0).what);
 }
 
 TEST_CASE("a run goes on as it was started, whatever became of its recipe file") {
