@@ -44,6 +44,8 @@ int run(std::vector<std::string> arguments, World& world) {
   add_capacity_verbs(app, session);
   add_ion_verbs(app, session);
   add_manual_verbs(app, session);
+  add_store_verbs(app, session);
+  add_doctor_verb(app, session);
   try {
     std::ranges::reverse(arguments);  // CLI11 takes them from the back
     app.parse(std::move(arguments));

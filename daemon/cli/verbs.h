@@ -44,6 +44,8 @@ void add_scores_verb(CLI::App& app, Session& session);
 void add_score_verbs(CLI::App& app, Session& session);
 void add_capacity_verbs(CLI::App& app, Session& session);
 void add_ion_verbs(CLI::App& app, Session& session);
+void add_store_verbs(CLI::App& app, Session& session);
+void add_doctor_verb(CLI::App& app, Session& session);
 
 /// The whole file; a Problem when it cannot be read.
 std::string read_file(const std::filesystem::path& path);

@@ -30,9 +30,24 @@ void copy_pages(Database& from, Database& to) {
   if (sqlite3_backup_finish(copying) != SQLITE_OK) to.fail("backup");
 }
 
+void require_free(const std::filesystem::path& database, const std::filesystem::path& copy) {
+  std::error_code absent;
+  if (std::filesystem::equivalent(database, copy, absent))
+    throw StoreError(
+        fmt::format("{} is the database itself; choose another place for the copy", copy.string()),
+        SQLITE_MISUSE);
+  for (const char* beside : {"-wal", "-journal"})
+    if (std::filesystem::exists(copy.string() + beside, absent))
+      throw StoreError(
+          fmt::format("{0} is a database in use: there is {0}{1}; choose another place for the copy",
+                      copy.string(), beside),
+          SQLITE_BUSY);
+}
+
 }  // namespace
 
-void backup(const std::filesystem::path& database, const std::filesystem::path& copy) {
+std::uint64_t backup(const std::filesystem::path& database, const std::filesystem::path& copy) {
+  require_free(database, copy);
   const std::filesystem::path unfinished = copy.string() + ".unfinished";
   std::error_code ignored;
   std::filesystem::remove(unfinished, ignored);
@@ -49,8 +64,10 @@ void backup(const std::filesystem::path& database, const std::filesystem::path& 
     throw;
   }
   make_durable(unfinished);
+  require_free(database, copy);  // once more: copying may have taken minutes
   std::filesystem::rename(unfinished, copy);
   make_durable(copy.has_parent_path() ? copy.parent_path() : std::filesystem::path("."));
+  return std::filesystem::file_size(copy);
 }
 
 }  // namespace cambench::store
