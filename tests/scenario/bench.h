@@ -173,10 +173,14 @@ class Bench {
 
   // ---- the daemon -------------------------------------------------------------------------------------------
 
-  /// Starts it and waits until it has met its instruments.
-  void start() {
+  /// Starts it and does not wait.
+  void launch() {
     daemon_.emplace(std::vector<std::string>{program("cambenchd"), "--config", configuration().string()},
                     folder_ / "daemon.err");
+  }
+  /// Starts it and waits until it has met its instruments.
+  void start() {
+    launch();
     until("the daemon has met its instruments", [&] { return answers() && status().at("ready").as_bool(); });
   }
   Process& daemon() { return *daemon_; }
@@ -227,18 +231,21 @@ class Bench {
   // ---- what it says -----------------------------------------------------------------------------------------
 
   [[nodiscard]] boost::json::value status() const { return boost::json::parse(get("/api/v1/status").body); }
-  [[nodiscard]] boost::json::object station(const std::string& name = "A1") const {
-    const auto document = status();
-    for (const auto& each : document.at("stations").as_array())
+  static boost::json::object station_in(const boost::json::value& status, const std::string& name) {
+    for (const auto& each : status.at("stations").as_array())
       if (each.at("name").as_string() == name) return each.as_object();
     throw std::runtime_error("no station " + name);
+  }
+  [[nodiscard]] boost::json::object station(const std::string& name = "A1") const {
+    return station_in(status(), name);
   }
   struct Where {
     std::string run, state, why;
     std::int64_t step = -1;  ///< none when the run is over
   };
-  [[nodiscard]] Where where(const std::string& name = "A1") const {
-    const auto shown = station(name);
+  [[nodiscard]] Where where(const std::string& name = "A1") const { return where_in(status(), name); }
+  static Where where_in(const boost::json::value& status, const std::string& name) {
+    const auto shown = station_in(status, name);
     const auto* run = shown.if_contains("run");
     if (!run || !run->is_object()) return {};
     const auto& object = run->as_object();
