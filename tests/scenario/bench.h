@@ -89,6 +89,7 @@ class Process {
     if (pid_ > 0 && ::waitpid(pid_, &status_, WNOHANG) == pid_) pid_ = 0;
     return pid_ > 0;
   }
+  [[nodiscard]] pid_t id() const { return pid_; }
   void signal(int number) const {
     if (pid_ > 0) ::kill(pid_, number);
   }
