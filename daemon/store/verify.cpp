@@ -26,13 +26,13 @@ constexpr auto pairs = R"(
            lag(at_wall_ns) OVER before AS last_wall_ns
     FROM sample WINDOW before AS (PARTITION BY run ORDER BY seq)))";
 
-/// Those between which no event tells why nothing was heard. A sample is stamped when it is heard, the event a moment
-/// later: it may stand a second beside them.
+/// Those between which no event tells why nothing was heard. A sample is stamped when it is heard; that there was a
+/// gap is known once it is clear what the instrument does, which takes a driver up to three seconds of listening.
 constexpr auto unexplained = R"(,
   unexplained AS (
     SELECT * FROM pair WHERE last_seq IS NOT NULL AND NOT EXISTS (
       SELECT 1 FROM event WHERE event.run = pair.run AND event.kind IN ('gap', 'tripped', 'held', 'resumed', 'reset')
-        AND event.at_wall_ns BETWEEN last_wall_ns - 1000000000 AND pair.at_wall_ns + 1000000000)))";
+        AND event.at_wall_ns BETWEEN last_wall_ns - 1000000000 AND pair.at_wall_ns + 5000000000)))";
 
 /// What the tables promise: each row that is found here, "where" and "what", breaks it.
 const std::array<std::string, 16> promises{

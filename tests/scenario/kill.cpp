@@ -207,6 +207,7 @@ void the_cells_were_safe(const Bench& bench) {
   }
 }
 
+/// (A driver listens for up to three seconds before it is clear what the instrument does.)
 /// Between the last sample before a kill and the first one after it, in the same step, an event says that nobody listened.
 std::size_t every_gap_is_a_row(const Bench& bench, const std::vector<Kill>& kills) {
   auto reader = bench.reader();
@@ -220,7 +221,7 @@ std::size_t every_gap_is_a_row(const Bench& bench, const std::vector<Kill>& kill
       if (after == rows.begin() || after == rows.end()) continue;
       if (after->sample.step != std::prev(after)->sample.step) continue;
       const bool told = std::ranges::any_of(events, [&](const auto& event) {
-        return event.row.at.wall > kill.at && event.row.at.wall < after->sample.at.wall + 1s &&
+        return event.row.at.wall > kill.at && event.row.at.wall < after->sample.at.wall + 5s &&
                (event.row.kind == "gap" || event.row.kind == "step_began");
       });
       ++(told ? gaps : silent);
