@@ -67,7 +67,7 @@ void look_at_instruments(const config::Bench& bench, std::vector<Diagnosis>& tol
                    [&waiting](const std::exception_ptr&) { --waiting; });
   };
   for (const auto& station : bench.stations) try {
-      auto& instruments = made.emplace_back(make_instruments(io.get_executor(), station, bench.time_scale));
+      auto& instruments = made.emplace_back(make_instruments(io.get_executor(), bench, station));
       if (instruments.press) look_at_limits(station, instruments.press->limits(), told);
       if (instruments.potentiostat)
         spawn(*instruments.potentiostat, fmt::format("potentiostat of {}", station.name));
