@@ -155,10 +155,10 @@ struct Study {
 struct StoreHealth {
   bool up = true;
   std::string trouble;
-  std::string warning;    ///< what will become trouble when nobody acts
   Seconds commit_age{0};  ///< since the last commit that had something to write
   std::size_t queued = 0, queue_capacity = 0;
   std::uint64_t rows = 0, file_bytes = 0, wal_bytes = 0, disk_free_bytes = 0;
+  std::string warning{};  ///< what will become trouble when nobody acts
 };
 
 /// How late the deciding thread came to what was due, since the daemon came up.
