@@ -22,6 +22,25 @@ Status with(const status::Station& station) {
 
 }  // namespace
 
+TEST_CASE("whatever a text holds, what is written is JSON: bytes that are no UTF-8 become U+FFFD") {
+  const auto written = [](std::string_view text) {
+    JsonWriter json;
+    json.value(text);
+    return json.take();
+  };
+  const std::string gone = "\xEF\xBF\xBD";
+  CHECK(written("3.6 V, \xC2\xB5"
+                "A, \xE2\x82\xAC, \xF0\x9F\x94\x8B") ==
+        "\"3.6 V, \xC2\xB5"
+        "A, \xE2\x82\xAC, \xF0\x9F\x94\x8B\"");
+  CHECK(written("a\xFF"
+                "b") == '"' + ("a" + gone + "b\""));
+  CHECK(written("\xC2") == '"' + (gone + '"'));                                   // ends in the middle
+  CHECK(written("\xC0\xAF") == '"' + (gone + gone + '"'));                        // a long way to write '/'
+  CHECK(written("\xED\xA0\x80") == '"' + (gone + gone + gone + '"'));             // half of a pair of UTF-16
+  CHECK(written("\xF4\x90\x80\x80") == '"' + (gone + gone + gone + gone + '"'));  // beyond U+10FFFF
+}
+
 TEST_CASE("a reading is there while it is fresh, and gone with its reason once it is old") {
   const Stamp heard{Instant(100s), WallTime(100s)};
   const std::optional<Volt> volt(3.612);
