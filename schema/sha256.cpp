@@ -61,52 +61,103 @@ bool has_sha_instructions() {
   return sha && __get_cpuid(1, &a, &b, &c, &d) && (c & bit_SSE4_1) != 0;
 }
 
-// The same by sha256rnds2, which keeps the state as the two words ABEF and CDGH and does two rounds at a time.
-__attribute__((target("sha,sse4.1"))) void compress_by_instructions(std::uint32_t* state,
-                                                                    const unsigned char* bytes,
-                                                                    std::size_t blocks) {
+// The same by sha256rnds2, which keeps the state as the two words ABEF and CDGH and does two rounds at a time. Each of
+// these waits for the one before: two messages at once fill each other's waits.
+template <std::size_t messages>
+__attribute__((target("sha,sse4.1"))) void compress_by_instructions(
+    const std::array<std::uint32_t*, messages>& states, std::array<const unsigned char*, messages> bytes,
+    std::size_t blocks) {
   const __m128i swap_bytes = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
-  const __m128i badc = _mm_shuffle_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(state)), 0xb1);
-  const __m128i hgfe = _mm_shuffle_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(state + 4)), 0x1b);
-  __m128i abef = _mm_alignr_epi8(badc, hgfe, 8);
-  __m128i cdgh = _mm_blend_epi16(hgfe, badc, 0xf0);
-
-  for (; blocks > 0; --blocks, bytes += block_size) {
-    const __m128i abef_before = abef, cdgh_before = cdgh;
-    __m128i w[4];  // the last sixteen words of the message schedule
-    for (int i = 0; i < 4; ++i)
-      w[i] = _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes) + i), swap_bytes);
-#pragma GCC unroll 16
-    for (int group = 0; group < 16; ++group) {
-      if (group >= 4) {
-        const __m128i w7 = _mm_alignr_epi8(w[(group + 3) & 3], w[(group + 2) & 3], 4);
-        const __m128i partly = _mm_add_epi32(_mm_sha256msg1_epu32(w[group & 3], w[(group + 1) & 3]), w7);
-        w[group & 3] = _mm_sha256msg2_epu32(partly, w[(group + 3) & 3]);
-      }
-      const __m128i* k = reinterpret_cast<const __m128i*>(round_constants) + group;
-      const __m128i wk = _mm_add_epi32(w[group & 3], _mm_load_si128(k));
-      cdgh = _mm_sha256rnds2_epu32(cdgh, abef, wk);
-      abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(wk, 0x0e));
-    }
-    abef = _mm_add_epi32(abef, abef_before);
-    cdgh = _mm_add_epi32(cdgh, cdgh_before);
+  __m128i abef[messages], cdgh[messages];
+  for (std::size_t m = 0; m < messages; ++m) {
+    const auto* state = reinterpret_cast<const __m128i*>(states[m]);
+    const __m128i badc = _mm_shuffle_epi32(_mm_loadu_si128(state), 0xb1);
+    const __m128i hgfe = _mm_shuffle_epi32(_mm_loadu_si128(state + 1), 0x1b);
+    abef[m] = _mm_alignr_epi8(badc, hgfe, 8);
+    cdgh[m] = _mm_blend_epi16(hgfe, badc, 0xf0);
   }
 
-  const __m128i feba = _mm_shuffle_epi32(abef, 0x1b), dchg = _mm_shuffle_epi32(cdgh, 0xb1);
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(state), _mm_blend_epi16(feba, dchg, 0xf0));
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(state + 4), _mm_alignr_epi8(dchg, feba, 8));
+  for (; blocks > 0; --blocks) {
+    __m128i abef_before[messages], cdgh_before[messages];
+    __m128i w[messages][4];  // the last sixteen words of the message schedule
+    for (std::size_t m = 0; m < messages; ++m) {
+      abef_before[m] = abef[m];
+      cdgh_before[m] = cdgh[m];
+      for (int i = 0; i < 4; ++i)
+        w[m][i] =
+            _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes[m]) + i), swap_bytes);
+      bytes[m] += block_size;
+    }
+#pragma GCC unroll 16
+    for (int group = 0; group < 16; ++group) {
+      const __m128i k = _mm_load_si128(reinterpret_cast<const __m128i*>(round_constants) + group);
+      __m128i wk[messages];
+#pragma GCC unroll 2
+      for (std::size_t m = 0; m < messages; ++m) {
+        __m128i* words = w[m];
+        if (group >= 4) {
+          const __m128i w7 = _mm_alignr_epi8(words[(group + 3) & 3], words[(group + 2) & 3], 4);
+          const __m128i partly =
+              _mm_add_epi32(_mm_sha256msg1_epu32(words[group & 3], words[(group + 1) & 3]), w7);
+          words[group & 3] = _mm_sha256msg2_epu32(partly, words[(group + 3) & 3]);
+        }
+        wk[m] = _mm_add_epi32(words[group & 3], k);
+      }
+#pragma GCC unroll 2
+      for (std::size_t m = 0; m < messages; ++m) cdgh[m] = _mm_sha256rnds2_epu32(cdgh[m], abef[m], wk[m]);
+#pragma GCC unroll 2
+      for (std::size_t m = 0; m < messages; ++m)
+        abef[m] = _mm_sha256rnds2_epu32(abef[m], cdgh[m], _mm_shuffle_epi32(wk[m], 0x0e));
+    }
+    for (std::size_t m = 0; m < messages; ++m) {
+      abef[m] = _mm_add_epi32(abef[m], abef_before[m]);
+      cdgh[m] = _mm_add_epi32(cdgh[m], cdgh_before[m]);
+    }
+  }
+
+  for (std::size_t m = 0; m < messages; ++m) {
+    const __m128i feba = _mm_shuffle_epi32(abef[m], 0x1b), dchg = _mm_shuffle_epi32(cdgh[m], 0xb1);
+    auto* state = reinterpret_cast<__m128i*>(states[m]);
+    _mm_storeu_si128(state, _mm_blend_epi16(feba, dchg, 0xf0));
+    _mm_storeu_si128(state + 1, _mm_alignr_epi8(dchg, feba, 8));
+  }
 }
 
 #else
 bool has_sha_instructions() { return false; }
-constexpr auto compress_by_instructions = compress_plainly;
+template <std::size_t messages>
+void compress_by_instructions(const std::array<std::uint32_t*, messages>&,
+                              std::array<const unsigned char*, messages>, std::size_t) {}
 #endif
+
+bool by_instructions(Sha256::By by) {
+  static const bool there = has_sha_instructions();
+  return there && by == Sha256::By::fastest;
+}
 
 }  // namespace
 
 void Sha256::compress(const unsigned char* bytes, std::size_t blocks) {
-  static const auto fastest = has_sha_instructions() ? compress_by_instructions : compress_plainly;
-  (by_ == By::fastest ? fastest : compress_plainly)(state_.data(), bytes, blocks);
+  if (by_instructions(by_))
+    compress_by_instructions<1>({state_.data()}, {bytes}, blocks);
+  else
+    compress_plainly(state_.data(), bytes, blocks);
+}
+
+void Sha256::update_both(Sha256& a, std::string_view bytes_a, Sha256& b, std::string_view bytes_b) {
+  const bool fresh = a.pending_size_ == 0 && b.pending_size_ == 0;
+  if (fresh && by_instructions(a.by_) && by_instructions(b.by_)) {
+    const auto blocks = std::min(bytes_a.size(), bytes_b.size()) / block_size;
+    compress_by_instructions<2>({a.state_.data(), b.state_.data()},
+                                {reinterpret_cast<const unsigned char*>(bytes_a.data()),
+                                 reinterpret_cast<const unsigned char*>(bytes_b.data())},
+                                blocks);
+    for (auto* hash : {&a, &b}) hash->total_ += blocks * block_size;
+    bytes_a.remove_prefix(blocks * block_size);
+    bytes_b.remove_prefix(blocks * block_size);
+  }
+  a.update(bytes_a);
+  b.update(bytes_b);
 }
 
 void Sha256::update(std::string_view bytes) {

@@ -15,6 +15,8 @@ class Sha256 {
   explicit Sha256(By by = By::fastest) : by_(by) {}
 
   void update(std::string_view bytes);
+  /// The same as updating each of them, in little more than the time of one where the processor has the instructions.
+  static void update_both(Sha256& a, std::string_view bytes_a, Sha256& b, std::string_view bytes_b);
   /// The digest as 64 lower-case hexadecimal digits. Ends the message: make a new object for the next one.
   [[nodiscard]] std::string hex();
 

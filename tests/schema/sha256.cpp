@@ -26,3 +26,19 @@ TEST_CASE(
       CHECK(hash.hex() == whole);
     }
 }
+
+TEST_CASE("two messages at once have the digests that each has alone, whatever their lengths") {
+  std::string text;
+  for (int i = 0; i < 700; ++i) text += static_cast<char>(i * 11);
+  for (std::size_t of_a = 0; of_a <= text.size(); of_a += 7)
+    for (std::size_t of_b = 0; of_b <= text.size(); of_b += 31)
+      for (const std::size_t before : {0, 5}) {  // bytes that were added already
+        const std::string_view message_a = std::string_view(text).substr(0, of_a),
+                               message_b = std::string_view(text).substr(text.size() - of_b);
+        Sha256 a, b;
+        a.update(message_a.substr(0, before));
+        Sha256::update_both(a, message_a.substr(std::min(before, of_a)), b, message_b);
+        CHECK(a.hex() == sha256_hex(message_a));
+        CHECK(b.hex() == sha256_hex(message_b));
+      }
+}
