@@ -82,10 +82,15 @@ status::Score degradation_score(const StudyInput& input, const std::string& mate
 }
 
 status::Score score_of(const StudyResult& result, const std::string& material, const std::string& key) {
-  if (key.starts_with(degradation_prefix)) return degradation_score(result.input, material, key);
+  if (key.starts_with(degradation_prefix)) {
+    auto score = degradation_score(result.input, material, key);
+    if (const auto interval = interval_of(result, material, key))
+      score.ci_low = interval->low, score.ci_high = interval->high;
+    return score;
+  }
   const rate::MaterialScores* scores = result.cells.find(material);
   const rate::QualityScore& quality = key == "QS_0" ? scores->initial : scores->retention;
-  return {key, quality.value, quality.sd, quality.why_not};
+  return {.axis = key, .value = quality.value, .sd = quality.sd, .why_not = quality.why_not};
 }
 
 status::ScoredMaterial scored(const StudyResult& result, const Material& material) {

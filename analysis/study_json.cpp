@@ -21,8 +21,7 @@ void write_materials(JsonWriter& json, const StudyResult& result) {
     json.field("radar", material.radar).key("scores").object();
     for (const status::Score& score : material.scores) {
       json.key(score.axis).object().field("value", score.value).field("sd", score.sd);
-      if (const auto interval = interval_of(result, material.id, score.axis))
-        json.field("ci_low", interval->low).field("ci_high", interval->high);
+      if (score.ci_low && score.ci_high) json.field("ci_low", score.ci_low).field("ci_high", score.ci_high);
       if (!score.value) json.field("why_not", score.why_not);
       json.end_object();
     }

@@ -150,7 +150,8 @@ void write(JsonWriter& json, const ScoredMaterial& material) {
   json.key("scores").object();
   for (const auto& score : material.scores) {
     json.key(score.axis).object();
-    json.field("value", score.value).field("sd", score.sd).field("why_not", score.why_not);
+    json.field("value", score.value).field("sd", score.sd);
+    json.field("ci_low", score.ci_low).field("ci_high", score.ci_high).field("why_not", score.why_not);
     json.end_object();
   }
   json.end_object().end_object();

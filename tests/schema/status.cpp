@@ -103,7 +103,7 @@ TEST_CASE("the document reads back as it was filled") {
   bench.studies = {
       {"coatings", "Coatings", "scored", "", 2, bench.now, {{"QS_0", "capacity", true}}, {}, {"x: bad"}}};
   bench.studies[0].materials = {
-      {"ncm", "NCM", "none", 0, true, {{"QS_0", 1.0, std::nullopt, ""}}, "radar_ncm.svg"}};
+      {"ncm", "NCM", "none", 0, true, {{.axis = "QS_0", .value = 1.0}}, "radar_ncm.svg"}};
 
   const auto root = parsed(to_json(bench));
   CHECK(root.at("revision").as_int64() == 9007199254740991);
