@@ -35,4 +35,11 @@ using IonPass = std::function<void(const IsWanted&, const IonSink&)>;
                                     std::span<const MassInterval> intervals, std::string_view name,
                                     const NormaliseOptions& options = {});
 
+/// The same for measurements that hold an image for each peak: hands on the pixels of one image that are not zero, or of
+/// the total (Ions::all), each image at most twice.
+using ImagePass = std::function<void(std::uint32_t interval, const PixelSink&)>;
+[[nodiscard]] Region normalise_images(const ImagePass& read, ImageShape shape,
+                                      std::span<const MassInterval> intervals, std::string_view name,
+                                      const NormaliseOptions& options = {});
+
 }  // namespace cambench::sims

@@ -58,6 +58,12 @@ RegionWeights weigh(const Image& total, const Image* reference, const NormaliseO
 }
 
 void PeakSums::add(std::span<const PixelCounts> run) {
+  constexpr std::size_t longest = 1024;
+  for (; run.size() > longest; run = run.subspan(longest)) add_short(run.first(longest));
+  add_short(run);
+}
+
+void PeakSums::add_short(std::span<const PixelCounts> run) {
   double counts = 0, by_total = 0, by_reference = 0, from_empty = 0;
   for (const auto& [pixel, n] : run) {
     assert(pixel < weights_.pixels.size());

@@ -35,7 +35,7 @@ struct RegionWeights {
 [[nodiscard]] RegionWeights weigh(const Image& total, const Image* reference,
                                   const NormaliseOptions& options);
 
-/// The sums of one peak. Rows are summed on their own before they are added up, which keeps rounding small.
+/// The sums of one peak. Short runs are summed on their own before they are added up, which keeps rounding small.
 class PeakSums {
  public:
   explicit PeakSums(const RegionWeights& weights) : weights_(weights) {}
@@ -46,6 +46,7 @@ class PeakSums {
   [[nodiscard]] double counts_without_total() const { return counts_without_total_; }
 
  private:
+  void add_short(std::span<const PixelCounts> run);
   const RegionWeights& weights_;
   double counts_ = 0, by_total_ = 0, by_reference_ = 0, from_empty_ = 0, counts_without_total_ = 0;
 };

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <tuple>
 
 #include "analysis/bad_input.h"
@@ -24,6 +25,44 @@ std::string label_of(const fs::path& image) {
   const auto name = parse_image_file_name(name_of(image));
   return name ? name->label : std::string();
 }
+
+// Reads one file after the other and hashes them two at a time, which takes little longer than one.
+class HashedFiles {
+ public:
+  /// The text lives until the next call but one.
+  std::string_view read(const fs::path& file) {
+    auto& reader = readers_[read_++ % 2];
+    const auto text = reader.read(file);
+    if (read_ % 2 == 1) {
+      waiting_ = {file, text};
+    } else {
+      Sha256 first, second;
+      Sha256::update_both(first, waiting_.text, second, text);
+      add(waiting_.file, first, waiting_.text);
+      add(file, second, text);
+    }
+    return text;
+  }
+  /// Of all files, sorted by name.
+  std::vector<FileUsed> used() {
+    if (read_ % 2 == 1) used_.push_back(sims::used(waiting_.file, waiting_.text));
+    std::ranges::sort(used_, {}, &FileUsed::name);
+    return std::move(used_);
+  }
+
+ private:
+  void add(const fs::path& file, Sha256& hash, std::string_view text) {
+    used_.push_back({name_of(file), hash.hex(), text.size()});
+  }
+
+  std::array<FileReader, 2> readers_;
+  std::size_t read_ = 0;
+  struct {
+    fs::path file;
+    std::string_view text;
+  } waiting_;  // the first of a pair
+  std::vector<FileUsed> used_;
+};
 
 class ImagesOfRegion {
  public:
@@ -61,7 +100,6 @@ class ImagesOfRegion {
 
   Image read_whole(const fs::path& file, const ImageShape* expected = nullptr) {
     const auto text = files_.read(file);
-    region_.files.push_back(used(file, text));
     return parse_image_ascii(text, name_of(file), expected);
   }
 
@@ -87,7 +125,6 @@ class ImagesOfRegion {
       add_resident(sums, reference_);
     } else {
       const auto text = files_.read(file);
-      region_.files.push_back(used(file, text));
       read_image_ascii(
           text, name_of(file), [&](std::span<const PixelCounts> run) { sums.add(run); }, &total_.shape);
     }
@@ -117,12 +154,12 @@ class ImagesOfRegion {
     if (total_.shape.scans > 1)
       region_.notes.push_back(fmt::format("{}: {} scans were summed", found_.name, total_.shape.scans));
     sort_peaks(region_.peaks);
-    std::ranges::sort(region_.files, {}, &FileUsed::name);
+    region_.files = files_.used();
   }
 
   const RegionFiles& found_;
   const NormaliseOptions& options_;
-  FileReader files_;
+  HashedFiles files_;
   Region region_;
   Image total_, reference_;
   RegionWeights weights_;

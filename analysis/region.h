@@ -103,7 +103,7 @@ struct FoundRegions {
 [[nodiscard]] FoundRegions find_regions(std::vector<std::filesystem::path> files,
                                         const std::optional<std::filesystem::path>& interval_list = {});
 
-/// Reads and normalises one region. Throws BadInput. Memory: two images (total, reference) and one file of text, or a
+/// Reads and normalises one region. Throws BadInput. Memory: two images (total, reference) and two files of text, or a
 /// small part of a binary file (the heads of formats/*.h say how much).
 [[nodiscard]] Region read_region(const RegionFiles& found, const NormaliseOptions& options = {});
 

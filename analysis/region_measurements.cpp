@@ -116,21 +116,11 @@ bool is_peak(const Bif6Reader::Image& image, const Bif6Reader::Image& total) {
   return image.id > 1 || (image.id == 1 && image.lower < image.upper && !as_wide);
 }
 
-// Images in one file, one after the other: any reader with images() and read().
+// Images in one file: any reader with images() and read().
 template <typename Reader, typename Image>
-IonPass pass_of_images(Reader& reader, const Image& total, const std::vector<Image>& peaks) {
-  return [&](const IsWanted& wanted, const IonSink& sink) {
-    std::vector<Ions> run;
-    const auto hand_on = [&](const Image& image, std::uint32_t interval) {
-      if (!wanted(interval)) return;
-      reader.read(image, [&](std::span<const PixelCounts> pixels) {
-        run.clear();
-        for (const auto& [pixel, counts] : pixels) run.push_back({pixel, interval, counts});
-        sink(run);
-      });
-    };
-    hand_on(total, Ions::all);
-    for (std::uint32_t i = 0; i < peaks.size(); ++i) hand_on(peaks[i], i);
+ImagePass pass_of_images(Reader& reader, const Image& total, const std::vector<Image>& peaks) {
+  return [&](std::uint32_t interval, const PixelSink& sink) {
+    reader.read(interval == Ions::all ? total : peaks[interval], sink);
   };
 }
 
@@ -198,7 +188,7 @@ Region read_bif6(const RegionFiles& found, const NormaliseOptions& options) {
   if (list.empty())
     region.notes.push_back("no peak list names its images, so they are told by their mass alone");
   return finished(
-      normalise_ions(pass_of_images(reader, *total, peaks), reader.shape(), intervals, found.name, options),
+      normalise_images(pass_of_images(reader, *total, peaks), reader.shape(), intervals, found.name, options),
       std::move(region), found.name);
 }
 
@@ -220,7 +210,7 @@ Region read_ita(const RegionFiles& found, const NormaliseOptions& options) {
   }
   refuse_same_ions(intervals, reader.file().name());
   return finished(
-      normalise_ions(pass_of_images(reader, *total, peaks), reader.shape(), intervals, found.name, options),
+      normalise_images(pass_of_images(reader, *total, peaks), reader.shape(), intervals, found.name, options),
       std::move(region), found.name);
 }
 

@@ -61,11 +61,14 @@ void Bif6Reader::read(const Image& image, const PixelSink& sink) {
     const auto pixels = std::min(pixels_of_piece, shape_.pixels() - first);
     piece.resize(4 * pixels);
     file_.read(image.offset + 4 * first, piece, "an image");
-    run.clear();
-    for (std::size_t i = 0; i < pixels; ++i)
-      if (const auto counts = load<std::uint32_t>(&piece[4 * i]); counts != 0)
-        run.push_back({static_cast<std::uint32_t>(first + i), static_cast<double>(counts)});
-    if (!run.empty()) sink(run);
+    run.resize(pixels);
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < pixels; ++i) {  // written always: a branch on the data would be guessed wrong
+      const auto counts = load<std::uint32_t>(&piece[4 * i]);
+      run[kept] = {static_cast<std::uint32_t>(first + i), static_cast<double>(counts)};
+      kept += counts != 0;
+    }
+    if (kept > 0) sink({run.data(), kept});
   }
 }
 

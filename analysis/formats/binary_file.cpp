@@ -1,30 +1,42 @@
 #include "analysis/formats/binary_file.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include <algorithm>
-#include <fstream>
-#include <spanstream>
+#include <cerrno>
+#include <utility>
 
 #include "analysis/bad_input.h"
 
 namespace cambench {
 
-BinaryFile::BinaryFile(const std::filesystem::path& file) : name_(file.filename().string()) {
-  auto in = std::make_unique<std::ifstream>();
-  in->rdbuf()->pubsetbuf(nullptr, 0);  // straight into the reader's memory
-  in->open(file, std::ios::binary);
-  std::error_code error;
-  size_ = std::filesystem::file_size(file, error);
-  if (!*in || error) throw BadInput(name_, 0, "cannot be opened", "check that it exists and may be read");
-  in_ = std::move(in);
+BinaryFile::BinaryFile(const std::filesystem::path& file)
+    : name_(file.filename().string()), descriptor_(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
+  struct stat now {};
+  const bool plain = descriptor_ >= 0 && ::fstat(descriptor_, &now) == 0 && S_ISREG(now.st_mode);
+  if (!plain) {
+    if (descriptor_ >= 0) ::close(descriptor_);
+    throw BadInput(name_, 0, "cannot be opened", "check that it exists and may be read");
+  }
+  size_ = static_cast<std::uint64_t>(now.st_size);
 }
 
 BinaryFile::BinaryFile(std::string name, std::string_view bytes)
-    : name_(std::move(name)),
-      size_(bytes.size()),
-      in_(std::make_unique<std::ispanstream>(std::span<const char>(bytes))) {}
+    : name_(std::move(name)), size_(bytes.size()), memory_(bytes) {}
+
+BinaryFile::BinaryFile(BinaryFile&& other) noexcept
+    : name_(std::move(other.name_)),
+      size_(other.size_),
+      descriptor_(std::exchange(other.descriptor_, -1)),
+      memory_(other.memory_) {}
+
+BinaryFile::~BinaryFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
 
 void BinaryFile::read(std::uint64_t offset, std::span<char> into, std::string_view what) {
   if (!holds(offset, into.size()))
@@ -32,12 +44,17 @@ void BinaryFile::read(std::uint64_t offset, std::span<char> into, std::string_vi
                    fmt::format("ends at byte {}, but {} should stand at byte {} and take {}", size_, what,
                                offset, into.size()),
                    "the file is cut short or damaged: copy or export it again");
-  if (into.empty()) return;
-  in_->clear();
-  in_->seekg(static_cast<std::streamoff>(offset));
-  in_->read(into.data(), static_cast<std::streamsize>(into.size()));
-  if (static_cast<std::size_t>(in_->gcount()) != into.size())
-    throw BadInput(name_, 0, "changed while it was read", "wait until the copy is complete");
+  if (descriptor_ < 0) {
+    memory_.copy(into.data(), into.size(), offset);
+    return;
+  }
+  for (std::size_t got = 0; got < into.size();) {
+    const auto more =
+        ::pread(descriptor_, into.data() + got, into.size() - got, static_cast<off_t>(offset + got));
+    if (more < 0 && errno == EINTR) continue;
+    if (more <= 0) throw BadInput(name_, 0, "changed while it was read", "wait until the copy is complete");
+    got += static_cast<std::size_t>(more);
+  }
 }
 
 void BinaryFile::each_piece(const std::function<void(std::string_view)>& sink, std::size_t unit) {

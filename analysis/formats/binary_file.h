@@ -6,7 +6,6 @@
 #include <cstring>
 #include <filesystem>
 #include <functional>
-#include <istream>
 #include <memory>
 #include <span>
 #include <string>
@@ -22,6 +21,8 @@ class BinaryFile {
   explicit BinaryFile(const std::filesystem::path& file);
   /// Bytes in memory, which must outlive the object.
   BinaryFile(std::string name, std::string_view bytes);
+  BinaryFile(BinaryFile&& other) noexcept;
+  ~BinaryFile();
 
   [[nodiscard]] const std::string& name() const { return name_; }  ///< without folder
   [[nodiscard]] std::uint64_t size() const { return size_; }
@@ -45,7 +46,8 @@ class BinaryFile {
  private:
   std::string name_;
   std::uint64_t size_ = 0;
-  std::unique_ptr<std::istream> in_;
+  int descriptor_ = -1;      // below 0: in memory
+  std::string_view memory_;  // then
 };
 
 /// The number whose bytes stand at `at`.
