@@ -7,11 +7,14 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <memory>
 
 #include "analysis/bad_input.h"
 #include "analysis/formats/spectrum_ascii.h"
+#include "analysis/fragments.h"
+#include "analysis/ion_overlay.h"
 #include "analysis/mass_list.h"
 #include "analysis/region.h"
 #include "analysis/regions_compare.h"
@@ -136,6 +139,8 @@ void masses(Session& session, const MassOptions& options) {
 struct PartOptions {
   std::string folder, region, mask, out;
   std::vector<double> circle, polygon;
+  std::vector<std::string> overlay;  ///< up to three ions
+  std::optional<double> field_of_view_um;
   sims::CompareOptions compare;
 };
 
@@ -187,6 +192,23 @@ void write_pictures(const PartOptions& options, const sims::RegionFiles& region,
   }
 }
 
+/// The picture of up to three ions over each other.
+void write_overlay(const PartOptions& options, const sims::RegionFiles& region, const sims::Image& total) {
+  std::vector<sims::Image> images;
+  for (const auto& ion : options.overlay) {
+    const auto file = std::ranges::find_if(region.files, [&](const fs::path& path) {
+      const auto name = sims::parse_image_file_name(path.filename().string());
+      return name && sims::fragment_key(name->label) == sims::fragment_key(ion);
+    });
+    if (file == region.files.end())
+      throw Problem(refused, fmt::format("{}: has no image of {}", region.name, ion));
+    const auto image = sims::parse_image_ascii(read_file(*file), file->filename().string(), &total.shape);
+    images.push_back(sims::normalised(image, total));
+  }
+  write_file(fs::path(options.out) / "overlay.png",
+             sims::overlay_png(images, {.field_of_view_um = options.field_of_view_um}));
+}
+
 void parts(Session& session, const PartOptions& options) {
   const auto region = region_of(options);
   const auto total = total_of(region);
@@ -210,6 +232,13 @@ void parts(Session& session, const PartOptions& options) {
       0.05 * static_cast<double>(contrasts.size()));
   if (options.out.empty()) return;
   write_pictures(options, region, total, inner, contrasts);
+  if (!options.overlay.empty()) {
+    write_overlay(options, region, total);
+    constexpr std::array colours{"red", "green", "blue"};
+    for (std::size_t i = 0; i < options.overlay.size(); ++i)
+      session.out << fmt::format("{}{} {}", i ? ", " : "overlay.png: ", options.overlay[i], colours.at(i));
+    session.out << ", each over the total ion count\n";
+  }
   session.out << "table and pictures: " << options.out << '\n';
 }
 
@@ -256,7 +285,15 @@ void add_ion_verbs(CLI::App& app, Session& session) {
   parts_verb
       ->add_option("--tile", part->compare.tile, "side of the tiles that errors are taken from (default 16)")
       ->check(CLI::Range(1, 4096));
-  parts_verb->add_option("--out", part->out, "table and pictures go to this folder");
+  auto* out = parts_verb->add_option("--out", part->out, "table and pictures go to this folder");
+  parts_verb
+      ->add_option("--overlay", part->overlay, "up to three ions, drawn over each other: PO3-,S4-,NiO2-")
+      ->delimiter(',')
+      ->expected(1, 3)
+      ->needs(out);
+  parts_verb
+      ->add_option("--field-of-view", part->field_of_view_um, "width of the image in um, for the scale bar")
+      ->check(CLI::PositiveNumber);
   parts_verb->callback(
       [&session, part] { session.action = [&session, part] { refusing([&] { parts(session, *part); }); }; });
 }

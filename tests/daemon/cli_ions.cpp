@@ -67,6 +67,23 @@ TEST_CASE("parts compares the inner part with the rest, and writes its table, ma
   CHECK(by_mask.out == said.out.substr(0, said.out.find("table and pictures")));
 }
 
+TEST_CASE("parts draws up to three ions over each other") {
+  const Folder folder;
+  (void)folder.write("spot (0) - total.txt", image(200, 200));
+  (void)folder.write("spot (2) - PO_3-.txt", image(12, 6));
+  (void)folder.write("spot (3) - S-.txt", image(20, 20));
+  const auto out = (folder.path / "out").string();
+  const auto said = cambench_says({"parts", folder.path.string(), "--circle", "32,32,9", "--out", out,
+                                   "--overlay", "PO3-,S-", "--field-of-view", "150"});
+  REQUIRE_MESSAGE(said.code == cli::done, said.err);
+  CHECK(has(said.out, "overlay.png: PO3- red, S- green, each over the total ion count"));
+  CHECK(fs::file_size(folder.path / "out" / "overlay.png") > 500);
+  const auto unknown =
+      cambench_says({"parts", folder.path.string(), "--circle", "32,32,9", "--out", out, "--overlay", "P-"});
+  CHECK(unknown.code == cli::refused);
+  CHECK(has(unknown.err, "spot: has no image of P-"));
+}
+
 TEST_CASE("parts wants one inner part, one region, and an image of its size") {
   const Folder folder;
   CHECK(cambench_says({"parts", folder.path.string()}).code == cli::usage);
