@@ -130,6 +130,12 @@ std::string_view to_string(Normalisation normalisation) {
   return normalisation == Normalisation::total_ion ? "total ion count" : "reference ion";
 }
 
+std::vector<Setting> describe(const TableOptions& options) {
+  const bool refuse = options.missing_peaks == TableOptions::MissingPeaks::refuse;
+  return {{"fragments that some spots lack", refuse ? "refused" : "left out, and listed",
+           "a fragment that was not evaluated everywhere would count as absent"}};
+}
+
 RowsBySample rows_by_sample(const SpotTable& table) {
   RowsBySample rows;
   for (std::size_t row = 0; row < table.spots.size(); ++row)

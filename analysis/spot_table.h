@@ -52,6 +52,8 @@ struct TableOptions {
   enum class MissingPeaks { refuse, leave_out } missing_peaks = MissingPeaks::refuse;
 };
 
+[[nodiscard]] std::vector<Setting> describe(const TableOptions& options);
+
 /// Throws BadInput, naming both regions, when they differ in image size or in peaks, or when two are the same spot.
 [[nodiscard]] SpotTable tabulate(std::span<const SpotRegion> regions, const FragmentTable& fragments,
                                  const TableOptions& options = {});

@@ -12,6 +12,7 @@
 #include <iterator>
 #include <map>
 
+#include "daemon/jobs/scoring_options.h"
 #include "schema/document.h"
 
 namespace cambench {
@@ -76,6 +77,11 @@ class Reader {
     read_http(top);
     read_log(top);
     read_drop(top);
+    if (auto fields = top.table("scoring")) {
+      jobs::ScoringOptions scoring;
+      jobs::read_scoring(*fields, bench_.file.parent_path(), scoring);
+      bench_.scoring = std::make_shared<const jobs::ScoringOptions>(std::move(scoring));
+    }
     if (auto fields = top.table("recipes")) {
       if (fields->require("path", "the folder of the lab's own recipes"))
         bench_.recipes = path(*fields, "path");

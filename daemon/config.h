@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -14,6 +15,10 @@
 #include "schema/cell.h"
 #include "schema/recipe.h"
 #include "schema/units.h"
+
+namespace cambench::jobs {
+struct ScoringOptions;
+}
 
 namespace cambench::config {
 
@@ -93,6 +98,7 @@ struct Bench {
   Http http;
   Log log;
   std::optional<Drop> drop;
+  std::shared_ptr<const jobs::ScoringOptions> scoring;  ///< [scoring], of every study; null: its defaults
   std::optional<std::filesystem::path>
       recipes;  ///< folder of the lab's own recipes, beside the built-in ones
   std::vector<Station> stations;

@@ -17,10 +17,12 @@ struct Options {
   std::string study;
 };
 
-/// "0.72 +- 0.08", or "-" where there is no score.
+/// "0.72 [0.66, 0.79]", "1.04 +- 0.08", or "-" where there is no score.
 std::string score_words(View score) {
   const auto value = score["value"].number();
   if (!value) return "-";
+  const auto low = score["ci_low"].number(), high = score["ci_high"].number();
+  if (low && high) return fmt::format("{:.2f} [{:.2f}, {:.2f}]", *value, *low, *high);
   const auto sd = score["sd"].number();
   return sd ? fmt::format("{:.2f} +- {:.2f}", *value, *sd) : fmt::format("{:.2f}", *value);
 }
@@ -54,9 +56,10 @@ void print_scores(Session& session, View answer) {
     table.add(std::move(cells));
   }
   table.print(session.out, "  ");
-  session.out << "  QS: higher is better. DS: 0 uncycled, 1 uncoated and cycled; lower is better, +- SD of "
-                 "the spots.\n"
-                 "  Overpotential: half of mean charge minus mean discharge potential at the highest rate.\n";
+  session.out
+      << "  QS: higher is better. DS: 0 uncycled, 1 uncoated and cycled; lower is better. In brackets "
+         "the confidence\n  interval, where the spots give one; else +- SD.\n"
+         "  Overpotential: half of mean charge minus mean discharge potential at the highest rate.\n";
 }
 
 }  // namespace

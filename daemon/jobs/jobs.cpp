@@ -267,10 +267,12 @@ class Jobs::Worker {
     }
     if (!configured) return;
     const StudySpec spec = spec_of(*edited_, *configured);
-    load_once(spec.id);
-    auto sorted = sort_files(bench_.drop->path, ahead.files, ids_of(spec.materials));
+    const StudyFile file = study_file(spec.id);
+    const auto& normalise = file.scoring.normalise;
+    load_once(spec.id, normalise);
+    auto sorted = sort_files(bench_.drop->path, ahead.files, ids_of(spec.materials), file);
     keep_settled_spots(sorted, ahead.moving);
-    const auto settings = settings_key(options_.normalise);
+    const auto settings = settings_key(normalise);
     std::erase_if(sorted.spots,
                   [&](const SpotFiles& spot) { return cache_.find(spot, settings) != nullptr; });
     for (std::size_t read = 0; show_read_ahead(ahead.study, read) && !sorted.spots.empty();) {
@@ -279,7 +281,7 @@ class Jobs::Worker {
       const auto some = std::min<std::ptrdiff_t>(reading_threads, std::ssize(sorted.spots));
       few.spots.assign(sorted.spots.begin(), sorted.spots.begin() + some);
       sorted.spots.erase(sorted.spots.begin(), sorted.spots.begin() + some);
-      read = read_spots(spec.id, std::move(few), options_.normalise, cache_, reading_threads,
+      read = read_spots(spec.id, std::move(few), normalise, cache_, reading_threads,
                         std::chrono::system_clock::now())
                  .spots.size();
     }
@@ -333,15 +335,17 @@ class Jobs::Worker {
 
   std::string scored_or_why_not(const config::Study& configured, const std::vector<SeenFile>& files,
                                 Clock::time_point delivered, status::Job& job) try {
-    const StudySpec spec = spec_of(*edited_, configured);
-    load_once(spec.id);
-    const StudyData data = read(spec, files, job);
+    StudySpec spec = spec_of(*edited_, configured);
+    const StudyFile file = study_file(spec.id);
+    add_study_file(file, spec);
+    load_once(spec.id, file.scoring.normalise);
+    const StudyData data = read(spec, file, files, job);
     if (const auto missing = waits_for(spec, data); !missing.empty())
       finish(job, "waiting", missing, data);
     else if (const auto until = worth_waiting(data, delivered))
       wait_for_rest(job, data, *until);
     else
-      score(spec, configured, data, job);
+      score(spec, file.scoring, configured, data, job);
     return {};
   } catch (const std::exception& error) {
     return error.what();
@@ -359,18 +363,24 @@ class Jobs::Worker {
     return {known.configured, known.files, known.delivered};
   }
 
-  void load_once(const std::string& study) {
-    if (loaded_.insert(study).second) cache_.load(reader_.regions(study, settings_key(options_.normalise)));
+  [[nodiscard]] StudyFile study_file(const std::string& study) const {
+    return read_study_file(bench_.drop->path / study, bench_.scoring ? *bench_.scoring : ScoringOptions());
   }
 
-  StudyData read(const StudySpec& spec, const std::vector<SeenFile>& files, status::Job& job) {
+  void load_once(const std::string& study, const sims::NormaliseOptions& normalise) {
+    const auto settings = settings_key(normalise);
+    if (loaded_.emplace(study, settings).second) cache_.load(reader_.regions(study, settings));
+  }
+
+  StudyData read(const StudySpec& spec, const StudyFile& file, const std::vector<SeenFile>& files,
+                 status::Job& job) {
     const auto progress = [&](std::size_t done, std::size_t all) {
       job.progress = 0.9 * static_cast<double>(done) / static_cast<double>(all);
       job.text = fmt::format("read {} of {}", done, counted(all, "spot"));
       show_job(job);
     };
-    return read_spots(spec.id, sort_files(bench_.drop->path, files, ids_of(spec.materials)),
-                      options_.normalise, cache_, reading_threads, std::chrono::system_clock::now(),
+    return read_spots(spec.id, sort_files(bench_.drop->path, files, ids_of(spec.materials), file),
+                      file.scoring.normalise, cache_, reading_threads, std::chrono::system_clock::now(),
                       progress);
   }
 
@@ -391,12 +401,12 @@ class Jobs::Worker {
     finish(job, "waiting", "waits a moment for the rest of a measurement that is not complete", data);
   }
 
-  void score(const StudySpec& spec, const config::Study& configured, const StudyData& data,
-             status::Job& job) {
+  void score(const StudySpec& spec, const ScoringOptions& options, const config::Study& configured,
+             const StudyData& data, status::Job& job) {
     std::vector<RateTest> tests;
     for (const auto& cell : configured.cells)
       if (auto test = rate_tests_.last_of(reader_, cell)) tests.push_back(std::move(*test));
-    const StudyScores scores = score_study(spec, data, tests, options_);
+    const StudyScores scores = score_study(spec, data, tests, options);
     replace_folder(bench_.drop->results / spec.id, scores.files);
     const auto last = reader_.last_score(spec.id);
     const bool is_new = !last || last->row.inputs_hash != scores.inputs_hash;
@@ -495,8 +505,7 @@ class Jobs::Worker {
   store::Reader reader_;
   RegionCache cache_;
   RateTests rate_tests_;
-  ScoringOptions options_;
-  std::set<std::string> loaded_;
+  std::set<std::pair<std::string, std::string>> loaded_;  // study and settings of its regions
   int jobs_begun_ = 0;
 
   std::mutex showing_;  // what is shown later is newer

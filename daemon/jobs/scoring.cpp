@@ -43,9 +43,53 @@ std::string sample_of(const StudySpot& spot) {
   return fmt::format("{} {}", spot.material, sims::to_string(spot.state));
 }
 
-sims::SpotTable spots_of(const StudyData& data) {
-  return sims::tabulate(regions_of(data), sims::FragmentTable::built_in(),
-                        {.missing_peaks = sims::TableOptions::MissingPeaks::leave_out});
+sims::SpotTable spots_of(const StudyData& data, const ScoringOptions& options) {
+  return sims::tabulate(regions_of(data),
+                        options.fragments ? options.fragments->table : sims::FragmentTable::built_in(),
+                        options.table);
+}
+
+std::vector<Setting> settings_of(const ScoringOptions& options) {
+  auto settings = sims::describe(options.normalise);
+  for (auto& setting : sims::describe(options.table)) settings.push_back(std::move(setting));
+  settings.push_back(
+      {"categories of fragments",
+       options.fragments ? "by " + options.fragments->file.name : "by the built-in table",
+       "the paper gives them in its supplement only: a table decides, and a rule where it is silent"});
+  return settings;
+}
+
+// ---- how many regions there should be
+
+struct Sample {
+  std::string shown;
+  std::size_t spots = 0;
+};
+/// The samples that a study needs, and the spots of each.
+std::vector<Sample> samples_of(const StudySpec& study, const StudyData& data) {
+  std::vector<Sample> samples;
+  for (const auto& material : study.materials)
+    for (const auto state : {sims::State::uncycled, sims::State::cycled}) {
+      const auto spots =
+          static_cast<std::size_t>(std::ranges::count_if(data.spots, [&](const StudySpot& spot) {
+            return spot.material == material.id && spot.state == state;
+          }));
+      const bool needed = state == sims::State::cycled || material.reference;
+      if (needed || spots > 0)
+        samples.push_back({fmt::format("{}, {}", material.name, sims::to_string(state)), spots});
+    }
+  return samples;
+}
+
+std::vector<std::string> short_of_regions(const StudySpec& study, const StudyData& data) {
+  std::vector<std::string> sentences;
+  if (!study.regions) return sentences;
+  const auto expected = static_cast<std::size_t>(*study.regions);
+  for (const auto& sample : samples_of(study, data))
+    if (sample.spots < expected)
+      sentences.push_back(
+          fmt::format("{} of the {} regions expected of {}", sample.spots, expected, sample.shown));
+  return sentences;
 }
 
 sims::DegradationResult degradation_of(const sims::SpotTable& table, sims::DegradationOptions options,
@@ -74,13 +118,16 @@ study::StudyInput input_of(const StudySpec& spec, const StudyData& data, std::sp
   input.id = spec.id;
   input.title = spec.title;
   input.materials = spec.materials;
-  input.spots = spots_of(data);
+  input.spots = spots_of(data, options);
   input.degradation = degradation_of(*input.spots, options.degradation, reference_of(spec).id);
   for (const auto& test : tests) input.cells.push_back(test.test);
-  input.settings = sims::describe(options.normalise);
+  input.settings = settings_of(options);
   input.inputs = inputs_of(data, tests);
   for (const auto& problem : data.problems) input.problems.push_back(problem.text);
+  for (const auto& file : spec.files)
+    input.inputs.push_back({"settings", file.name, file.sha256, file.bytes});
   input.caveats = spec.caveats;
+  for (auto& sentence : short_of_regions(spec, data)) input.caveats.push_back(std::move(sentence));
   return input;
 }
 
@@ -108,7 +155,16 @@ std::string waits_for(const StudySpec& study, const StudyData& data) {
     return s.material != uncoated.id && s.state == sims::State::cycled;
   });
   if (!sample) missing.push_back("spectra of a coated, cycled sample");
+  if (missing.empty() && study.wait_for_regions)
+    for (const auto& sentence : short_of_regions(study, data)) missing.push_back("the rest: " + sentence);
   return missing.empty() ? std::string() : fmt::format("waits for {}", fmt::join(missing, "; "));
+}
+
+void add_study_file(const StudyFile& file, StudySpec& study) {
+  study.regions = file.regions;
+  study.wait_for_regions = file.wait;
+  if (file.file) study.files.push_back(*file.file);
+  if (file.scoring.fragments) study.files.push_back(file.scoring.fragments->file);
 }
 
 StudyScores score_study(const StudySpec& spec, const StudyData& data, std::span<const RateTest> tests,
@@ -149,8 +205,9 @@ status::ScoredMaterial material_from(document::Fields& from, const std::vector<s
   auto scores = from.table("scores");
   for (const auto& axis : axes)
     if (auto score = scores ? scores->table(axis.key) : std::nullopt)
-      material.scores.push_back(
-          {axis.key, score->number("value"), score->number("sd"), score->text("why_not").value_or("")});
+      material.scores.push_back({axis.key, score->number("value"), score->number("sd"),
+                                 score->number("ci_low"), score->number("ci_high"),
+                                 score->text("why_not").value_or("")});
   return material;
 }
 
@@ -186,10 +243,29 @@ std::vector<std::string> material_folders(const fs::path& path) {
   return names;
 }
 
-std::string the_uncoated(const fs::path& path, const std::vector<std::string>& folders) {
+/// The materials of a folder: its own folders, or those that study.toml names and those that are laid out as usual.
+std::vector<std::string> materials_in(const fs::path& path, const StudyFile& file) {
+  auto names = material_folders(path);
+  if (file.samples.empty()) return names;
+  std::erase_if(names, [&](const std::string& name) {
+    return !fs::is_directory(path / name / "uncycled") && !fs::is_directory(path / name / "cycled");
+  });
+  for (const auto& sample : file.samples)
+    if (std::ranges::find(names, sample.material) == names.end()) names.push_back(sample.material);
+  std::ranges::sort(names);
+  return names;
+}
+
+std::string the_uncoated(const fs::path& path, const std::vector<std::string>& folders,
+                         const StudyFile& file) {
   std::vector<std::string> with_uncycled;
+  const auto named_uncycled = [&](const std::string& name) {
+    return std::ranges::any_of(file.samples, [&](const SampleFiles& sample) {
+      return sample.material == name && sample.state == sims::State::uncycled;
+    });
+  };
   for (const auto& name : folders)
-    if (fs::is_directory(path / name / "uncycled")) with_uncycled.push_back(name);
+    if (fs::is_directory(path / name / "uncycled") || named_uncycled(name)) with_uncycled.push_back(name);
   if (with_uncycled.size() == 1) return with_uncycled.front();
   throw BadInput(
       path.string(), 0,
@@ -198,9 +274,9 @@ std::string the_uncoated(const fs::path& path, const std::vector<std::string>& f
       "put the spectra of the uncoated material before cycling there, and say which material that is");
 }
 
-StudySpec study_in(const fs::path& path, const FolderOptions& options) {
-  const auto folders = material_folders(path);
-  const std::string uncoated = options.reference ? *options.reference : the_uncoated(path, folders);
+StudySpec study_in(const fs::path& path, const StudyFile& file, const FolderOptions& options) {
+  const auto folders = materials_in(path, file);
+  const std::string uncoated = options.reference ? *options.reference : the_uncoated(path, folders, file);
   StudySpec study{.id = path.filename().string(), .title = path.filename().string(), .materials = {}};
   for (const auto& name : folders) {
     const auto known = std::ranges::find(options.materials, name, &Material::id);
@@ -210,6 +286,7 @@ StudySpec study_in(const fs::path& path, const FolderOptions& options) {
     study.materials.push_back(std::move(material));
   }
   std::ranges::stable_partition(study.materials, &Material::reference);  // shown first, as in the paper
+  add_study_file(file, study);
   return study;
 }
 
@@ -218,20 +295,21 @@ StudySpec study_in(const fs::path& path, const FolderOptions& options) {
 StudyScores score_folder(const fs::path& path, const FolderOptions& options) {
   if (!fs::is_directory(path)) throw BadInput(path.string(), 0, "is no folder", "name the folder of a study");
   const fs::path folder = fs::canonical(path);
-  const StudySpec study = study_in(folder, options);
+  const StudyFile file = read_study_file(folder, options.scoring);
+  const StudySpec study = study_in(folder, file, options);
   RegionCache nothing_known;
   std::vector<SeenFile> files;
-  for (auto& file : scan(folder.parent_path(), folder.filename()))
-    if (!is_ignored_name(file.path)) files.push_back(std::move(file));
+  for (auto& seen : scan(folder.parent_path(), folder.filename()))
+    if (!is_ignored_name(seen.path)) files.push_back(std::move(seen));
   const StudyData data =
-      read_spots(study.id, sort_files(folder.parent_path(), files, {}), options.scoring.normalise,
+      read_spots(study.id, sort_files(folder.parent_path(), files, {}, file), file.scoring.normalise,
                  nothing_known, options.threads, WallTime{}, options.progress);
   if (const auto missing = waits_for(study, data); !missing.empty()) {
     std::string sentences = missing;
     for (const auto& problem : data.problems) sentences += "\n" + problem.text;
     throw BadInput(path.string(), 0, sentences, "add them");
   }
-  StudyScores scores = score_study(study, data, options.tests, options.scoring);
+  StudyScores scores = score_study(study, data, options.tests, file.scoring);
   if (options.results) replace_folder(*options.results, scores.files);
   return scores;
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "analysis/study.h"
+#include "daemon/jobs/scoring_options.h"
 #include "daemon/jobs/study_data.h"
 #include "schema/cell.h"
 #include "schema/status.h"
@@ -17,9 +18,14 @@ namespace cambench::jobs {
 
 struct StudySpec {
   std::string id, title;
-  std::vector<Material> materials;   ///< in the order to show them; exactly one is the reference
-  std::vector<std::string> caveats;  ///< what a reader must know: "all instruments were simulated"
+  std::vector<Material> materials;    ///< in the order to show them; exactly one is the reference
+  std::vector<std::string> caveats;   ///< what a reader must know: "all instruments were simulated"
+  std::optional<int> regions;         ///< expected of every sample
+  bool wait_for_regions = false;      ///< before anything is scored
+  std::vector<sims::FileUsed> files;  ///< study.toml, table of fragments
 };
+/// What study.toml says of it.
+void add_study_file(const StudyFile& file, StudySpec& study);
 
 /// A finished rate test as it comes out of the store.
 struct RateTest {
@@ -27,12 +33,6 @@ struct RateTest {
   std::string run;          ///< its id
   std::string sha256;       ///< over its samples
   std::uint64_t bytes = 0;  ///< that were hashed
-};
-
-struct ScoringOptions {
-  sims::NormaliseOptions normalise;
-  sims::DegradationOptions degradation;  ///< `reference` is filled in from the materials
-  study::StudyOptions study;
 };
 
 struct StudyScores {
@@ -59,7 +59,7 @@ struct FolderOptions {
   std::vector<Material> materials;  ///< names and coatings of known ids; others are called by their folder
   std::vector<RateTest> tests;
   std::optional<std::filesystem::path> results;  ///< the files are put here
-  ScoringOptions scoring;
+  ScoringOptions scoring;                        ///< what the folder's study.toml does not decide
   unsigned threads = 2;
   ReadProgress progress;
 };

@@ -63,11 +63,31 @@ std::string misplaced(const std::vector<std::string>& parts, std::span<const std
   return {};
 }
 
+/// What study.toml says of a path; nothing when it says nothing.
+const SampleFiles* named_sample(const StudyFile& study, std::string_view path) {
+  const auto below = path.substr(path.find('/') + 1);
+  for (const auto& sample : study.samples)
+    for (const auto& pattern : sample.patterns)
+      if (matches(pattern, below)) return &sample;
+  return nullptr;
+}
+
+/// study.toml itself, and the table of fragments that it names.
+bool is_setting(const StudyFile& study, const std::string& name) {
+  return name == study_file_name || (study.scoring.fragments && study.scoring.fragments->file.name == name);
+}
+
 Sorting sort_by_place(const std::vector<SeenFile>& files, std::span<const std::string> materials,
-                      std::vector<Problem>& problems) {
+                      const StudyFile& study, std::vector<Problem>& problems) {
   Sorting sorting;
   for (const SeenFile& file : files) {
     const auto parts = parts_of(file.path);
+    if (parts.size() == 2 && is_setting(study, parts[1])) continue;
+    if (const auto* sample = named_sample(study, file.path)) {
+      const auto folder = fmt::format("{}", fmt::join(parts.begin() + 1, parts.end() - 1, "/"));
+      sorting.samples[{sample->material, sample->state, folder}].push_back(file);
+      continue;
+    }
     if (parts.size() == 2) {
       sorting.beside.push_back(file);
       continue;
@@ -252,11 +272,15 @@ void leave_out_copies(StudyData& data) {
 }  // namespace
 
 SortedFiles sort_files(const fs::path& drop, const std::vector<SeenFile>& files,
-                       std::span<const std::string> materials) {
+                       std::span<const std::string> materials, const StudyFile& study) {
   SortedFiles sorted{.drop = drop, .spots = {}, .problems = {}};
   std::map<std::string, SeenFile> by_path;
   for (const auto& file : files) by_path[file.path] = file;
-  const Sorting sorting = sort_by_place(files, materials, sorted.problems);
+  const Sorting sorting = sort_by_place(files, materials, study, sorted.problems);
+  for (const auto& sample : study.samples)
+    if (!materials.empty() && std::ranges::find(materials, sample.material) == materials.end())
+      sorted.problems.push_back({fmt::format("{}: {} is no material of this study; it has {}",
+                                             study_file_name, sample.material, fmt::join(materials, ", "))});
   const auto peak_list = study_peak_list(drop, sorting.beside, sorted.problems);
   for (const auto& [place, in_folder] : sorting.samples) {
     auto found = sims::find_regions(paths_of(drop, in_folder), peak_list);

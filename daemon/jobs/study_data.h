@@ -3,6 +3,7 @@
 //
 //     <study>/<material>/<uncycled|cycled>/...      one folder or several below it; SurfaceLab's own file names
 //     <study>/<peak list>.txt                       for spectra: serves every folder that has none of its own
+//     <study>/study.toml                            may say otherwise: study_file.h
 //
 // A spot of images is complete when it has every peak that most spots of the study have. An incomplete or unreadable
 // spot is left out, and named, so that one bad file does not cost the others their scores.
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "daemon/jobs/region_cache.h"
+#include "daemon/jobs/study_file.h"
 
 namespace cambench::jobs {
 
@@ -31,7 +33,7 @@ struct SortedFiles {
 
 /// `files` are below `drop`, all of one study. `materials`: the folders that are expected; empty: any.
 SortedFiles sort_files(const std::filesystem::path& drop, const std::vector<SeenFile>& files,
-                       std::span<const std::string> materials);
+                       std::span<const std::string> materials, const StudyFile& study = {});
 
 struct StudySpot {
   std::string material;

@@ -333,13 +333,16 @@ function undefined_scores(study) {
   return lines.length ? h("ul", { class: "quiet" }, lines.map((line) => h("li", {}, `${dash} ${line}`))) : null;
 }
 
-// Better or worse than uncoated is said by an arrow and only then by colour; within one standard deviation by neither.
+// Better or worse than uncoated is said by an arrow and only then by colour; by neither where the confidence interval, or
+// without one the standard deviation, reaches it.
 function score(it, axis, is_reference) {
   if (!it || it.value === null) return h("td", { class: "gone", title: it?.why_not }, dash);
   const lead = (axis.higher_is_better ? 1 : -1) * (it.value - 1);
-  const clear = !is_reference && Math.abs(lead) > (it.sd ?? 0);
+  const interval = it.ci_low !== null && it.ci_high !== null;
+  const clear = !is_reference && (interval ? it.ci_low > 1 || it.ci_high < 1 : Math.abs(lead) > (it.sd ?? 0));
   const word = clear ? (lead > 0 ? "better" : "worse") : "";
   return h("td", { class: word },
     h("span", { class: "mark", title: word ? `${word} than uncoated` : null }, { better: "▲", worse: "▼" }[word] ?? ""),
-    h("span", {}, fixed(it.value, 2)), it.sd === null ? null : h("small", {}, ` ± ${fixed(it.sd, 2)}`));
+    h("span", {}, fixed(it.value, 2)), interval ? h("small", {}, ` [${fixed(it.ci_low, 2)}, ${fixed(it.ci_high, 2)}]`)
+      : it.sd === null ? null : h("small", {}, ` ± ${fixed(it.sd, 2)}`));
 }

@@ -263,6 +263,33 @@ TEST_CASE("a study that cannot be compared fails with a sentence, and recovers w
   board.wait_for(version(1));
 }
 
+TEST_CASE("a change of study.toml scores the study again, and a mistake in it is told and recovers") {
+  const Bench bench;
+  bench.land();
+  store::Store store(bench.bench.store);
+  Board board;
+  const Jobs jobs(bench.bench, store, board.show());
+  board.wait_for(version(1));
+  const auto set = [&](const std::string& text) {
+    std::ofstream(bench.path / "study.toml.part") << text;
+    fs::rename(bench.path / "study.toml.part", bench.sample("study.toml"));
+  };
+  set("[scoring.degradation]\nvalues = \"plain\"\n");
+  board.wait_for(version(2));
+  const auto files = [&] {
+    return store::Reader(bench.bench.store).last_score("coatings")->row.settings;
+  };
+  CHECK(files().find("\"values in eq. 1\":\"plain normalised\"") != std::string::npos);
+  set("[scoring.degradation]\nvalues = \"plane\"\n");
+  const auto failed = board.wait_for([](const auto& study) { return study.state == "failed"; });
+  CHECK(failed.text.find("study.toml:2:10: scoring.degradation.values: expected \"max_scaled\"") !=
+        std::string::npos);
+  CHECK(failed.version == 2);  // the scores that are there stay
+  set("[scoring]\nnormalisation = \"reference_ion\"\n");
+  board.wait_for(version(3));
+  CHECK(files().find("\"normalisation of the scores\":\"reference ion\"") != std::string::npos);
+}
+
 TEST_CASE("a folder that no study is configured for, and a stray file, are named") {
   const Bench bench;
   fs::create_directories(bench.path / "drop" / "unknown" / "a");

@@ -2,6 +2,7 @@
 #include "daemon/jobs/scoring.h"
 
 #include <doctest/doctest.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <fstream>
@@ -266,4 +267,52 @@ TEST_CASE("a results folder holds all of the old files or all of the new ones, a
   CHECK(bytes_of(folder / "a.txt") == "3");
   CHECK_FALSE(fs::exists(folder / "b.txt"));
   CHECK(std::distance(fs::directory_iterator(folder.parent_path()), fs::directory_iterator()) == 1);
+}
+
+TEST_CASE("study.toml says which files are which, how they are scored, and what is still missing") {
+  const Drop drop;
+  fs::rename(drop.study() / "ncm-linbo3" / "cycled", drop.study() / "3 November");
+  fs::remove(drop.study() / "ncm-linbo3");
+  write(drop.study() / "study.toml",
+        "[scoring.degradation]\nspots = \"anchors\"\n[scoring]\nfragments = \"own.csv\"\n[expected]\nregions "
+        "= 3\n"
+        "[[sample]]\nmaterial = \"ncm-linbo3\"\nstate = \"cycled\"\nfiles = [\"3 Nov*\"]\n");
+  write(drop.study() / "own.csv", "formula,mz,category\nPO3-,,coating\n");
+  FolderOptions options;
+  options.materials = a_study().materials;
+  const auto scores = score_folder(drop.study(), options);
+  CHECK(scores.summary.problems.empty());
+  CHECK(general_score(scores, "ncm-linbo3"));
+  CHECK(scores.settings_json.find("\"spots of the PCA\":\"uncycled and uncoated cycled\"") !=
+        std::string::npos);
+  CHECK(scores.settings_json.find("\"categories of fragments\":\"by own.csv\"") != std::string::npos);
+  CHECK(scores.result_json.find("{\"label\":\"PO3-\",\"mz\":78.959054") != std::string::npos);
+  CHECK(scores.result_json.find("2 of the 3 regions expected of ncm-linbo3, cycled") != std::string::npos);
+  for (const char* file : {"study.toml", "own.csv"})  // inputs as any other
+    CHECK(scores.result_json.find(fmt::format("\"what\":\"settings\",\"name\":\"{}\"", file)) !=
+          std::string::npos);
+
+  write(drop.study() / "study.toml", "[expected]\nregions = 3\nwait = true\n");
+  try {
+    (void)score_folder(drop.study(), options);
+    FAIL("scored without the rest");
+  } catch (const BadInput& bad) {
+    CHECK(std::string(bad.what()).find("waits for") != std::string::npos);
+  }
+}
+
+TEST_CASE(
+    "the spread of a degradation score is in the summary as an interval, and comes back from the store") {
+  const Drop drop;
+  const auto summary = score_study(a_study(), read(drop), {}).summary;
+  const auto again = summary_from_json(to_json(summary));
+  bool there = false;
+  for (std::size_t m = 0; m < summary.materials.size(); ++m)
+    for (std::size_t i = 0; i < summary.axes.size(); ++i) {
+      const auto& score = summary.materials[m].scores[i];
+      CHECK(again.materials[m].scores[i].ci_low == score.ci_low);
+      CHECK(again.materials[m].scores[i].ci_high == score.ci_high);
+      if (score.ci_low) there = there || (*score.ci_low <= *score.value && *score.value <= *score.ci_high);
+    }
+  CHECK(there);
 }
