@@ -276,9 +276,7 @@ TEST_CASE("a change of study.toml scores the study again, and a mistake in it is
   };
   set("[scoring.degradation]\nvalues = \"plain\"\n");
   board.wait_for(version(2));
-  const auto files = [&] {
-    return store::Reader(bench.bench.store).last_score("coatings")->row.settings;
-  };
+  const auto files = [&] { return store::Reader(bench.bench.store).last_score("coatings")->row.settings; };
   CHECK(files().find("\"values in eq. 1\":\"plain normalised\"") != std::string::npos);
   set("[scoring.degradation]\nvalues = \"plane\"\n");
   const auto failed = board.wait_for([](const auto& study) { return study.state == "failed"; });
