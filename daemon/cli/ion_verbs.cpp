@@ -15,6 +15,7 @@
 #include "analysis/formats/spectrum_ascii.h"
 #include "analysis/fragments.h"
 #include "analysis/ion_overlay.h"
+#include "analysis/isotope_check.h"
 #include "analysis/mass_list.h"
 #include "analysis/region.h"
 #include "analysis/regions_compare.h"
@@ -83,6 +84,23 @@ void print_overlaps(Session& session, const std::vector<sims::Overlap>& pairs, d
   table.print(session.out, "  ");
 }
 
+void print_isotopes(Session& session, const std::vector<sims::IsotopeCheck>& checks) {
+  TextTable table({{"ion", Align::left},
+                   {"heavier", Align::left},
+                   {"m/z", Align::right},
+                   {"expected", Align::right},
+                   {"found", Align::right},
+                   {"", Align::left}});
+  for (const auto& check : checks)
+    if (check.verdict != sims::IsotopeCheck::Verdict::too_weak)
+      table.add(
+          {check.ion, check.heavy, fmt::format("{:.5f}", check.mz), fmt::format("{:.4f}", check.expected),
+           check.found ? fmt::format("{:.4f}", *check.found) : "-", std::string(to_string(check.verdict))});
+  if (table.empty()) return;
+  session.out << "heavier isotopes, over the intensity of the ion:\n";
+  table.print(session.out, "  ");
+}
+
 void print_calibration(Session& session, const sims::Calibration& calibration) {
   TextTable table({{"known ion", Align::left},
                    {"m/z", Align::right},
@@ -122,6 +140,7 @@ void masses(Session& session, const MassOptions& options) {
   const auto named = sims::ions(assignments);
   const auto intervals = sims::intervals_for(named, options.intervals);
   print_assignments(session, assignments);
+  print_isotopes(session, sims::check_isotopes(assignments, {.ppm = options.assign.ppm}));
   print_overlaps(session, sims::overlaps(named, options.intervals.resolution), options.intervals.resolution);
   if (!options.spectrum.empty()) {
     const auto spectrum = sims::parse_spectrum_ascii(read_file(options.spectrum), options.spectrum);
