@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""A made ToF-SIMS study scored twice: by cambench, and here with numpy from the same files. Nothing is shared but the
+"""A made ToF-SIMS study scored twice, in several settings: by cambench, and here with numpy from the same files. Nothing is shared but the
 files and the rules as the headers of analysis/ state them: statistics of normalised intensities, PCA, eq. 1 of Hertle
 et al., and the bootstrap down to its random numbers. usage: independent.py CAMBENCH CAMBENCH-SIM"""
 import csv, json, pathlib, re, subprocess, sys, tempfile
@@ -38,8 +38,9 @@ def image(path):
         return np.array([float(line.split()[2]) for line in lines if line.strip() and not line.startswith("#")])
 
 
-def read(study):
-    """One row a region: the mean over pixels with ions of counts / total counts."""
+def read(study, rule):
+    """One row a region: the mean over pixels with ions of counts / total counts; or over the reference ion, by its rule
+    for pixels that have none: "half" divides by 0.5, "skip" leaves them out."""
     spots = {}
     for path in study.rglob("*.txt"):
         base, label = re.fullmatch(r"(.*) \(\d+\) - (.+)\.txt", path.name).groups()
@@ -49,8 +50,13 @@ def read(study):
     for spot in order:
         total = image(spots[spot].pop("total"))
         spots[spot].pop("sum of rest", None)
-        ions = total > 0
-        rows[spot] = {composition(label): np.mean(image(path)[ions] / total[ions]) for label, path in spots[spot].items()}
+        ions, divisor = total > 0, total
+        if rule != "total":
+            divisor = image(spots[spot]["NiO_2-"])
+            if rule == "skip":
+                ions &= divisor > 0
+            divisor = np.where(divisor > 0, divisor, 0.5)
+        rows[spot] = {composition(label): np.mean(image(path)[ions] / divisor[ions]) for label, path in spots[spot].items()}
     ions = list(rows[order[0]])
     return order, ions, np.array([[rows[spot][ion] for ion in ions] for spot in order])
 
@@ -80,10 +86,18 @@ def first_component(x):
     return directions, singular**2 / np.sum(singular**2)
 
 
-def scores(values, samples, members):
-    """Eq. 1 and its scale for each set of fragments: spots x sets. All spots are those of the PCA."""
-    x = values / values.max(axis=0)
-    loading = first_component(x)[0][0]
+def pca_rows(samples, variant):
+    """All spots, or those of the two anchors."""
+    if variant == "anchors":
+        return np.sort(np.concatenate([samples[REFERENCE, state] for state in (UNCYCLED, CYCLED)]))
+    return np.arange(sum(len(at) for at in samples.values()))
+
+
+def scores(values, samples, members, variant):
+    """Eq. 1 and its scale for each set of fragments: spots x sets."""
+    rows = pca_rows(samples, variant)
+    x = values / values[rows].max(axis=0)
+    loading = first_component(x[rows])[0][0]
     raw = x @ (loading[:, None] * members)
     zero, one = (raw[samples[REFERENCE, state]].mean(axis=0) for state in (UNCYCLED, CYCLED))
     return (raw - zero) / (one - zero)
@@ -101,16 +115,18 @@ class SplitMix64:
         return (((z ^ (z >> 31)) >> 32) * n) >> 32
 
 
-def check_bootstrap(told, result, values, samples, members):
+def check_bootstrap(told, result, values, samples, members, variant):
     random, drawn = SplitMix64(told["seed"]), []
     for _ in range(told["resamples"]):
         rows = np.concatenate([[at[random.below(len(at))] for at in samples.values()
                                 for _ in at]]).reshape(-1)
-        again = scores(values[rows], samples, members)
+        again = scores(values[rows], samples, members, variant)
         drawn.append([again[at].mean(axis=0) for at in samples.values()])
     drawn = np.array(drawn)  # resamples x samples x sets
     names = list(samples)
     for i, ranking in enumerate(told["rankings"]):
+        if not ranking["materials"]:  # no score: the anchors are too close
+            continue
         for material in result["materials"]:
             score = material["scores"]["DS_" + ranking["category"]]
             if material["id"] == REFERENCE:
@@ -124,30 +140,32 @@ def check_bootstrap(told, result, values, samples, members):
         same("probabilities of ranks", pairs, ranking["probability_below"], 1e-12)
 
 
-def main():
-    cambench, simulator = sys.argv[1:3]
-    with tempfile.TemporaryDirectory() as folder:
-        folder = pathlib.Path(folder)
-        subprocess.run([simulator, "sims", "--regions", "4", "--pixels", "24", "--seed", "7", folder / "drop"],
-                       check=True, stdout=subprocess.DEVNULL)
-        told = subprocess.run([cambench, "--json", "score", "--out", folder / "out", folder / "drop" / "coatings"],
-                              check=True, stdout=subprocess.PIPE)
-        result = json.loads(told.stdout)
-        spots, ions, values = read(folder / "drop" / "coatings")
-        samples = {}
-        for row, (material, state, _) in enumerate(spots):
-            samples.setdefault((material, state), []).append(row)
-        check_statistics(folder / "out", samples, ions, values)
+def check(cambench, folder, rule, variant, categories):
+    study = folder / "drop" / "coatings"
+    (study / "study.toml").write_text(
+        f"[scoring]\nnormalisation = \"{'total_ion' if rule == 'total' else 'reference_ion'}\"\n"
+        f"empty_reference = \"{'half' if rule == 'total' else rule}\"\n"
+        f"[scoring.degradation]\nspots = \"{variant}\"\ncategories = {json.dumps(categories)}\n"
+        "[scoring.bootstrap]\nresamples = 200\n")
+    told = subprocess.run([cambench, "--json", "score", "--out", folder / "out", study], check=True,
+                          stdout=subprocess.PIPE)
+    result = json.loads(told.stdout)
+    spots, ions, values = read(study, rule)
+    samples = {}
+    for row, (material, state, _) in enumerate(spots):
+        samples.setdefault((material, state), []).append(row)
+    check_statistics(folder / "out", samples, ions, values)
 
     pca, degradation = result["degradation"]["pca"], result["degradation"]
     fragments = pca["fragments"]
     at = [ions.index(composition(fragment["label"])) for fragment in fragments]
-    used = np.any(values != 0, axis=0)
+    rows = pca_rows(samples, variant)
+    used = np.any(values[rows] != 0, axis=0)
     if sorted(at) != list(np.flatnonzero(used)):
         sys.exit("the fragments of the PCA are not those with any intensity")
     values = values[:, at]
-    x = values / values.max(axis=0)
-    same("maxima, relative", values.max(axis=0) / [f["maximum"] for f in fragments], np.ones(len(at)), 1e-10)
+    x = values[rows] / values[rows].max(axis=0)
+    same("maxima, relative", values[rows].max(axis=0) / [f["maximum"] for f in fragments], np.ones(len(at)), 1e-10)
     same("means", x.mean(axis=0), [f["mean"] for f in fragments], 1e-10)
     directions, explained = first_component(x)
     components = len(pca["explained"])
@@ -158,19 +176,36 @@ def main():
     same("loadings of PC1", directions[0] * signs[0], loadings[0], 1e-10)
     given = np.array([spot["scores"] for spot in pca["spots"]])
     same("PCA scores", (x - x.mean(axis=0)) @ directions[:components].T * signs, given, 1e-8)
-    if not given[samples[REFERENCE, CYCLED], 0].mean() > given[samples[REFERENCE, UNCYCLED], 0].mean():
+    place = {row: i for i, row in enumerate(rows)}
+    means = [given[[place[row] for row in samples[REFERENCE, state]], 0].mean() for state in (UNCYCLED, CYCLED)]
+    if not means[1] > means[0]:
         sys.exit("PC1 does not point from uncycled to uncoated cycled")
 
     members = np.array([[s["category"] in ("general", f["category"]) for s in degradation["sets"]] for f in fragments], float)
-    by_spot = scores(values, samples, members)
+    by_spot = scores(values, samples, members, variant)
     for i, told_set in enumerate(degradation["sets"]):
+        if "undefined" in told_set:
+            continue
         for sample in told_set["samples"]:
             mine = by_spot[samples[sample["material"], UNCYCLED if sample["state"] == "uncycled" else CYCLED], i]
             same("degradation scores and their spread", [mine.mean(), mine.std(ddof=1), mine.min(), mine.max(), *mine],
                  [sample["score"], sample["sd"], sample["min"], sample["max"], *sample["spot_scores"]], 1e-10)
-    check_bootstrap(result["bootstrap"], result, values, samples, members)
+    check_bootstrap(result["bootstrap"], result, values, samples, members, variant)
 
-    print(f"{len(spots)} regions x {len(ions)} fragments; largest differences between cambench and numpy:")
+    print(f"{len(spots)} regions x {len(ions)} fragments, by {rule}, PCA of {variant}, {', '.join(categories)}: agree")
+
+
+def main():
+    cambench, simulator = sys.argv[1:3]
+    usual, every = ["polysulfide", "SOy", "POy"], ["SE", "CAM", "coating", "other", "polysulfide", "SOy", "POy"]
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        subprocess.run([simulator, "sims", "--regions", "4", "--pixels", "24", "--seed", "7", folder / "drop"],
+                       check=True, stdout=subprocess.DEVNULL)
+        for rule, variant, categories in (("total", "uncycled_and_all_cycled", usual), ("total", "anchors", every),
+                                          ("half", "uncycled_and_all_cycled", every), ("skip", "anchors", usual)):
+            check(cambench, folder, rule, variant, categories)
+    print("largest differences between cambench and numpy:")
     for what, off in worst.items():
         print(f"  {what:<60} {off:.1e}")
 
