@@ -149,6 +149,7 @@ std::optional<double> score_by(const std::vector<CellValues>& cells, std::string
 /// Why a material has no value: none of its cells was measured, or entered, or has the cycle in question.
 std::string why_no_value(const std::vector<CellValues>& cells, std::string_view material,
                          std::string_view missing) {
+  if (cells.empty()) return "the study has no rate test";
   std::string reasons;
   for (const CellValues& cell : cells) {
     if (cell.test.material != material) continue;

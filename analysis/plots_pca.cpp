@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <ranges>
+#include <tuple>
 
 #include "analysis/chart.h"
 
@@ -34,10 +36,40 @@ std::string_view category_colour(std::string_view category) {
 
 constexpr double cloud_label_room = 230;
 
-/// The clouds' markers, and their names beside the frame.
+/// The corners of the convex hull, by Andrew's monotone chain; points on a side are no corners.
+std::vector<Point> hull(std::vector<Point> points) {
+  std::ranges::sort(points,
+                    [](const Point& a, const Point& b) { return std::tie(a.x, a.y) < std::tie(b.x, b.y); });
+  std::vector<Point> corners;
+  const auto turns_left = [&](const Point& next) {
+    const Point &a = corners[corners.size() - 2], &b = corners.back();
+    return (b.x - a.x) * (next.y - a.y) - (b.y - a.y) * (next.x - a.x) > 0;
+  };
+  const auto along = [&](auto&& side) {  // one side; its last point begins the other
+    const auto first = corners.size();
+    for (const Point& point : side) {
+      while (corners.size() >= first + 2 && !turns_left(point)) corners.pop_back();
+      corners.push_back(point);
+    }
+    if (!corners.empty()) corners.pop_back();
+  };
+  along(points);
+  along(std::views::reverse(points));
+  return corners;
+}
+
+/// The clouds' hulls, which show the clusters; then their markers, and their names beside the frame.
 void draw_clouds(Drawing& drawing, std::span<const Cloud> clouds, const Frame& frame, const Axis& x,
                  const Axis& y) {
   double below = frame.top + 8;
+  for (const Cloud& cloud : clouds) {
+    std::vector<Point> points;
+    for (const Point& p : cloud.points) points.push_back({x(p.x), y(p.y)});
+    const auto around = hull(std::move(points));
+    const auto ink = series_look(cloud.look).colour;
+    if (around.size() > 2)
+      drawing.polygon(around, {.fill = ink, .stroke = ink, .width = 0.8, .opacity = 0.12});
+  }
   for (const Cloud& cloud : clouds) {
     const SeriesLook look = series_look(cloud.look);
     const svg::Look marker = marker_look(look, cloud.hollow);
@@ -85,8 +117,9 @@ void draw_category_key(Drawing& drawing, std::span<const Loading> values) {
   double along = 24;
   for (const auto& [name, ink] : categories) {
     drawing.rectangle({along, 52}, 12, 12, {.fill = ink});
-    drawing.text({along + 18, 62}, name, {.size = 12});
-    along += 18 + svg::text_width(name, 12) + 22;
+    const std::string shown = name == "SOy" ? "SO_{x}" : name == "POy" ? "PO_{x}" : name;  // as elsewhere
+    drawing.text({along + 18, 62}, shown, {.size = 12});
+    along += 18 + svg::text_width(shown, 12) + 22;
   }
 }
 

@@ -240,9 +240,11 @@ Figure score_figure(const StudyResult& result, const sims::DegradationResult& de
           cloud.points.push_back({degradation.pca.scores(row, 0), degradation.pca.scores(row, 1)});
       if (!cloud.points.empty()) clouds.push_back(std::move(cloud));
     }
-  return {"pca_scores.svg", "Scores on the first two principal components. Each marker is a spot.",
-          plots::score_plot(clouds, percent_axis(degradation.pca, 0), percent_axis(degradation.pca, 1),
-                            "Principal component scores")};
+  return {
+      "pca_scores.svg",
+      "Scores on the first two principal components. Each marker is a spot, each shade the hull of a sample.",
+      plots::score_plot(clouds, percent_axis(degradation.pca, 0), percent_axis(degradation.pca, 1),
+                        "Principal component scores")};
 }
 
 Figure loading_figure(const sims::DegradationResult& degradation) {

@@ -62,8 +62,9 @@ std::string content_of(std::string_view line, double size) {
     if (piece.lowered)
       out += fmt::format("<tspan dy=\"{}\" font-size=\"{}\">{}</tspan>", number(size * lowered_by),
                          number(size * lowered_size), escaped(piece.text));
-    else if (was_lowered)
-      out += fmt::format("<tspan dy=\"{}\">{}</tspan>", number(-size * lowered_by), escaped(piece.text));
+    else if (was_lowered)  // some programs drop a blank at the start of a span
+      out += fmt::format("<tspan dy=\"{}\"{}>{}</tspan>", number(-size * lowered_by),
+                         piece.text.starts_with(' ') ? " xml:space=\"preserve\"" : "", escaped(piece.text));
     else
       out += escaped(piece.text);
     was_lowered = piece.lowered;
