@@ -295,7 +295,9 @@ void print_study(Session& session, const status::Study& study) {
     for (const auto& axis : study.axes) {
       const auto score = std::ranges::find(material.scores, axis.key, &status::Score::axis);
       const bool there = score != material.scores.end() && score->value;
-      row.push_back(!there      ? "-"
+      row.push_back(!there                            ? "-"
+                    : score->ci_low && score->ci_high ? fmt::format("{:.3f} [{:.3f}, {:.3f}]", *score->value,
+                                                                    *score->ci_low, *score->ci_high)
                     : score->sd ? fmt::format("{:.3f} +- {:.3f}", *score->value, *score->sd)
                                 : fmt::format("{:.3f}", *score->value));
     }
@@ -303,7 +305,8 @@ void print_study(Session& session, const status::Study& study) {
   }
   session.out << study.title << '\n';
   table.print(session.out);
-  session.out << "(+) more is better, (-) less is better; - is no value, the report says why\n";
+  session.out << "(+) more is better, (-) less is better; [confidence interval] or +- SD; - is no value, the "
+                 "report says why\n";
   for (const auto& problem : study.problems) session.out << "note: " << problem << '\n';
 }
 
@@ -314,11 +317,16 @@ void score_study(Session& session, const Options& options) {
         "--intervals is for samples side by side; a study takes the peak list that lies in its folder");
   jobs::FolderOptions settings;
   if (!options.reference.empty()) settings.reference = options.reference;
-  if (!options.config.empty()) settings.materials = config::read(options.config).materials;
+  if (!options.config.empty()) {
+    const auto bench = config::read(options.config);
+    settings.materials = bench.materials;
+    if (bench.scoring) settings.scoring = *bench.scoring;
+  }
   if (!options.out.empty()) settings.results = options.out;
   if (options.normalise != "total") {
     settings.scoring.normalise.reference = options.normalise;
     settings.scoring.normalise.reference_required = true;
+    settings.scoring.table.normalisation = sims::Normalisation::reference_ion;
   }
   const auto scores = jobs::score_folder(options.path, settings);
   if (session.json)
