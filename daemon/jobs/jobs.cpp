@@ -12,6 +12,7 @@
 #include <set>
 #include <stop_token>
 #include <thread>
+#include <tuple>
 
 #include "analysis/bad_input.h"
 #include "daemon/jobs/rate_tests.h"
@@ -273,8 +274,12 @@ class Jobs::Worker {
     auto sorted = sort_files(bench_.drop->path, ahead.files, ids_of(spec.materials), file);
     keep_settled_spots(sorted, ahead.moving);
     const auto settings = settings_key(normalise);
-    std::erase_if(sorted.spots,
-                  [&](const SpotFiles& spot) { return cache_.find(spot, settings) != nullptr; });
+    auto& tried = read_ahead_[ahead.study];
+    std::erase_if(sorted.spots, [&](const SpotFiles& spot) {
+      if (cache_.find(spot, settings)) return true;
+      // Once each: one that has grown since may grow on, and is read when its study is scored.
+      return !tried.emplace(spot.material, spot.state, spot.region.name).second;
+    });
     for (std::size_t read = 0; show_read_ahead(ahead.study, read) && !sorted.spots.empty();) {
       if (ending.stop_requested()) return;
       SortedFiles few{.drop = sorted.drop, .spots = {}, .problems = {}};
@@ -335,6 +340,7 @@ class Jobs::Worker {
 
   std::string scored_or_why_not(const config::Study& configured, const std::vector<SeenFile>& files,
                                 Clock::time_point delivered, status::Job& job) try {
+    read_ahead_.erase(configured.id);
     StudySpec spec = spec_of(*edited_, configured);
     const StudyFile file = study_file(spec.id);
     add_study_file(file, spec);
@@ -506,6 +512,7 @@ class Jobs::Worker {
   RegionCache cache_;
   RateTests rate_tests_;
   std::set<std::pair<std::string, std::string>> loaded_;  // study and settings of its regions
+  std::map<std::string, std::set<std::tuple<std::string, sims::State, std::string>>> read_ahead_;  // by study
   int jobs_begun_ = 0;
 
   std::mutex showing_;  // what is shown later is newer

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <csignal>
 #include <fstream>
@@ -286,6 +287,54 @@ TEST_CASE("a change of study.toml scores the study again, and a mistake in it is
   set("[scoring]\nnormalisation = \"reference_ion\"\n");
   board.wait_for(version(3));
   CHECK(files().find("\"normalisation of the scores\":\"reference ion\"") != std::string::npos);
+}
+
+TEST_CASE("two thousand files that land at once are one scoring") {
+  const Bench bench;
+  store::Store store(bench.bench.store);
+  Board board;
+  const Jobs jobs(bench.bench, store, board.show());
+  sim::SimsStudy study;
+  study.regions = 14;
+  study.pixels = 8;
+  study.materials = {"ncm-uncoated", "ncm-linbo3"};
+  sim::write_sims_study(bench.path / "elsewhere", study);
+  CHECK(std::ranges::distance(fs::recursive_directory_iterator(bench.path / "elsewhere")) > 1900);
+  fs::create_directories(bench.path / "drop");
+  fs::rename(bench.path / "elsewhere" / "coatings", bench.path / "drop" / "coatings");
+  const auto scored = board.wait_for(version(1));
+  CHECK(scored.text == "scored from 42 spots and 0 rate tests");
+  CHECK(scored.problems.empty());
+  CHECK(store::Reader(bench.bench.store).scores("coatings").size() == 1);
+}
+
+TEST_CASE("a region that is renamed, and a file that is replaced, are scored as what they are now") {
+  const Bench bench;
+  bench.land();
+  store::Store store(bench.bench.store);
+  Board board;
+  const Jobs jobs(bench.bench, store, board.show());
+  board.wait_for(version(1));
+  const auto folder = bench.sample("ncm-linbo3/cycled");
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(folder)) files.push_back(entry.path());
+  for (const auto& file : files) {  // "..._01 (0) - total.txt" becomes "other (0) - total.txt"
+    const auto name = file.filename().string();
+    if (const auto at = name.find("_01 ("); at != std::string::npos)
+      fs::rename(file, folder / ("other" + name.substr(at + 3)));
+  }
+  board.wait_for(version(2));
+  const auto result = [&] {
+    return store::Reader(bench.bench.store).last_score("coatings")->row.result_json;
+  };
+  CHECK(result().find("\"region\":\"other\"") != std::string::npos);
+  const auto before = result();
+  const auto total = folder / "other (0) - total.txt";
+  const auto bytes = file_bytes(total);
+  fs::rename(folder / "other (2) - O-.txt", total);  // another image of the same size, in one step
+  std::ofstream(folder / "other (2) - O-.txt", std::ios::binary) << bytes;
+  board.wait_for(version(3));
+  CHECK(result() != before);
 }
 
 TEST_CASE("a folder that no study is configured for, and a stray file, are named") {

@@ -316,3 +316,19 @@ TEST_CASE(
     }
   CHECK(there);
 }
+
+TEST_CASE("one thread or five read the same study to the same bytes, in whatever order its files lie") {
+  const Drop drop;
+  const auto with = [&](unsigned threads, bool backwards) {
+    RegionCache nothing_known;
+    auto files = scan(drop.path, "coatings");
+    if (backwards) std::ranges::reverse(files);
+    const auto data =
+        read_spots("coatings", sort_files(drop.path, files, {}), {}, nothing_known, threads, WallTime{});
+    return score_study(a_study(), data, {}).files;
+  };
+  const auto files = with(1, false);
+  CHECK(files.size() > 10);
+  CHECK(with(2, false) == files);
+  CHECK(with(5, true) == files);
+}
