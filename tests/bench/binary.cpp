@@ -6,6 +6,7 @@
 // takes the file through memory and adds up its numbers; "and SHA-256" hashes it on the way, as every result needs.
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 
