@@ -132,8 +132,8 @@ struct Score {
   std::string axis;
   std::optional<double> value;
   std::optional<double> sd;
-  std::optional<double> ci_low, ci_high;  ///< confidence interval of the value, where there is one
-  std::string why_not;                    ///< no value: the reason
+  std::string why_not{};                      ///< no value: the reason
+  std::optional<double> ci_low{}, ci_high{};  ///< confidence interval of the value, where there is one
 };
 struct ScoredMaterial {
   std::string id, name, coating;

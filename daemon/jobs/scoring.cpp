@@ -206,8 +206,8 @@ status::ScoredMaterial material_from(document::Fields& from, const std::vector<s
   for (const auto& axis : axes)
     if (auto score = scores ? scores->table(axis.key) : std::nullopt)
       material.scores.push_back({axis.key, score->number("value"), score->number("sd"),
-                                 score->number("ci_low"), score->number("ci_high"),
-                                 score->text("why_not").value_or("")});
+                                 score->text("why_not").value_or(""), score->number("ci_low"),
+                                 score->number("ci_high")});
   return material;
 }
 
