@@ -6,16 +6,36 @@
 
 namespace cambench {
 
-void Alarms::load(std::vector<status::Alarm> standing, std::int64_t last_id) {
+namespace {
+
+Instant later(Instant now, Seconds time) { return now + std::chrono::duration_cast<Instant::duration>(time); }
+
+WallTime later(WallTime now, Seconds time) {
+  return now + std::chrono::duration_cast<WallTime::duration>(time);
+}
+
+}  // namespace
+
+void Alarms::load(std::vector<status::Alarm> standing, std::int64_t last_id,
+                  const std::vector<store::ShelfRow>& shelved, const Stamp& now) {
   standing_ = std::move(standing);
   last_id_ = last_id;
+  now_ = now.steady;
+  shelves_.clear();
+  for (const auto& row : shelved) {
+    const Seconds left = std::min(Seconds(row.until - now.wall), Seconds(row.until - row.from));
+    shelves_.push_back({row, later(now.steady, left)});
+  }
+  for (const status::Alarm& alarm :
+       standing_)  // what was on its way when the daemon stopped may not have arrived
+    if (!alarm.cleared && !alarm.acknowledged) tell(alarm);
 }
 
 std::optional<store::AlarmRow> Alarms::raise(const std::string& station, const std::string& run,
                                              const command::Raise& raised, WallTime at) {
   if (raised.severity == command::Severity::info) return std::nullopt;
   const bool stands = std::ranges::any_of(standing_, [&](const status::Alarm& a) {
-    return a.station == station && a.run == run && a.cause == raised.cause;
+    return a.station == station && a.run == run && a.cause == raised.cause && !a.cleared;
   });
   if (stands) return std::nullopt;
   status::Alarm alarm;
@@ -27,6 +47,7 @@ std::optional<store::AlarmRow> Alarms::raise(const std::string& station, const s
   alarm.station = station;
   alarm.run = run;
   standing_.push_back(alarm);
+  tell(alarm);
   store::AlarmRow row{
       alarm.id,    station, std::nullopt, std::string(status::name(raised.severity)), raised.cause,
       raised.text, at};
@@ -34,12 +55,108 @@ std::optional<store::AlarmRow> Alarms::raise(const std::string& station, const s
   return row;
 }
 
+std::vector<store::Row> Alarms::clear(const std::string& station, const std::string& run,
+                                      std::string_view cause, WallTime at) {
+  std::vector<store::Row> rows;
+  for (status::Alarm& alarm : standing_) {
+    const bool meant = alarm.station == station && (cause.empty() ? alarm.run == run : alarm.cause == cause);
+    if (!meant || alarm.cleared) continue;
+    alarm.cleared = at;
+    rows.push_back(store::AlarmClearedRow{alarm.id, at});
+    tell(alarm);
+  }
+  std::erase_if(standing_, [](const status::Alarm& a) { return a.cleared && a.acknowledged; });
+  return rows;
+}
+
 Result<store::AcknowledgeRow> Alarms::acknowledge(std::int64_t id, const std::string& who, WallTime at) {
+  const auto found = find(id);
+  if (!found) return fail(found.error());
+  status::Alarm& alarm = **found;
+  if (alarm.acknowledged)
+    return fail(Fault::Kind::refused,
+                fmt::format("{} has acknowledged alarm {} already", alarm.acknowledged_by, id));
+  alarm.acknowledged_by = who;
+  alarm.acknowledged = at;
+  tell(alarm);
+  if (alarm.cleared) standing_.erase(standing_.begin() + (&alarm - standing_.data()));
+  return store::AcknowledgeRow{id, who, at};
+}
+
+Result<store::ShelfRow> Alarms::shelve(std::int64_t id, Seconds time, const std::string& who,
+                                       const std::string& reason, const Stamp& now) {
+  const auto found = find(id);
+  if (!found) return fail(found.error());
+  if (who.empty() || reason.empty())
+    return fail(Fault::Kind::input, "an alarm is shelved by a named person for a reason");
+  if (!(time > Seconds{0}) || time > longest_shelf)
+    return fail(Fault::Kind::refused,
+                fmt::format("an alarm can be shelved for at most {:g} min", longest_shelf.count() / 60));
+  const status::Alarm& alarm = **found;
+  store::ShelfRow row{alarm.station, alarm.cause, who, reason, now.wall, later(now.wall, time)};
+  std::erase_if(shelves_,
+                [&](const Shelf& s) { return s.row.station == row.station && s.row.cause == row.cause; });
+  shelves_.push_back({row, later(now.steady, time)});
+  return row;
+}
+
+Result<store::ShelfRow> Alarms::unshelve(std::int64_t id, const std::string& who, const std::string& reason,
+                                         const Stamp& now) {
+  const auto found = find(id);
+  if (!found) return fail(found.error());
+  const status::Alarm& alarm = **found;
+  const Shelf* shelf = shelf_of(alarm.station, alarm.cause, now.steady);
+  if (!shelf) return fail(Fault::Kind::refused, fmt::format("alarm {} is not on the shelf", id));
+  store::ShelfRow row{alarm.station, alarm.cause, who, reason, shelf->row.from, now.wall};
+  shelves_.erase(shelves_.begin() + (shelf - shelves_.data()));
+  if (!alarm.cleared) tell(alarm);
+  return row;
+}
+
+bool Alarms::shelved(const std::string& station, std::string_view cause, Instant now) const {
+  return shelf_of(station, cause, now) != nullptr;
+}
+
+std::vector<status::Alarm> Alarms::standing(Instant now) const {
+  auto shown = standing_;
+  for (status::Alarm& alarm : shown)
+    if (const Shelf* shelf = shelf_of(alarm.station, alarm.cause, now)) {
+      alarm.shelved_by = shelf->row.who;
+      alarm.shelved_until = shelf->row.until;
+    }
+  return shown;
+}
+
+const Alarms::Shelf* Alarms::shelf_of(const std::string& station, std::string_view cause, Instant now) const {
+  const auto found = std::ranges::find_if(shelves_, [&](const Shelf& s) {
+    return s.row.station == station && s.row.cause == cause && now < s.until;
+  });
+  return found == shelves_.end() ? nullptr : &*found;
+}
+
+Result<status::Alarm*> Alarms::find(std::int64_t id) {
   const auto found = std::ranges::find(standing_, id, &status::Alarm::id);
   if (found == standing_.end())
-    return fail(Fault::Kind::refused, fmt::format("no unacknowledged alarm has the number {}", id));
-  standing_.erase(found);
-  return store::AcknowledgeRow{id, who, at};
+    return fail(Fault::Kind::refused, fmt::format("no standing alarm has the number {}", id));
+  return &*found;
+}
+
+void Alarms::pass(Instant now) {
+  now_ = now;
+  for (std::size_t i = 0; i < shelves_.size();) {
+    if (now < shelves_[i].until) {
+      ++i;
+      continue;
+    }
+    const store::ShelfRow over = shelves_[i].row;
+    shelves_.erase(shelves_.begin() + static_cast<std::ptrdiff_t>(i));
+    for (const status::Alarm& alarm : standing_)
+      if (alarm.station == over.station && alarm.cause == over.cause && !alarm.cleared) tell(alarm);
+  }
+}
+
+void Alarms::tell(const status::Alarm& alarm) const {
+  if (on_change && !shelved(alarm.station, alarm.cause, now_)) on_change(alarm);
 }
 
 }  // namespace cambench

@@ -1,8 +1,14 @@
-// The alarms that stand: raised once, shown until somebody has acknowledged them. Deciding thread only.
+// The alarms that stand: raised once, shown until the cause is gone and somebody has acknowledged them. Deciding thread
+// only.
+//
+// A cause of a station can be put on a shelf: for a limited time nobody is told of it. That is all a shelf does; the
+// interlock behind the alarm trips as before, the alarm is shown and kept as before.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "daemon/store/rows.h"
@@ -13,21 +19,52 @@ namespace cambench {
 
 class Alarms {
  public:
-  /// `standing`: what a stopped daemon left unacknowledged; `last_id`: the highest number ever given.
-  void load(std::vector<status::Alarm> standing, std::int64_t last_id);
+  /// `standing`: what a stopped daemon left; `last_id`: the highest number ever given; `shelved`: shelves whose time was
+  /// not over, which go on for what is left of it and never for longer than they were meant to, whatever the clock says.
+  void load(std::vector<status::Alarm> standing, std::int64_t last_id,
+            const std::vector<store::ShelfRow>& shelved, const Stamp& now);
 
   /// The row to keep, or nothing when this very alarm stands already or is only for the log (severity info).
   std::optional<store::AlarmRow> raise(const std::string& station, const std::string& run,
                                        const command::Raise& raised, WallTime at);
 
-  /// The row to keep; refused when no such alarm stands.
+  /// The cause is gone: an alarm that was acknowledged stands no longer. An empty `cause` means all of the run.
+  std::vector<store::Row> clear(const std::string& station, const std::string& run, std::string_view cause,
+                                WallTime at);
+
+  /// The row to keep; refused when no such alarm stands, or somebody has seen it already.
   Result<store::AcknowledgeRow> acknowledge(std::int64_t id, const std::string& who, WallTime at);
 
-  [[nodiscard]] const std::vector<status::Alarm>& standing() const { return standing_; }  ///< oldest first
+  /// Puts the cause of a standing alarm on the shelf, on its station, by a named person for a reason and a time.
+  Result<store::ShelfRow> shelve(std::int64_t id, Seconds time, const std::string& who,
+                                 const std::string& reason, const Stamp& now);
+  Result<store::ShelfRow> unshelve(std::int64_t id, const std::string& who, const std::string& reason,
+                                   const Stamp& now);
+  [[nodiscard]] bool shelved(const std::string& station, std::string_view cause, Instant now) const;
+  Seconds longest_shelf{8 * 3600};  ///< a shift
+
+  [[nodiscard]] std::vector<status::Alarm> standing(Instant now) const;  ///< oldest first
+
+  /// Lets time pass: what comes off its shelf while its cause stands is told.
+  void pass(Instant now);
+
+  /// Called for each alarm that was raised, acknowledged, or whose cause is gone, unless it is on a shelf; people are
+  /// told from here.
+  std::function<void(const status::Alarm&)> on_change;
 
  private:
+  struct Shelf {
+    store::ShelfRow row;
+    Instant until;
+  };
+  [[nodiscard]] const Shelf* shelf_of(const std::string& station, std::string_view cause, Instant now) const;
+  [[nodiscard]] Result<status::Alarm*> find(std::int64_t id);
+  void tell(const status::Alarm& alarm) const;
+
   std::vector<status::Alarm> standing_;
+  std::vector<Shelf> shelves_;
   std::int64_t last_id_ = 0;
+  Instant now_{};  ///< as of the last pass()
 };
 
 }  // namespace cambench

@@ -12,6 +12,7 @@
 #include <iterator>
 #include <map>
 
+#include "daemon/config_parts.h"
 #include "daemon/jobs/scoring_options.h"
 #include "schema/document.h"
 
@@ -87,6 +88,8 @@ class Reader {
         bench_.recipes = path(*fields, "path");
       fields->finish();
     }
+    read_interlocks(top, bench_);
+    read_alarms(top, bench_);
     for (Fields& fields : top.tables("station")) read_station(fields);
     Fields edits(edits_, "", edit_mistakes_);
     for (auto* from : {&top, &edits})
@@ -188,6 +191,11 @@ class Reader {
     if (mains_Hz != 50 && mains_Hz != 60)
       fields->wrong("mains_Hz", fmt::format("the mains have 50 or 60 Hz, found {:g}", mains_Hz));
     bench_.mains_Hz = static_cast<int>(mains_Hz);
+    using After = Bench::AfterCrash;
+    bench_.after_crash = fields
+                             ->choice<After>("after_crash", {{"make_safe", After::make_safe},
+                                                             {"leave_running", After::leave_running}})
+                             .value_or(After::make_safe);
     fields->finish();
   }
 
@@ -267,6 +275,11 @@ class Reader {
     if (auto potentiostat = fields.table("potentiostat"))
       station.potentiostat = read_potentiostat(*potentiostat, station.name);
     if (auto press = fields.table("press")) station.press = read_press(*press, station.name);
+    if (fields.has("relay")) station.relay = fields.texts("relay");
+    if (!station.relay.empty() && !station.relay.front().starts_with("/"))
+      fields.wrong("relay",
+                   fmt::format("expected the absolute path of a program and its arguments, found \"{}\"",
+                               station.relay.front()));
     if (!fields.has("potentiostat") && !fields.has("press"))
       fields.wrong("no instrument: expected [station.potentiostat], [station.press] or both");
     fields.finish();

@@ -12,7 +12,9 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/sequencer/interlock_table.h"
 #include "schema/cell.h"
+#include "schema/command.h"
 #include "schema/recipe.h"
 #include "schema/units.h"
 
@@ -60,6 +62,8 @@ struct Station {
   std::string name;
   std::optional<Potentiostat> potentiostat;  ///< a station has one of the two at least
   std::optional<Press> press;
+  std::vector<std::string>
+      relay;  ///< a program that cuts the cell's leads when the cell does not open; may be empty
 };
 
 struct Study {
@@ -87,6 +91,32 @@ struct Drop {
   Seconds settle{2}, poll{2};     ///< wall time
 };
 
+/// One way in which people are told of alarms.
+struct Notify {
+  enum class By { command, webhook, mail } by = By::command;
+  command::Severity least = command::Severity::warning;  ///< from which on
+  std::vector<std::string> run;  ///< command: a program and its arguments; the message as JSON on its input
+  std::string url;               ///< webhook: takes Alertmanager's JSON by POST
+  std::vector<std::string> to;   ///< mail
+  std::string from;
+  std::filesystem::path sendmail = "/usr/sbin/sendmail";
+};
+
+struct Alarms {
+  Seconds longest_shelf{8 * 3600};
+  Seconds group{5};                ///< what comes within so long is one message
+  Seconds repeat{4 * 3600};        ///< what nobody has acknowledged is told again
+  unsigned at_most_per_hour = 30;  ///< messages each way; what is more is told together, later
+  std::vector<Notify> ways;
+};
+
+/// Something outside that hears from us regularly, and cries when it does not.
+struct Heartbeat {
+  std::string url;  ///< one of the two
+  std::vector<std::string> run;
+  Seconds every{60};
+};
+
 struct Bench {
   std::filesystem::path file;  ///< this configuration
   std::string text;            ///< what it says
@@ -94,6 +124,8 @@ struct Bench {
   std::string name = "bench";
   double time_scale = 1;  ///< above 1 only when every device is simulated
   int mains_Hz = 50;      ///< 50 or 60: what potentiostats time their measurements to
+  /// What becomes of the programs in the instruments when the daemon ended in any other way than by an order.
+  enum class AfterCrash { make_safe, leave_running } after_crash = AfterCrash::make_safe;
   std::filesystem::path store;
   Http http;
   Log log;
@@ -101,6 +133,10 @@ struct Bench {
   std::shared_ptr<const jobs::ScoringOptions> scoring;  ///< [scoring], of every study; null: its defaults
   std::optional<std::filesystem::path>
       recipes;  ///< folder of the lab's own recipes, beside the built-in ones
+  std::shared_ptr<const sequencer::InterlockTable> interlocks =
+      std::make_shared<sequencer::InterlockTable>(sequencer::shipped_interlocks());
+  Alarms alarms;
+  std::optional<Heartbeat> heartbeat;
   std::vector<Station> stations;
   std::vector<Material> materials;
   std::vector<CellSpec> cells;

@@ -17,7 +17,7 @@ using Kind = sequencer::Transition::Kind;
 
 constexpr std::array kinds{Kind::started, Kind::prepared, Kind::step_began, Kind::step_ended,
                            Kind::held,    Kind::resumed,  Kind::tripped,    Kind::reset,
-                           Kind::gap,     Kind::finished, Kind::aborted};
+                           Kind::gap,     Kind::finished, Kind::aborted,    Kind::consequence};
 constexpr std::array reasons{EndReason::planned, EndReason::guard, EndReason::timeout,
                              EndReason::aborted, EndReason::error, EndReason::unknown};
 

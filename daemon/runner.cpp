@@ -70,8 +70,7 @@ LeftRun left_of(store::Reader& reader, const std::string& run) {
   return left;
 }
 
-std::optional<status::Alarm> standing(const store::StoredAlarm& stored) {
-  if (stored.acknowledged_by) return std::nullopt;
+status::Alarm standing(const store::StoredAlarm& stored) {
   status::Alarm alarm;
   alarm.id = stored.id;
   alarm.since = stored.row.raised;
@@ -81,6 +80,9 @@ std::optional<status::Alarm> standing(const store::StoredAlarm& stored) {
   alarm.run = stored.row.run.value_or("");
   alarm.severity = stored.row.severity == status::name(command::Severity::alarm) ? command::Severity::alarm
                                                                                  : command::Severity::warning;
+  alarm.acknowledged_by = stored.acknowledged_by.value_or("");
+  alarm.acknowledged = stored.acknowledged;
+  alarm.cleared = stored.cleared;
   return alarm;
 }
 
@@ -95,14 +97,23 @@ Runner::Runner(asio::io_context& io, const config::Bench& bench, store::Store& s
       board_(boot_id()) {
   sequencer::Rules rules;
   rules.time_scale = bench.time_scale;
+  rules.table = bench.interlocks;
+  alarms_.longest_shelf = bench.alarms.longest_shelf;
   for (const auto& station : bench.stations)
     stations_.push_back(std::make_unique<Station>(io.get_executor(), station, rules,
                                                   make_instruments(io.get_executor(), bench, station), store,
                                                   alarms_, journal));
-  for (const auto& s : stations_)
+  for (const auto& s : stations_) {
     s->on_finished = [this](const std::string& run) {
       if (on_finished) on_finished(run);
     };
+    s->cut_leads = [this](const std::vector<std::string>& words) {
+      if (cut_leads) cut_leads(words);
+    };
+  }
+  alarms_.on_change = [this](const status::Alarm& alarm) {
+    if (on_alarm) on_alarm(alarm);
+  };
   board_.publish(now());
 }
 
@@ -117,13 +128,11 @@ void Runner::open() {
 
 void Runner::recover(store::Reader& reader) {
   last_run_ = reader.last_run_number();
+  const Stamp at{std::chrono::steady_clock::now(), std::chrono::system_clock::now()};
   std::vector<status::Alarm> alarms;
-  std::int64_t last_alarm = 0;
-  for (const auto& stored : reader.alarms(10'000)) {
-    last_alarm = std::max(last_alarm, stored.id);
-    if (auto alarm = standing(stored)) alarms.insert(alarms.begin(), std::move(*alarm));
-  }
-  alarms_.load(std::move(alarms), last_alarm);
+  for (const auto& stored : reader.standing_alarms()) alarms.push_back(standing(stored));
+  alarms_.load(std::move(alarms), reader.last_alarm_id(), reader.shelved(at.wall), at);
+  clock_watch_.look(read_clocks());
 
   for (const auto& stored : reader.unfinished_runs()) {
     Station* on = station(stored.station);
@@ -135,6 +144,18 @@ void Runner::recover(store::Reader& reader) {
     }
     on->recover(std::move(*info), left_of(reader, stored.id));
   }
+  clear_what_is_over(at);
+}
+
+/// What stood for a run that is on no station any more, or for the daemon that has ended, has no cause left.
+void Runner::clear_what_is_over(const Stamp& at) {
+  std::vector<store::Row> rows;
+  for (const auto& alarm : alarms_.standing(at.steady)) {
+    const Station* on = station(alarm.station);
+    if (on && on->run_id() == alarm.run) continue;
+    std::ranges::move(alarms_.clear(alarm.station, alarm.run, "", at.wall), std::back_inserter(rows));
+  }
+  if (!rows.empty()) store_.commit(std::move(rows), [](const Result<void>&) {});
 }
 
 /// What the store says was started: a recipe file that was edited since means later runs.
@@ -205,6 +226,9 @@ void Runner::carry_out(http::Order order, Done done) {
   if (const auto* what = std::get_if<http::Order::TestPress>(&order.what))
     return test_press(*what, order.who, std::move(audited));
   if (const auto* what = std::get_if<http::Order::Edit>(&order.what)) return edit(*what, std::move(audited));
+  if (std::holds_alternative<http::Order::Shelve>(order.what) ||
+      std::holds_alternative<http::Order::Unshelve>(order.what))
+    return shelve(order, std::move(audited));
   acknowledge(std::get<http::Order::Acknowledge>(order.what).alarm, order.who, std::move(audited));
 }
 
@@ -293,6 +317,19 @@ void Runner::edit(const http::Order::Edit& what, Done done) {
   });
 }
 
+void Runner::shelve(const http::Order& order, Done done) {
+  const Stamp at{std::chrono::steady_clock::now(), std::chrono::system_clock::now()};
+  Result<store::ShelfRow> row;
+  if (const auto* what = std::get_if<http::Order::Shelve>(&order.what))
+    row = alarms_.shelve(what->alarm, what->time, order.who, order.reason, at);
+  else
+    row = alarms_.unshelve(std::get<http::Order::Unshelve>(order.what).alarm, order.who, order.reason, at);
+  if (!row) return done(fail(row.error()));
+  store_.commit({std::move(*row)}, [done = std::move(done), this](Result<void> kept) {
+    asio::post(io_, [done, kept] { kept ? done(std::string("shelved")) : done(fail(kept.error())); });
+  });
+}
+
 /// `then` is called once the act, and everything that it brought about, is durable; or the store told that nothing is.
 void Runner::audit(const http::Order& order, const Result<std::string>& outcome, std::function<void()> then) {
   store::AuditRow row{.who = fmt::format("{} ({})", order.who, order.peer),
@@ -309,7 +346,8 @@ void Runner::audit(const http::Order& order, const Result<std::string>& outcome,
     row.act = run->what == What::pause    ? "pause"
               : run->what == What::resume ? "resume"
               : run->what == What::abort  ? "abort"
-                                          : "reset";
+              : run->what == What::reset  ? "reset"
+                                          : "next step";
     row.target = run->run;
   } else if (const auto* test = std::get_if<http::Order::TestPress>(&order.what)) {
     row.act = fmt::format("press test to {:g} MPa", test->target.value());
@@ -317,6 +355,12 @@ void Runner::audit(const http::Order& order, const Result<std::string>& outcome,
   } else if (const auto* edit = std::get_if<http::Order::Edit>(&order.what)) {
     row.act = fmt::format("{} {}", edit->json ? "edit" : "remove", name(edit->kind));
     row.target = edit->id;
+  } else if (const auto* shelve = std::get_if<http::Order::Shelve>(&order.what)) {
+    row.act = fmt::format("shelve for {:g} min", shelve->time.count() / 60);
+    row.target = std::to_string(shelve->alarm);
+  } else if (const auto* unshelve = std::get_if<http::Order::Unshelve>(&order.what)) {
+    row.act = "unshelve";
+    row.target = std::to_string(unshelve->alarm);
   } else {
     row.act = "acknowledge";
     row.target = std::to_string(std::get<http::Order::Acknowledge>(order.what).alarm);
@@ -332,7 +376,54 @@ void Runner::audit(const http::Order& order, const Result<std::string>& outcome,
   });
 }
 
+/// What is done to the host's clocks is recorded; it decides nothing.
+void Runner::look_at_clocks() {
+  const Clocks clocks = read_clocks();
+  for (const auto& [nobody_listened, text] : clock_watch_.look(clocks)) {
+    journal_.warning("", "", text);
+    const auto kept = store_.append(store::EventRow{.run = {},
+                                                    .station = {},
+                                                    .kind = "clock",
+                                                    .step = {},
+                                                    .reason = {},
+                                                    .cause = {},
+                                                    .text = text,
+                                                    .who = {},
+                                                    .elapsed = {},
+                                                    .test_time = {},
+                                                    .at = {clocks.steady, clocks.wall}});
+    if (!kept) journal_.alarm("", "", "not recorded: " + kept.error().what);
+    if (nobody_listened)
+      for (const auto& s : stations_) s->note_gap(text);
+  }
+}
+
+/// A disk that does not come back is no better than one that is full: the runs are made safe while they can be.
+void Runner::look_at_store() {
+  constexpr double longest_commit_s = 5;
+  const double waiting_s = store_.health().oldest_queued_s;
+  const bool stalled = waiting_s > longest_commit_s;
+  if (stalled && !store_stalled_)
+    store_failed({Fault::Kind::storage, fmt::format("nothing has been written for {:.1f} s", waiting_s)});
+  store_stalled_ = stalled;
+}
+
+std::optional<std::string> Runner::stands_still(Instant now) const {
+  constexpr double longest_commit_s = 30;
+  constexpr std::chrono::minutes longest_job{15};  // without any news of it
+  for (const auto& s : stations_)
+    if (auto trouble = s->stands_still(now)) return trouble;
+  if (store_.health().oldest_queued_s > longest_commit_s)
+    return fmt::format("the store has been writing for {:.0f} s", store_.health().oldest_queued_s);
+  const bool computing = std::ranges::any_of(jobs_, [](const auto& job) { return job.state == "running"; });
+  if (computing && now - heard_of_jobs_ > longest_job) return "a job makes no progress";
+  return std::nullopt;
+}
+
 void Runner::store_failed(const Fault& fault) {
+  const command::Raise raised{command::Severity::alarm, "store_failed", fault.what};
+  (void)alarms_.raise("", "", raised,
+                      std::chrono::system_clock::now());  // people hear of it; no row can be kept
   journal_.alarm("", "", "the store keeps no samples any more: " + fault.what);
   for (const auto& s : stations_) s->store_failed(fault);
 }
@@ -350,6 +441,7 @@ void Runner::watch_store() {
 void Runner::show(std::vector<status::Study> studies, std::vector<status::Job> jobs) {
   studies_ = std::move(studies);
   jobs_ = std::move(jobs);
+  heard_of_jobs_ = std::chrono::steady_clock::now();
 }
 
 asio::awaitable<void> Runner::publish() {
@@ -361,6 +453,9 @@ asio::awaitable<void> Runner::publish() {
     co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
     const auto woken = std::chrono::steady_clock::now();
     lag_ = woken - due;
+    alarms_.pass(woken);
+    look_at_clocks();
+    look_at_store();
     due = std::max(due, woken - publish_period);
     watch_store();
     board_.publish(now());
@@ -415,7 +510,7 @@ Status Runner::now() const {
   shown.version = CAMBENCH_VERSION;
   shown.time_scale = bench_.time_scale;
   for (const auto& s : stations_) shown.stations.push_back(s->status(instant));
-  shown.alarms = alarms_.standing();
+  shown.alarms = alarms_.standing(instant);
   shown.jobs = jobs_;
   shown.studies = studies_;
   shown.store = store_health(store_);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "daemon/alarms.h"
+#include "daemon/clock.h"
 #include "daemon/config.h"
 #include "daemon/http/api.h"
 #include "daemon/station.h"
@@ -25,7 +26,7 @@ class Runner final : public http::Api {
   /// opened yet.
   Runner(boost::asio::io_context& io, const config::Bench& bench, store::Store& store, Journal& journal);
 
-  /// Takes up what a stopped daemon left: unfinished runs and unacknowledged alarms.
+  /// Takes up what a stopped daemon left: unfinished runs, the alarms that stand, and shelves.
   void recover(store::Reader& reader);
 
   /// Starts to talk to the instruments and to publish the status.
@@ -48,6 +49,15 @@ class Runner final : public http::Api {
   /// Called after a run has ended, with its id: its capacities may be scored.
   std::function<void(const std::string& run)> on_finished;
 
+  /// People are to be told of this alarm: raised, seen, or its cause gone. Must not wait.
+  std::function<void(const status::Alarm& alarm)> on_alarm;
+
+  /// A cell does not open: this program of its station cuts its leads. Must not wait.
+  std::function<void(const std::vector<std::string>& words)> cut_leads;
+
+  /// Which loop of the program has not advanced for longer than it may; none: all do.
+  [[nodiscard]] std::optional<std::string> stands_still(Instant now) const;
+
  private:
   using Done = std::function<void(Result<std::string>)>;
 
@@ -61,6 +71,10 @@ class Runner final : public http::Api {
   void give_up(const store::StoredRun& stored, Station* on, const std::string& why);
   [[nodiscard]] Station* station(const std::string& name);
   [[nodiscard]] Station* station_of_run(const std::string& run);
+  void look_at_clocks();
+  void look_at_store();
+  void shelve(const http::Order& order, Done done);
+  void clear_what_is_over(const Stamp& at);
   void audit(const http::Order& order, const Result<std::string>& outcome, std::function<void()> then);
 
   boost::asio::awaitable<void> publish();
@@ -86,6 +100,9 @@ class Runner final : public http::Api {
   WallTime started_ = std::chrono::system_clock::now();
   Seconds lag_{0};
   status::Lateness lateness_;
+  ClockWatch clock_watch_;
+  bool store_stalled_ = false;
+  Instant heard_of_jobs_ = std::chrono::steady_clock::now();
 };
 
 }  // namespace cambench

@@ -8,6 +8,7 @@
 #include <boost/asio/post.hpp>
 #include <utility>
 
+#include "daemon/clock.h"
 #include "daemon/records.h"
 #include "daemon/station_time.h"
 
@@ -23,6 +24,7 @@ constexpr auto tick_period = 100ms, scaled_tick_period = 10ms;  // a hold ends w
 
 bool makes_safe(const Command& command) {
   return std::holds_alternative<command::OpenCell>(command) ||
+         std::holds_alternative<command::CutLeads>(command) ||
          std::holds_alternative<command::HoldPressure>(command) ||
          std::holds_alternative<command::Vent>(command);
 }
@@ -111,21 +113,30 @@ void Station::begin(RunInfo info, std::function<void(Result<void>)> done) {
                 });
 }
 
+namespace {
+
+Recorded recorded(const store::EventRow& row) { return {row.at.wall, row.boot, row.boot_id}; }
+
+}  // namespace
+
 void Station::recover(RunInfo info, const LeftRun& kept) {
-  const Stamp now = now_stamp();
-  const auto ago = [&](WallTime then) { return std::max(Seconds{0}, Seconds(now.wall - then)); };
+  const Clocks now = read_clocks();
+  const auto ago = [&](WallTime then) { return std::max(Seconds{0}, Seconds(now.wall - then)); };  // of data
   const auto before_now = [&](Seconds wire) {
     return now.steady - std::chrono::duration_cast<Instant::duration>(wire);
   };
   sequencer::Left left{.transitions = records::transitions_of(kept.events), .last = {}, .step_began = {}};
   active_.emplace();
   active_->info = std::move(info);
-  active_->began = before_now(std::max(ago(active_->info.started), kept.last_test_time / rules_.time_scale));
+  Seconds age = kept.last_test_time / rules_.time_scale;
+  if (!kept.events.empty()) age = std::max(age, since(recorded(kept.events.front().row), now).value_or(age));
+  active_->began = before_now(age);
   active_->last_test_time = active_->step_base = kept.last_test_time;
   if (kept.last_sample) active_->seq = kept.last_sample->seq;
   for (const auto& [seq, row] : kept.events) {
     if (row.kind != sequencer::name(sequencer::Transition::Kind::step_began)) continue;
-    left.step_began = before_now(ago(row.at.wall));
+    const auto age_of_step = since(recorded(row), now);
+    left.step_began = age_of_step ? std::optional(before_now(*age_of_step)) : std::nullopt;
     left.last.reset();
     left.charge = AmpereHour(0);
     active_->step_base = row.test_time.value_or(kept.last_test_time);
@@ -148,8 +159,36 @@ void Station::recover(RunInfo info, const LeftRun& kept) {
   }
   active_->last_sample = left.last;
   active_->run = sequencer::take_up(active_->info.plan, rules_, left, now.steady);
+  active_->shown = active_->run.phase;
+  active_->trips = std::ranges::count(left.transitions, sequencer::Transition::Kind::tripped,
+                                      &sequencer::Transition::kind);
   journal_.warning(name_, active_->info.id,
                    fmt::format("taken up again after a stop, {}", sequencer::name(active_->run.phase)));
+}
+
+void Station::note_gap(const std::string& why) {
+  if (!busy()) return;
+  const std::string text = "nobody listened: " + why;
+  journal_.warning(name_, active_->info.id, text);
+  keep(store::EventRow{.run = active_->info.id,
+                       .station = name_,
+                       .kind = "gap",
+                       .step = {},
+                       .reason = {},
+                       .cause = {},
+                       .text = text,
+                       .who = {},
+                       .elapsed = {},
+                       .test_time = test_time(std::chrono::steady_clock::now()),
+                       .at = now_stamp()});
+}
+
+std::optional<std::string> Station::stands_still(Instant now) const {
+  constexpr Seconds longest{60};  // identifying a press that does not answer takes some time-outs and a pause
+  if (now - ticked_at_ > longest) return fmt::format("the clock of station {} stands still", name_);
+  if (instruments_.press && !proving() && now - polled_at_ > longest)
+    return fmt::format("the conversation with the press of {} stands still", name_);
+  return std::nullopt;
 }
 
 Result<void> Station::order(const event::Ordered& order) {
@@ -179,10 +218,15 @@ void Station::take_turn(const Event& event) {
   sequencer::Turn turn = sequencer::step(std::move(active_->run), event, std::chrono::steady_clock::now());
   active_->run = std::move(turn.run);
   if (turn.refusal) refusal_ = turn.refusal;
-  for (const auto& transition : turn.transitions) note(transition);
-
   auto rows = records::of_turn(turn, active_->info.id, name_, now_stamp(),
                                test_time(std::chrono::steady_clock::now()));
+  for (const auto& transition : turn.transitions) {
+    const std::string told = note(transition);
+    keep_trip(transition, rows);
+    if (auto row = first_out_.happened(told, std::chrono::steady_clock::now()))
+      rows.push_back(std::move(*row));
+    clear_alarms(transition, rows);
+  }
   std::vector<Command> after;
   for (Command& command : turn.commands) {
     if (const auto* raised = std::get_if<command::Raise>(&command)) {
@@ -206,14 +250,52 @@ void Station::raise(const command::Raise& raised, std::vector<store::Row>& rows)
   if (row) rows.push_back(std::move(*row));
 }
 
+/// A trip is kept with what was measured before it.
+void Station::keep_trip(const sequencer::Transition& t, std::vector<store::Row>& rows) {
+  if (t.kind != sequencer::Transition::Kind::tripped) return;
+  std::ranges::move(first_out_.tripped({.run = active_->info.id,
+                                        .number = ++active_->trips,
+                                        .station = name_,
+                                        .step = t.step,
+                                        .cause = t.cause,
+                                        .text = t.text,
+                                        .at = now_stamp()}),
+                    std::back_inserter(rows));
+}
+
+/// What people were told of this run has no cause any more once a person has dealt with it, or it is over.
+void Station::clear_alarms(const sequencer::Transition& t, std::vector<store::Row>& rows) {
+  using Kind = sequencer::Transition::Kind;
+  const bool dealt_with = t.kind == Kind::step_began || t.kind == Kind::reset || t.kind == Kind::resumed ||
+                          t.kind == Kind::aborted || t.kind == Kind::finished;
+  if (!dealt_with) return;
+  std::ranges::move(alarms_.clear(name_, active_->info.id, "", std::chrono::system_clock::now()),
+                    std::back_inserter(rows));
+}
+
+void Station::clear_alarm(std::string_view cause) {
+  for (store::Row& row :
+       alarms_.clear(name_, active_ ? active_->info.id : "", cause, std::chrono::system_clock::now()))
+    keep(std::move(row));
+}
+
+void Station::keep(std::optional<store::Row> row) {
+  if (!row) return;
+  if (const auto kept = store_.append(std::move(*row)); !kept)
+    happen(event::Faulted{Device::potentiostat, kept.error()});
+}
+
 void Station::record(std::vector<store::Row> rows, std::vector<Command> after, bool finished) {
   if (rows.empty()) {
     for (const Command& command : after) carry_out(command);
     return;
   }
-  auto committed = [this, after = std::move(after), epoch = epoch_, finished](Result<void> kept) {
+  auto committed = [this, after = std::move(after), epoch = epoch_, finished, run = active_->info.id,
+                    phase = active_->run.phase](Result<void> kept) {
+    const bool on_station = active_ && active_->info.id == run;
+    if (on_station) active_->shown = kept ? phase : active_->run.phase;
     if (!kept) return happen(event::Faulted{Device::potentiostat, kept.error()});
-    if (finished && on_finished) on_finished(active_->info.id);
+    if (finished && on_finished) on_finished(run);
     if (epoch != epoch_) return;  // something made safe in between: what was ordered before it is void
     for (const Command& command : after) carry_out(command);
   };
@@ -222,13 +304,14 @@ void Station::record(std::vector<store::Row> rows, std::vector<Command> after, b
   });
 }
 
-void Station::note(const sequencer::Transition& t) {
+/// The line that people read; empty when there is none.
+std::string Station::note(const sequencer::Transition& t) {
   using Kind = sequencer::Transition::Kind;
   const auto& steps = active_->info.plan->steps;
   const std::string label = t.step < steps.size() ? steps[t.step].label : "";
   std::string text;
   switch (t.kind) {
-    case Kind::started: return;
+    case Kind::started: return {};
     case Kind::prepared: text = "instruments, cell and pressure are as they must be"; break;
     case Kind::step_began: text = fmt::format("step {} of {}: {}", t.step + 1, steps.size(), label); break;
     case Kind::step_ended:
@@ -238,12 +321,14 @@ void Station::note(const sequencer::Transition& t) {
     case Kind::held: text = "held: " + t.text; break;
     case Kind::resumed: text = "resumed by " + t.who; break;
     case Kind::tripped: text = fmt::format("TRIPPED by {}: {}", t.cause, t.text); break;
+    case Kind::consequence: text = fmt::format("also {}: {}", t.cause, t.text); break;
     case Kind::reset: text = fmt::format("reset by {}: {}", t.who, t.text); break;
     case Kind::gap: text = "gap: " + t.text; break;
     case Kind::finished: text = "finished"; break;
     case Kind::aborted: text = fmt::format("aborted by {}: {}", t.who, t.text); break;
   }
   journal_.info(name_, active_->info.id, text);
+  return text;
 }
 
 Seconds Station::test_time(Instant now) const {
@@ -260,6 +345,8 @@ void Station::carry_out(const Command& command) {
   if (std::holds_alternative<command::MeasureRest>(command)) return spawn(measure_rest());
   if (const auto* c = std::get_if<command::StartStep>(&command)) return spawn(start_step(c->step, epoch_));
   if (const auto* c = std::get_if<command::OpenCell>(&command)) return spawn(open_cell(c->why));
+  if (std::holds_alternative<command::CutLeads>(command) && !config_.relay.empty() && cut_leads)
+    return cut_leads(config_.relay);
   if (const auto* c = std::get_if<command::SetPressure>(&command))
     return spawn(set_pressure(c->target, epoch_));
   if (std::holds_alternative<command::HoldPressure>(command)) return spawn(stop_press(false));
@@ -318,6 +405,7 @@ asio::awaitable<void> Station::open_cell(std::string why) {
   if (!opened)
     journal_.alarm(name_, active_ ? active_->info.id : "",
                    fmt::format("the cell did not open ({}): {}", why, opened.error().what));
+  if (opened) clear_alarm("cell_not_open");
   happen(event::CellOpened{opened.has_value()});
 }
 
@@ -344,6 +432,7 @@ asio::awaitable<void> Station::tick() {
   for (;;) {
     timer.expires_after(rules_.time_scale > 1 ? scaled_tick_period : tick_period);
     co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+    ticked_at_ = std::chrono::steady_clock::now();
     happen(event::Tick{});
   }
 }

@@ -20,6 +20,7 @@
 
 #include "daemon/alarms.h"
 #include "daemon/config.h"
+#include "daemon/first_out.h"
 #include "daemon/journal.h"
 #include "daemon/sequencer/proof_test.h"
 #include "daemon/sequencer/sequencer.h"
@@ -87,6 +88,15 @@ class Station {
   /// Called when a run on this station has finished, after that is durable.
   std::function<void(const std::string& run)> on_finished;
 
+  /// Runs the station's relay program (config::Station::relay), which is the last way to open a cell. May be empty.
+  std::function<void(const std::vector<std::string>& words)> cut_leads;
+
+  /// Nobody listened to the instruments for a while; the run on the station has a gap.
+  void note_gap(const std::string& why);
+
+  /// Which of its loops has not advanced for longer than any conversation may take; none: all do.
+  [[nodiscard]] std::optional<std::string> stands_still(Instant now) const;
+
   [[nodiscard]] std::string run_id() const { return active_ ? active_->info.id : std::string(); }
   [[nodiscard]] std::string cell_id() const { return active_ ? active_->info.cell : std::string(); }
   /// Each instrument has answered, or failed to, since the daemon came up.
@@ -112,6 +122,8 @@ class Station {
     Seconds last_test_time{0};
     std::optional<Sample> last_sample;  ///< of the running part
     std::vector<Hole> holes;            ///< of the running part, in their order
+    sequencer::Phase shown;             ///< the last phase that is durable: nobody is told of a later one
+    std::int64_t trips = 0;
   };
 
   boost::asio::awaitable<void> listen_to_potentiostat();
@@ -137,6 +149,10 @@ class Station {
   void happen(Event event);
   void take_turn(const Event& event);
   void raise(const command::Raise& raised, std::vector<store::Row>& rows);
+  void keep_trip(const sequencer::Transition& transition, std::vector<store::Row>& rows);
+  void clear_alarms(const sequencer::Transition& transition, std::vector<store::Row>& rows);
+  void clear_alarm(std::string_view cause);
+  void keep(std::optional<store::Row> row);
   void record(std::vector<store::Row> rows, std::vector<Command> after, bool finished);
   void carry_out(const Command& command);
   boost::asio::awaitable<void> identify(Device device);
@@ -146,7 +162,7 @@ class Station {
   boost::asio::awaitable<void> set_pressure(MegaPascal target, std::uint64_t epoch);
   boost::asio::awaitable<void> stop_press(bool vent);
 
-  void note(const sequencer::Transition& transition);
+  std::string note(const sequencer::Transition& transition);
   [[nodiscard]] Seconds test_time(Instant now) const;
   [[nodiscard]] status::Run run_status() const;
 
@@ -162,6 +178,7 @@ class Station {
   Journal& journal_;
 
   std::optional<Active> active_;
+  FirstOut first_out_;
   std::deque<Event> inbox_;
   bool in_turn_ = false;
   std::optional<std::string> refusal_;  ///< of the last order
@@ -169,6 +186,8 @@ class Station {
   bool opening_ = false;
   std::optional<std::string> open_when_met_;
   std::uint64_t samples_ = 0, polls_missed_ = 0;  ///< since the daemon came up
+
+  Instant polled_at_ = std::chrono::steady_clock::now(), ticked_at_ = polled_at_;  ///< the loops' last turns
 
   std::optional<Identity> potentiostat_identity_, press_identity_;
   std::string potentiostat_trouble_ = not_met, press_trouble_ = not_met, watchdog_trouble_;

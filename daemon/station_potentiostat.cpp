@@ -84,6 +84,8 @@ asio::awaitable<void> Station::link_is_back() {
       what = ours ? Now::running_ours : Now::running_other;
     }
   }
+  clear_alarm("potentiostat_link");
+  clear_alarm("potentiostat_absent");
   event::Restarted restarted{what, std::nullopt, {}};
   if (found->ended) restarted.ended = found->ended->reason, restarted.text = found->ended->text;
   happen(restarted);
@@ -139,6 +141,7 @@ void Station::measured(const heard::Measured& heard) {
   if (heard.after_gap && same_step) keep_room(sample);
   active_->last_test_time = std::max(active_->last_test_time, active_->step_base + sample.step_time);
   active_->last_sample = sample;
+  keep(first_out_.heard(sample));
   ++samples_;
   keep(sample, ++active_->seq, active_->last_test_time);
   happen(event::Sampled{sample});

@@ -30,6 +30,7 @@ asio::awaitable<void> Station::poll_press() {
   for (;;) {
     timer.expires_after(poll_period);
     instruments_.press->guard(press_decides());
+    polled_at_ = std::chrono::steady_clock::now();
     if (proving()) {  // the test reads by itself, and needs silence for the watchdog
       co_await prove_press();
       continue;
@@ -129,6 +130,7 @@ void Station::pressure_missed(const std::string& why) {
 
 void Station::keep_pressure(const PressureSample& sample) {
   last_pressure_ = sample;
+  keep(first_out_.heard(sample));
   if (!records::worth_storing(sample, last_stored_pressure_, rules_.time_scale)) return;
   const auto kept = store_.append(records::of_pressure(sample, name_, busy() ? active_->info.id : "",
                                                        busy() ? test_time(sample.at.steady) : Seconds{0}));

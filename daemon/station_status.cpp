@@ -79,13 +79,13 @@ status::Run Station::run_status() const {
   shown.material = active.info.material;
   shown.who = active.info.who;
   shown.started = active.info.started;
-  shown.state = sequencer::name(active.run.phase);
-  shown.why = why(active.run.phase);
+  shown.state = sequencer::name(active.shown);
+  shown.why = why(active.shown);
   shown.one_C = active.info.plan->one_C;
   if (active.info.plan->reference_vs_li != Volt(0)) shown.reference_vs_li = active.info.plan->reference_vs_li;
 
   const auto& steps = active.info.plan->steps;
-  const std::size_t at = position(active.run.phase, steps.size());
+  const std::size_t at = position(active.shown, steps.size());
   Seconds before{0}, total{0};
   for (std::size_t i = 0; i < steps.size(); ++i) {
     total += expected(steps[i]);
@@ -94,7 +94,7 @@ status::Run Station::run_status() const {
   Seconds in_step{0};
   if (at < steps.size()) {
     if (active.last_sample && active.last_sample->step == at) in_step = active.last_sample->step_time;
-    if (const auto* running = std::get_if<sequencer::phase::Running>(&active.run.phase))
+    if (const auto* running = std::get_if<sequencer::phase::Running>(&active.shown))
       in_step += running->elapsed;
     shown.step = status::Step{static_cast<std::uint32_t>(at),
                               static_cast<std::uint32_t>(steps.size()),
@@ -105,7 +105,7 @@ status::Run Station::run_status() const {
     in_step = std::min(in_step, expected(steps[at]));
   }
   if (total > Seconds{0}) shown.progress = std::min(1.0, (before + in_step) / total);
-  if (std::holds_alternative<sequencer::phase::Running>(active.run.phase))
+  if (std::holds_alternative<sequencer::phase::Running>(active.shown))
     shown.time_left = total - before - in_step;
   return shown;
 }
@@ -123,13 +123,14 @@ status::Station Station::status(Instant now) const {
   shown.samples = samples_;
   shown.polls_missed = polls_missed_;
   if (last_pressure_) {
-    shown.pressure = status::pressure_reading(*last_pressure_, now, rules_.press_stale);
+    shown.pressure = status::pressure_reading(*last_pressure_, now, rules_.age("press_stale"));
     shown.pressure_target =
-        status::reading(last_pressure_->target, last_pressure_->at, now, rules_.press_stale);
+        status::reading(last_pressure_->target, last_pressure_->at, now, rules_.age("press_stale"));
   }
   if (proof_) shown.press_test = proof_status(proof_->test, proof_->who, proof_->started);
   if (!active_) return shown;
   shown.run = run_status();
+  shown.pressure_spikes = active_->run.watch.spikes;
   const auto* step = sequencer::current_step(active_->run);
   if (step && step->kind != PlannedStep::Kind::press)
     shown.cell_open = step->kind == PlannedStep::Kind::open_circuit;

@@ -21,6 +21,7 @@ PressJudge::Verdict PressJudge::judge(const Words& words, bool ordered, Stamp at
     if (const auto target = value(*map_.target, words))
       sample.target = map_.to_pressure(*map_.target, *target);
 
+  if (ordered) sample.ramp = ramp(words, sample.target);
   auto [restart, now] = restarted(words, ordered);
   verdict.restarted = now;
   const std::string still = stands_still(words, at.steady);
@@ -59,9 +60,20 @@ std::pair<std::string, bool> PressJudge::restarted(const Words& words, bool orde
   return {restart_, now};
 }
 
-/// A sensor whose counter (or, without one, whose every bit) does not move is not measuring.
+/// Where the pressure should be by now: a host that walks the set point has it there, a device that ramps may say.
+std::optional<MegaPascal> PressJudge::ramp(const Words& words, std::optional<MegaPascal> target) const {
+  if (!map_.ramp) return std::nullopt;
+  if (!map_.ramp->rate) return target;
+  if (!map_.working || map_.block_of(*map_.working) != map_.poll) return std::nullopt;
+  const auto working = value(*map_.working, words);
+  return working ? std::optional(map_.to_pressure(*map_.working, *working)) : std::nullopt;
+}
+
+/// A sensor whose counter does not move is not measuring; nor is one whose every bit stays, where its noise is finer than
+/// its resolution.
 std::string PressJudge::stands_still(const Words& words, Instant now) {
-  if (map_.counter) return counter_stands_still(words, now);
+  if (map_.counter)
+    if (auto still = counter_stands_still(words, now); !still.empty()) return still;
   return map_.frozen_after > 0 ? repeats(words) : std::string();
 }
 

@@ -28,6 +28,8 @@ class PressJudge {
 
  private:
   [[nodiscard]] Result<double> value(wire::modbus::ItemIndex item, const wire::modbus::Words& words) const;
+  [[nodiscard]] std::optional<MegaPascal> ramp(const wire::modbus::Words& words,
+                                               std::optional<MegaPascal> target) const;
   std::pair<std::string, bool> restarted(const wire::modbus::Words& words, bool ordered);
   std::string stands_still(const wire::modbus::Words& words, Instant now);
   std::string counter_stands_still(const wire::modbus::Words& words, Instant now);

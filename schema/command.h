@@ -20,6 +20,9 @@ struct StartStep {      ///< run this program; answered by StepBegan, then StepE
 struct OpenCell {  ///< abort whatever runs and open the cell; answered by CellOpened
   std::string why;
 };
+struct CutLeads {  ///< the second way to open a cell, by the station's relay, when the first is not confirmed
+  std::string why;
+};
 struct SetPressure {
   MegaPascal target;
 };
@@ -37,6 +40,7 @@ struct Raise {  ///< tell people; `cause` is a stable short name such as "pressu
 }  // namespace command
 
 using Command = std::variant<command::Identify, command::MeasureRest, command::StartStep, command::OpenCell,
-                             command::SetPressure, command::HoldPressure, command::Vent, command::Raise>;
+                             command::CutLeads, command::SetPressure, command::HoldPressure, command::Vent,
+                             command::Raise>;
 
 }  // namespace cambench

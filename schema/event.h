@@ -61,7 +61,13 @@ struct Faulted {  ///< something failed that is not a reading: a refused program
   Fault fault;
 };
 struct Ordered {  ///< an operator's order
-  enum class What { pause, resume, abort, reset } what{};
+  enum class What {
+    pause,
+    resume,
+    abort,
+    reset,
+    next_step  ///< a held run: its interrupted step is over, the next one begins
+  } what{};
   std::string who, reason;
 };
 struct Restarted {  ///< the daemon came back and found the instrument so

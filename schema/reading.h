@@ -47,6 +47,7 @@ struct PressureSample {
   std::optional<MegaPascal> target;    ///< set point as read back from the controller
   std::string trouble;                 ///< empty for a good reading
   Stamp at{};
+  std::optional<MegaPascal> ramp{};  ///< where the controller's ramp to `target` is; empty: it does not say
 };
 
 }  // namespace cambench

@@ -59,6 +59,7 @@ void write_readings(JsonWriter& json, const Station& station) {
   write(json, "pressure", "_MPa", station.pressure);
   write(json, "pressure_target", "_MPa", station.pressure_target);
   json.field("samples", station.samples).field("polls_missed", station.polls_missed);
+  json.field("pressure_spikes", station.pressure_spikes);
 }
 
 void write(JsonWriter& json, const ProofTest& test) {
@@ -125,6 +126,7 @@ void write(JsonWriter& json, const Alarm& alarm) {
   json.field("cause", alarm.cause).field("text", alarm.text);
   json.field("station", alarm.station).field("run", alarm.run);
   json.field("acknowledged_by", alarm.acknowledged_by).field("acknowledged", alarm.acknowledged);
+  json.field("shelved_by", alarm.shelved_by).field("shelved_until", alarm.shelved_until);
   json.end_object();
 }
 

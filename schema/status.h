@@ -100,7 +100,8 @@ struct Station {
   Reading<Ampere> current;
   Reading<MegaPascal> pressure, pressure_target;
   std::uint64_t samples = 0, polls_missed = 0;  ///< since the daemon came up
-  std::optional<ProofTest> press_test;          ///< none since the daemon came up
+  std::uint64_t pressure_spikes = 0;    ///< in this run: jumps that no press can make, and that went away
+  std::optional<ProofTest> press_test;  ///< none since the daemon came up
 };
 
 struct Alarm {
@@ -112,6 +113,8 @@ struct Alarm {
   std::string station, run;  ///< empty: the whole bench
   std::string acknowledged_by;
   std::optional<WallTime> acknowledged;
+  std::string shelved_by;  ///< nobody is told of it until `shelved_until`; empty: it is not shelved
+  std::optional<WallTime> shelved_until;
 };
 std::string_view name(command::Severity severity);
 

@@ -1,4 +1,4 @@
-// cambench config check
+// cambench config check | interlocks
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -91,6 +91,49 @@ void check(Session& session, const std::string& file) {
   print_studies(session, bench);
 }
 
+// --- the interlock table
+
+std::string detection(const sequencer::Interlock& row) {
+  using enum sequencer::Watches;
+  std::string text;
+  if (!row.limit_key.empty()) text = fmt::format("{} = {:g}", row.limit_key, row.limit);
+  if (row.watches == pressure || row.watches == cell) {
+    text += fmt::format("{}{} of {}", text.empty() ? "" : ", ", row.votes, row.of);
+    if (row.longest > Seconds{0}) text += fmt::format(" or {:g} s", row.longest.count());
+  }
+  return text.empty() ? "at once" : text;
+}
+
+void print_json(Session& session, const sequencer::InterlockTable& table, Seconds sampling) {
+  JsonWriter json;
+  json.array();
+  for (const auto& row : table) {
+    json.object().field("cause", row.cause).field("meaning", row.meaning).field("limit_key", row.limit_key);
+    json.field("limit", row.limit).field("votes", row.votes).field("of", row.of).field("for_s", row.longest);
+    json.field("press", sequencer::name(row.press)).field("detail", row.detail);
+    json.field("reaction_s", sequencer::worst_reaction(row, sampling)).end_object();
+  }
+  session.out << json.end_array().text() << '\n';
+}
+
+void interlocks(Session& session, const std::string& file) {
+  const config::Bench bench = config::read(file);
+  constexpr Seconds sampling{1};
+  if (session.json) return print_json(session, *bench.interlocks, sampling);
+  TextTable table({{"cause", Align::left},
+                   {"trips at", Align::left},
+                   {"within", Align::right},
+                   {"press", Align::left},
+                   {"meaning", Align::left}});
+  for (const auto& row : *bench.interlocks)
+    table.add({std::string(row.cause), detection(row),
+               fmt::format("{:g} s", sequencer::worst_reaction(row, sampling).count()),
+               std::string(sequencer::name(row.press)), std::string(row.meaning)});
+  table.print(session.out);
+  session.out
+      << "\nEvery trip opens the cell first. \"within\": detection and debounce, with a sample a second.\n";
+}
+
 }  // namespace
 
 void add_config_verbs(CLI::App& app, Session& session) {
@@ -99,6 +142,10 @@ void add_config_verbs(CLI::App& app, Session& session) {
   auto* sub = group->add_subcommand("check", "Tell every mistake of a configuration, or what it describes");
   sub->add_option("file", *file, "configuration of the bench (TOML)")->required();
   sub->callback([&session, file] { session.action = [&session, file] { check(session, *file); }; });
+  auto* table =
+      group->add_subcommand("interlocks", "The interlock table as it is configured, and how fast it is");
+  table->add_option("file", *file, "configuration of the bench (TOML)")->required();
+  table->callback([&session, file] { session.action = [&session, file] { interlocks(session, *file); }; });
 }
 
 }  // namespace cambench::cli

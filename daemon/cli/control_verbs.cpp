@@ -1,4 +1,4 @@
-// cambench status | watch | start | pause | resume | abort | reset | ack: what needs a running daemon.
+// cambench status | watch | start | pause | resume | abort | next-step | reset | ack | shelve | trips: what needs a running daemon.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -20,6 +20,7 @@ struct Options {
   std::string station, recipe, cell, which, who, reason, study;
   double every_s = 1;
   bool once = false;
+  int minutes = 0;
 };
 
 // --- words --------------------------------------------------------------------------------------------------
@@ -381,6 +382,56 @@ void acknowledge(Session& session, const Options& options) {
   if (ids.empty() && !session.json) session.out << "no alarm waits\n";
 }
 
+void shelve(Session& session, const Options& options) {
+  if (!is_plain(options.which))
+    throw Problem(usage, fmt::format("\"{}\" is no number of an alarm", options.which));
+  const bool back = options.minutes == 0;
+  const auto body = ask(session, options.daemon, "POST",
+                        fmt::format("/api/v1/alarms/{}/{}", options.which, back ? "unshelve" : "shelve"),
+                        form({{"who", options.who},
+                              {"reason", options.reason},
+                              {"minutes", back ? std::string() : std::to_string(options.minutes)}}));
+  session.out << (session.json ? body
+                  : back       ? fmt::format("alarm {}: people are told of it again", options.which)
+                               : fmt::format(
+                                     "alarm {}: nobody is told of it for {} min; its interlock trips as before",
+                                     options.which, options.minutes))
+              << '\n';
+}
+
+/// "+0.200  pressure  49.98 MPa (50.00)": what was measured around a trip, the trip at 0.
+void print_trip(std::ostream& out, View trip) {
+  out << fmt::format("trip {:.0f} on {}, step {:.0f}, {}: {}: {}\n", trip["number"].number().value_or(0),
+                     trip["station"].text(), trip["step"].number().value_or(0) + 1, trip["time"].text(),
+                     trip["cause"].text(), trip["text"].text());
+  TextTable table({{"s", Align::right},
+                   {"what", Align::left},
+                   {"pressure", Align::right},
+                   {"E(WE-RE)", Align::right},
+                   {"E(cell)", Align::right},
+                   {"current", Align::right},
+                   {"", Align::left}});
+  for (const View reading : trip["readings"].list())
+    table.add({fmt::format("{:+.2f}", reading["offset_s"].number().value_or(0)), reading["what"].text(),
+               with_unit(reading["pressure_MPa"], 1, "MPa", 2), with_unit(reading["we_vs_re_V"], 1, "V", 3),
+               with_unit(reading["cell_V"], 1, "V", 3), with_unit(reading["current_A"], 1e3, "mA", 4),
+               reading["text"].text()});
+  table.print(out, "  ");
+}
+
+void trips(Session& session, const Options& options) {
+  const std::string run = run_of(session, options);
+  if (!is_plain(run)) throw Problem(usage, fmt::format("\"{}\" is neither a run nor a station", run));
+  const auto body = ask(session, options.daemon, "GET", fmt::format("/api/v1/runs/{}/trips", run));
+  if (session.json) {
+    session.out << body << '\n';
+    return;
+  }
+  const auto all = parse_reply(body);
+  for (const View trip : View(&all).list()) print_trip(session.out, trip);
+  if (View(&all).list().empty()) session.out << run << " never tripped\n";
+}
+
 }  // namespace
 
 void add_control_verbs(CLI::App& app, Session& session) {
@@ -416,15 +467,29 @@ void add_control_verbs(CLI::App& app, Session& session) {
        {std::pair("pause", "Hold a run: the cell opens, the press keeps its pressure"),
         std::pair("resume", "Go on with a held run"),
         std::pair("abort", "End a run for good: the cell opens"),
+        std::pair("next-step", "Leave the interrupted step of a held run and begin the next one"),
         std::pair("reset", "Take back a trip once its cause is gone: a named person's act")}) {
     auto* sub =
         verb(name, about, [what = std::string(name)](Session& s, const Options& o) { order(s, o, what); });
     sub->add_option("run", options->which, "id of the run, or name of its station")->required();
-    signed_by(sub, std::string_view(name) == "reset");
+    signed_by(sub, std::string_view(name) == "reset" || std::string_view(name) == "next-step");
   }
   auto* acknowledging = verb("ack", "Acknowledge an alarm", acknowledge);
   acknowledging->add_option("alarm", options->which, "number of the alarm, or all")->required();
   signed_by(acknowledging, false);
+  auto* shelving =
+      verb("shelve", "For some minutes nobody is told of an alarm; its interlock trips as before", shelve);
+  shelving->add_option("alarm", options->which, "number of the alarm")->required();
+  shelving->add_option("--minutes", options->minutes, "for how long")
+      ->required()
+      ->check(CLI::Range(1, 10'080));
+  signed_by(shelving, true);
+  auto* unshelving = verb("unshelve", "Tell people of an alarm again", shelve);
+  unshelving->add_option("alarm", options->which, "number of the alarm")->required();
+  signed_by(unshelving, false);
+  auto* tripped =
+      verb("trips", "The trips of a run, with what was measured ten seconds before and after each", trips);
+  tripped->add_option("run", options->which, "id of the run, or name of its station")->required();
 }
 
 }  // namespace cambench::cli

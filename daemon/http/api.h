@@ -36,11 +36,18 @@ struct Order {
     MegaPascal target{1};
   };
   struct Edit : entries::Edit {};  ///< of a material, a cell or a study
-  std::variant<StartRun, ForRun, Acknowledge, TestPress, Edit> what;
+  struct Shelve {  ///< nobody is told of this cause on its station for a while; its trip is not touched
+    std::int64_t alarm = 0;
+    Seconds time{0};  ///< wall time; refused above the configured longest
+  };
+  struct Unshelve {
+    std::int64_t alarm = 0;
+  };
+  std::variant<StartRun, ForRun, Acknowledge, TestPress, Edit, Shelve, Unshelve> what;
   std::string who;  ///< as the person says
   std::string
       peer;  ///< as the kernel says, or their token: "uid 1000, pid 4711", "token anna, operator, 10.0.0.7"
-  std::string reason;   ///< may be empty, but not for a reset
+  std::string reason;   ///< may be empty, but not for a reset or a shelving
   std::string refusal;  ///< they may not give it, and why: it is recorded and refused
 };
 
@@ -73,6 +80,7 @@ class Archive {
   virtual std::vector<store::StoredEvent> events(std::int64_t since, int limit) = 0;  ///< seq > since
   virtual std::int64_t last_event() = 0;                                              ///< its seq; 0: none
   virtual std::vector<store::StoredEvent> events_of(const std::string& run) = 0;
+  virtual std::vector<store::StoredTrip> trips(const std::string& run) = 0;
   virtual std::vector<store::SampleRow> samples(const std::string& run, std::int64_t after,
                                                 std::int64_t limit) = 0;
   virtual std::vector<store::StoredStep> steps(const std::string& run) = 0;

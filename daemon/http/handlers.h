@@ -25,6 +25,7 @@ Way event_stream(const Asked&);
 Way runs(const Asked&);
 Way run(const Asked&);
 Way run_events(const Asked&);
+Way run_trips(const Asked&);
 Way run_steps(const Asked&);
 Way run_samples(const Asked&);
 Way audit(const Asked&);
@@ -39,6 +40,8 @@ Way start_run(const Asked&);
 Way order_for_run(const Asked&);
 Way reset_run(const Asked&);
 Way acknowledge(const Asked&);
+Way shelve(const Asked&);
+Way unshelve(const Asked&);
 Way test_press(const Asked&);
 Order order_of(const Request& request);  ///< who gives it, as far as the request itself tells
 

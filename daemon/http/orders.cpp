@@ -70,7 +70,15 @@ std::optional<event::Ordered::What> order_called(std::string_view word) {
   if (word == "pause") return What::pause;
   if (word == "resume") return What::resume;
   if (word == "abort") return What::abort;
+  if (word == "next-step") return What::next_step;
   return std::nullopt;
+}
+
+std::optional<std::int64_t> whole(const std::string& text) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
 }
 
 unsigned status_of(Fault::Kind kind) {
@@ -114,7 +122,8 @@ Way start_run(const Asked& asked) {
 Way order_for_run(const Asked& asked) {
   const auto what = order_called(asked.places[1]);
   if (!what)
-    return not_found(fmt::format("order called {} (there are pause, resume, abort, reset)", asked.places[1]));
+    return not_found(
+        fmt::format("order called {} (there are pause, resume, abort, reset, next-step)", asked.places[1]));
   const auto form = read_form(asked.request, {"who", "reason"});
   if (!form.trouble.empty()) return bad_form(form.trouble);
   auto order = order_of(asked.request, form);
@@ -134,14 +143,37 @@ Way reset_run(const Asked& asked) {
 }
 
 Way acknowledge(const Asked& asked) {
-  const auto& text = asked.places[0];
-  std::int64_t alarm = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), alarm);
-  if (error != std::errc() || end != text.data() + text.size()) return not_found("alarm numbered " + text);
+  const auto alarm = whole(asked.places[0]);
+  if (!alarm) return not_found("alarm numbered " + asked.places[0]);
   const auto form = read_form(asked.request, {"who", "reason"});
   if (!form.trouble.empty()) return bad_form(form.trouble);
   auto order = order_of(asked.request, form);
-  order.what = Order::Acknowledge{alarm};
+  order.what = Order::Acknowledge{*alarm};
+  return order;
+}
+
+Way shelve(const Asked& asked) {
+  const auto alarm = whole(asked.places[0]);
+  if (!alarm) return not_found("alarm numbered " + asked.places[0]);
+  const auto form = read_form(asked.request, {"who", "reason", "minutes"});
+  if (!form.trouble.empty()) return bad_form(form.trouble);
+  const bool named = asked.request.token || !form["who"].empty();
+  const auto minutes = whole(form["minutes"]);
+  if (!named || form["reason"].empty() || !minutes || *minutes < 1)
+    return bad_form(
+        "A shelving is a named person's act with an end: it needs \"who\", \"reason\" and \"minutes\".");
+  auto order = order_of(asked.request, form);
+  order.what = Order::Shelve{*alarm, Seconds(60.0 * static_cast<double>(*minutes))};
+  return order;
+}
+
+Way unshelve(const Asked& asked) {
+  const auto alarm = whole(asked.places[0]);
+  if (!alarm) return not_found("alarm numbered " + asked.places[0]);
+  const auto form = read_form(asked.request, {"who", "reason"});
+  if (!form.trouble.empty()) return bad_form(form.trouble);
+  auto order = order_of(asked.request, form);
+  order.what = Order::Unshelve{*alarm};
   return order;
 }
 
@@ -180,6 +212,8 @@ Response answered(const Order& order, const Result<std::string>& result) {
   if (for_run != nullptr) writer.field("run", for_run->run);
   if (const auto* of_alarm = std::get_if<Order::Acknowledge>(&order.what))
     writer.field("alarm", of_alarm->alarm);
+  if (const auto* shelved = std::get_if<Order::Shelve>(&order.what)) writer.field("alarm", shelved->alarm);
+  if (const auto* back = std::get_if<Order::Unshelve>(&order.what)) writer.field("alarm", back->alarm);
   const auto* test = std::get_if<Order::TestPress>(&order.what);
   if (const auto* edit = std::get_if<Order::Edit>(&order.what)) writer.field(name(edit->kind), edit->id);
   if (test != nullptr) writer.field("station", test->station).field("warning", *result);

@@ -24,6 +24,22 @@ void write_run(JsonWriter& json, const store::StoredRun& run) {
   json.field("started", run.started).field("started_ms", unix_ms(run.started)).field("ended", run.ended);
 }
 
+void write_trip(JsonWriter& json, const store::StoredTrip& trip) {
+  const store::TripRow& row = trip.row;
+  json.object().field("number", row.number).field("time", row.at.wall).field("time_ms", unix_ms(row.at.wall));
+  json.field("station", row.station).field("run", row.run).field("step", row.step);
+  json.field("cause", row.cause).field("text", row.text);
+  json.key("readings").array();
+  for (const auto& reading : trip.readings) {
+    json.object().field("offset_s", reading.offset).field("what", reading.what);
+    json.field("pressure_MPa", reading.pressure).field("target_MPa", reading.target);
+    json.field("we_vs_re_V", reading.we_vs_re).field("cell_V", reading.cell);
+    json.field("current_A", reading.current).field("status", reading.status);
+    json.field("text", reading.text).end_object();
+  }
+  json.end_array().end_object();
+}
+
 void write_event(JsonWriter& json, const store::StoredEvent& event) {
   const auto& row = event.row;
   json.object().field("seq", event.seq).field("time", row.at.wall).field("time_ms", unix_ms(row.at.wall));
@@ -192,6 +208,13 @@ Way run_events(const Asked& asked) {
   return [id = asked.places[0]](Archive& archive) {
     if (!archive.run(id)) return no_such_run(id);
     return array_of(archive.events_of(id), write_event);
+  };
+}
+
+Way run_trips(const Asked& asked) {
+  return [id = asked.places[0]](Archive& archive) {
+    if (!archive.run(id)) return no_such_run(id);
+    return array_of(archive.trips(id), write_trip);
   };
 }
 

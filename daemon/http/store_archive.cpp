@@ -56,6 +56,7 @@ class StoreArchive final : public Archive {
   std::vector<store::StoredEvent> events_of(const std::string& run) override {
     return reader_.events_of(run);
   }
+  std::vector<store::StoredTrip> trips(const std::string& run) override { return reader_.trips(run); }
   std::vector<store::StoredStep> steps(const std::string& run) override { return reader_.steps(run); }
   std::vector<store::SeriesPoint> series(const std::string& run, double from_s, double to_s,
                                          std::size_t max_points) override {

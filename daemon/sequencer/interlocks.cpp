@@ -3,64 +3,96 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <array>
+#include <bit>
+#include <cassert>
 #include <cmath>
+#include <utility>
 
 namespace cambench::sequencer {
 
 namespace {
 
-constexpr std::array table{
-    Interlock{"over_pressure", Mechanical::vent, "the pressure is above its limit"},
-    Interlock{"pressure_lost", Mechanical::hold, "the pressure fell below half of its target"},
-    Interlock{"pressure_low", Mechanical::hold, "the pressure left its band"},
-    Interlock{"pressure_bad", Mechanical::hold, "the pressure reading cannot be believed"},
-    Interlock{"press_stale", Mechanical::hold, "no good pressure reading came in time"},
-    Interlock{"press_late", Mechanical::hold, "the press did not arrive in time"},
-    Interlock{"potential_guard", Mechanical::hold, "a potential went beyond its guard"},
-    Interlock{"charge_guard", Mechanical::hold, "more charge moved than the step allows"},
-    Interlock{"overload", Mechanical::hold, "the instrument reports an overloaded range"},
-    Interlock{"current_deviates", Mechanical::hold, "the measured current is not the one that was set"},
-    Interlock{"potentiostat_silent", Mechanical::hold, "the potentiostat says nothing"},
-    Interlock{"step_overdue", Mechanical::hold, "the instrument did not end the step in time"},
-    Interlock{"ocv_window", Mechanical::hold, "the cell at rest is outside its window"},
-    Interlock{"guard_on_board", Mechanical::hold, "a guard inside the instrument ended the step"},
-    Interlock{"instrument_error", Mechanical::hold, "the instrument reported an error"},
-    Interlock{"unknown_end", Mechanical::hold, "nobody can say how the step ended"},
-    Interlock{"power_cycled", Mechanical::hold, "the instrument was switched off and on"},
-    Interlock{"wrong_instrument", Mechanical::hold, "another instrument answers than the configured one"},
-    Interlock{"foreign_program", Mechanical::hold, "the instrument runs a program that is not ours"},
-    Interlock{"fault", Mechanical::hold, "an instrument or the store failed"},
-};
+constexpr MegaPascal sensor_noise{0.5};
 
-std::optional<Trip> judge_pressure(Watch& watch, const Rules& rules, const PressureSample& sample) {
-  watch.last_pressure = sample;
-  watch.pressure_bad.add(!sample.pressure);
-  if (watch.pressure_target && watch.pressure_bad.bad() >= rules.votes)
-    return trip("pressure_bad", fmt::format("{} of 5 pressure readings are bad: {}", watch.pressure_bad.bad(),
-                                            sample.trouble));
-  if (!sample.pressure) return std::nullopt;
-  watch.good_pressure_at = sample.at.steady;
-  watch.trend.add(sample.at.steady, *sample.pressure);
+/// Whether a press cannot have gone from one reading to the other in the time between them.
+bool jumped(const Rules& rules, const PressureSample& from, const PressureSample& to) {
+  const Seconds between = std::max(press_poll, Seconds(to.at.steady - from.at.steady));
+  const double fastest_MPa_per_s = rules.row("pressure_bad").limit * rules.time_scale;
+  return abs(*to.pressure - *from.pressure) > MegaPascal(fastest_MPa_per_s * between.count()) + sensor_noise;
+}
+
+std::optional<Trip> judge_bad(Watch& watch, const Rules& rules, bool bad, std::string_view why, Instant at) {
+  watch.pressure_bad.add(bad, at);
+  const Interlock& row = rules.row("pressure_bad");
+  if (!bad || !watch.pressure_target || !watch.pressure_bad.trip(row)) return std::nullopt;
+  return trip(
+      rules, row.cause,
+      fmt::format("{} of {} pressure readings are bad: {}", watch.pressure_bad.bad(row.of), row.of, why));
+}
+
+std::optional<Trip> judge_ramp(Watch& watch, const Rules& rules, const PressureSample& sample) {
+  if (!sample.ramp) return std::nullopt;
+  const Interlock& row = rules.row("press_not_following");
+  const MegaPascal error = abs(*sample.pressure - *sample.ramp);
+  watch.not_following.add(error > MegaPascal(row.limit), sample.at.steady);
+  if (!watch.not_following.trip(row)) return std::nullopt;
+  return trip(rules, row.cause,
+              fmt::format("{:.2f} MPa, and its ramp is at {:.2f} MPa", sample.pressure->value(),
+                          sample.ramp->value()));
+}
+
+/// A reading that is believed.
+std::optional<Trip> judge_value(Watch& watch, const Rules& rules, const PressureSample& sample) {
+  const Instant at = sample.at.steady;
+  watch.believed = sample;
+  watch.good_pressure_at = at;
+  watch.trend.add(at, *sample.pressure);
   if (!watch.pressure_target) return std::nullopt;
 
   const MegaPascal p = *sample.pressure, target = *watch.pressure_target, band = watch.pressure_band;
-  if (p > rules.hard_factor * target + band)
-    return trip("over_pressure", fmt::format("{:.2f} MPa, target {:.2f} MPa", p.value(), target.value()));
+  const Interlock &over = rules.row("over_pressure"), &lost = rules.row("pressure_lost"),
+                  &low = rules.row("pressure_low");
+  if (p > over.limit * target + band)
+    return trip(rules, over.cause, fmt::format("{:.2f} MPa, target {:.2f} MPa", p.value(), target.value()));
   watch.in_band = abs(p - target) <= band ? watch.in_band + 1 : 0;
-  if (watch.in_band >= rules.votes) watch.pressure_arrived = true;
-  if (!watch.pressure_arrived) return std::nullopt;
+  if (watch.in_band >= rules.arrival_votes) watch.pressure_arrived = true;
+  if (!watch.pressure_arrived) return judge_ramp(watch, rules, sample);
 
-  watch.pressure_over.add(p > target + band);
-  watch.pressure_lost.add(p < rules.lost_fraction * target);
-  watch.pressure_low.add(p < target - band);
+  watch.pressure_over.add(p > target + band, at);
+  watch.pressure_lost.add(p < lost.limit * target, at);
+  watch.pressure_low.add(p < target - band, at);
   const auto seen = [&] {
     return fmt::format("{:.2f} MPa, target {:.2f} +- {:.2f} MPa", p.value(), target.value(), band.value());
   };
-  if (watch.pressure_over.last_two()) return trip("over_pressure", seen());
-  if (watch.pressure_lost.last_two()) return trip("pressure_lost", seen());
-  if (watch.pressure_low.bad() >= rules.votes) return trip("pressure_low", seen());
+  if (watch.pressure_over.trip(over)) return trip(rules, over.cause, seen());
+  if (watch.pressure_lost.trip(lost)) return trip(rules, lost.cause, seen());
+  if (watch.pressure_low.trip(low)) return trip(rules, low.cause, seen());
   return std::nullopt;
+}
+
+/// A jump that no press can make is believed once a second reading agrees with it; till then it is a bad reading.
+std::optional<Trip> judge_pressure(Watch& watch, const Rules& rules, const PressureSample& sample) {
+  const Instant at = sample.at.steady;
+  watch.last_pressure = sample;
+  if (!sample.pressure) return judge_bad(watch, rules, true, sample.trouble, at);
+  const auto from = [&](const PressureSample& other) { return abs(*sample.pressure - *other.pressure); };
+  const auto first = std::exchange(watch.unbelieved, std::nullopt);
+  if (first && !jumped(rules, *first, sample) && from(*first) <= from(*watch.believed)) {
+    --watch.spikes;
+    (void)judge_bad(watch, rules, false, {}, at);
+    if (auto tripped = judge_value(watch, rules, *first)) return tripped;
+    return judge_value(watch, rules, sample);
+  }
+  if (!watch.believed || !jumped(rules, *watch.believed, sample)) {
+    (void)judge_bad(watch, rules, false, {}, at);
+    return judge_value(watch, rules, sample);
+  }
+  watch.unbelieved = sample;
+  ++watch.spikes;
+  return judge_bad(watch, rules, true,
+                   fmt::format("it jumped from {:.2f} to {:.2f} MPa", watch.believed->pressure->value(),
+                               sample.pressure->value()),
+                   at);
 }
 
 /// How far a potential lies beyond its guard; negative inside, empty without a guard or a reading.
@@ -84,11 +116,29 @@ std::optional<Trip> judge_current(Watch& watch, const Rules& rules, const Planne
                                   const Sample& sample) {
   if (step.kind != PlannedStep::Kind::constant_current || !sample.current) return std::nullopt;
   const bool settled = sample.step_time > step.sampling;  // the first point may still be on its way
-  const Ampere allowed(std::max(std::abs(step.current.value()) * rules.current_tolerance, 2e-6));
-  watch.wrong_current.add(settled && abs(*sample.current - step.current) > allowed);
-  if (watch.wrong_current.bad() < rules.votes) return std::nullopt;
-  return trip("current_deviates", fmt::format("{:.4g} mA measured, {:.4g} mA set",
-                                              sample.current->value() * 1e3, step.current.value() * 1e3));
+  const Interlock& row = rules.row("current_deviates");
+  const Ampere allowed(std::max(std::abs(step.current.value()) * row.limit, 2e-6));
+  watch.wrong_current.add(settled && abs(*sample.current - step.current) > allowed, sample.at.steady);
+  if (!watch.wrong_current.trip(row)) return std::nullopt;
+  return trip(rules, row.cause,
+              fmt::format("{:.4g} mA measured, {:.4g} mA set", sample.current->value() * 1e3,
+                          step.current.value() * 1e3));
+}
+
+/// Where the counter electrode stands against the reference moves slowly; when it jumps, the reference is lost. The first
+/// points of a step may still settle.
+std::optional<Trip> judge_reference(Watch& watch, const Rules& rules, const PlannedStep& step,
+                                    const Sample& sample) {
+  if (!sample.we_vs_re || !sample.cell || sample.step_time <= step.sampling) return std::nullopt;
+  const Interlock& row = rules.row("reference_lost");
+  const Volt now = *sample.we_vs_re - *sample.cell;
+  const bool bad = watch.counter_vs_reference && abs(now - *watch.counter_vs_reference) > Volt(row.limit);
+  watch.reference.add(bad, sample.at.steady);
+  if (!bad) watch.counter_vs_reference = now;
+  if (!watch.reference.trip(row)) return std::nullopt;
+  return trip(rules, row.cause,
+              fmt::format("the counter electrode went from {:.3f} to {:.3f} V against the reference",
+                          watch.counter_vs_reference->value(), now.value()));
 }
 
 std::optional<Trip> judge_sample(Watch& watch, const Rules& rules, const PlannedStep& step,
@@ -101,37 +151,45 @@ std::optional<Trip> judge_sample(Watch& watch, const Rules& rules, const Planned
   const Guards& guards = step.guards;
   const auto we = beyond(sample.we_vs_re, guards.we_min, guards.we_max);
   const auto cell = beyond(sample.cell, guards.cell_min, guards.cell_max);
-  const bool outside = (we && *we > rules.potential_margin) || (cell && *cell > rules.potential_margin);
+  const Interlock &guard = rules.row("potential_guard"), &marked = rules.row("overload");
+  const Volt margin(guard.limit);
+  const bool outside = (we && *we > margin) || (cell && *cell > margin);
   count_charge(watch, sample);
   watch.last = sample;
 
-  watch.beyond_guard.add(outside);
-  if (watch.beyond_guard.bad() >= rules.votes)
-    return trip("potential_guard", fmt::format("E(WE vs RE) {:.3f} V, cell {:.3f} V",
-                                               sample.we_vs_re.value_or(Volt(NAN)).value(),
-                                               sample.cell.value_or(Volt(NAN)).value()));
+  watch.beyond_guard.add(outside, sample.at.steady);
+  if (watch.beyond_guard.trip(guard))
+    return trip(
+        rules, guard.cause,
+        fmt::format("E(WE vs RE) {:.3f} V, cell {:.3f} V", sample.we_vs_re.value_or(Volt(NAN)).value(),
+                    sample.cell.value_or(Volt(NAN)).value()));
   if (guards.charge_max && AmpereHour(std::abs(watch.charge.value())) > *guards.charge_max)
-    return trip("charge_guard", fmt::format("{:.4f} mAh moved, {:.4f} mAh allowed",
-                                            watch.charge.value() * 1e3, guards.charge_max->value() * 1e3));
-  watch.overload.add(sample.status & (reading_status::overload | reading_status::bad));
-  if (watch.overload.bad() >= rules.votes)
-    return trip("overload",
-                fmt::format("{} of 5 readings are marked overloaded or bad", watch.overload.bad()));
+    return trip(rules, "charge_guard",
+                fmt::format("{:.4f} mAh moved, {:.4f} mAh allowed", watch.charge.value() * 1e3,
+                            guards.charge_max->value() * 1e3));
+  const bool is_marked = sample.status & (reading_status::overload | reading_status::bad);
+  watch.overload.add(is_marked, sample.at.steady);
+  if (watch.overload.trip(marked))
+    return trip(rules, marked.cause,
+                fmt::format("{} of {} readings are marked overloaded or bad", watch.overload.bad(marked.of),
+                            marked.of));
+  if (auto lost = judge_reference(watch, rules, step, sample)) return lost;
   return judge_current(watch, rules, step, sample);
 }
 
 std::optional<Trip> judge_ages(const Watch& watch, const Rules& rules, const PlannedStep* step, Instant now) {
   if (watch.pressure_target && watch.good_pressure_at) {
     const Seconds age = now - *watch.good_pressure_at;
-    if (age > rules.press_stale)
-      return trip("press_stale", fmt::format("the last good pressure reading is {:.1f} s old", age.count()));
+    if (age > rules.age("press_stale"))
+      return trip(rules, "press_stale",
+                  fmt::format("the last good pressure reading is {:.1f} s old", age.count()));
   }
   if (step && step->kind != PlannedStep::Kind::press && watch.heard_at) {
     const Seconds silent = now - *watch.heard_at;
-    const Seconds allowed =
-        3 * std::max(step->record_every, step->sampling) / rules.time_scale + rules.potentiostat_silent;
+    const Seconds allowed = 3 * std::max(step->record_every, step->sampling) / rules.time_scale +
+                            rules.age("potentiostat_silent");
     if (silent > allowed)
-      return trip("potentiostat_silent", fmt::format("no sample for {:.1f} s", silent.count()));
+      return trip(rules, "potentiostat_silent", fmt::format("no sample for {:.1f} s", silent.count()));
   }
   return std::nullopt;
 }
@@ -151,19 +209,39 @@ bool Trend::falls() const {
   return highest->pressure - readings_.back().pressure > noise;
 }
 
-std::span<const Interlock> interlock_table() { return table; }
+const Interlock& Rules::row(std::string_view cause) const {
+  const Interlock* found = find_row(*table, cause);
+  assert(found);
+  return *found;
+}
 
-Trip trip(std::string_view cause, std::string text) {
-  const auto row = std::ranges::find(table, cause, &Interlock::cause);
-  const Mechanical press = row == table.end() ? Mechanical::hold : row->press;
-  return {std::string(cause), std::move(text), press};
+void Votes::add(bool bad, Instant at) {
+  bits_ = static_cast<std::uint16_t>(bits_ << 1 | (bad ? 1 : 0));
+  if (!bad) bad_since_.reset();
+  if (bad && !bad_since_) bad_since_ = at;
+  last_ = at;
+}
+
+unsigned Votes::bad(unsigned of) const {
+  return static_cast<unsigned>(std::popcount(static_cast<std::uint32_t>(bits_ & ((1u << of) - 1))));
+}
+
+bool Votes::trip(const Interlock& row) const {
+  if (bad(row.of) >= row.votes) return true;
+  return row.longest > Seconds{0} && bad_since_ && last_ - *bad_since_ >= row.longest;
+}
+
+Trip trip(const Rules& rules, std::string_view cause, std::string text) {
+  return {std::string(cause), std::move(text), rules.row(cause).press};
 }
 
 void begin_step(Watch& watch, Instant now) {
   watch.heard_at = now;
   watch.last.reset();
   watch.charge = AmpereHour(0);
+  watch.counter_vs_reference.reset();
   watch.beyond_guard.clear();
+  watch.reference.clear();
   watch.overload.clear();
   watch.wrong_current.clear();
 }
@@ -174,6 +252,15 @@ void expect_pressure(Watch& watch, MegaPascal target, MegaPascal band, Instant n
   watch.pressure_arrived = false;
   watch.in_band = 0;
   watch.good_pressure_at = now;  // from now on a reading is owed
+  watch.pressure_low.clear();
+  watch.pressure_lost.clear();
+  watch.pressure_over.clear();
+  watch.not_following.clear();
+}
+
+void forget_arrival(Watch& watch) {
+  watch.pressure_arrived = false;
+  watch.in_band = 0;
   watch.pressure_low.clear();
   watch.pressure_lost.clear();
   watch.pressure_over.clear();
@@ -193,13 +280,15 @@ std::optional<std::string> still_stands(const Watch& watch, const Rules& rules, 
                                         Instant now) {
   const bool pressure_cause = cause.starts_with("press") || cause == "over_pressure";
   if (!pressure_cause) return std::nullopt;
-  if (!watch.last_pressure || now - watch.last_pressure->at.steady > rules.press_stale)
+  if (!watch.last_pressure || now - watch.last_pressure->at.steady > rules.age("press_stale"))
     return "no fresh pressure reading";
   if (watch.pressure_bad.bad() > 0) return "the last five pressure readings are not all good";
   const auto& p = watch.last_pressure->pressure;
   if ((cause == "pressure_low" || cause == "pressure_lost") && watch.trend.falls())
     return fmt::format("the pressure still falls, {:.2f} MPa now", p->value());
-  if (cause == "over_pressure" && watch.pressure_target && *p > *watch.pressure_target + watch.pressure_band)
+  // Hysteresis: well inside the band, or the next breath of the cell trips again.
+  if (cause == "over_pressure" && watch.pressure_target &&
+      *p > *watch.pressure_target + 0.5 * watch.pressure_band)
     return fmt::format("the pressure is still {:.2f} MPa", p->value());
   return std::nullopt;
 }

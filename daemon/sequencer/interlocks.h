@@ -8,41 +8,26 @@
 #pragma once
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 
+#include "daemon/sequencer/interlock_table.h"
 #include "schema/event.h"
 #include "schema/plan.h"
 
 namespace cambench::sequencer {
 
-/// What the mechanical side does once the cell is open. Over-pressure vents, everything else keeps the stack.
-enum class Mechanical { hold, vent };
-
-/// One row of the interlock table: a stable name, what the press does, and the sentence for people.
-struct Interlock {
-  std::string_view cause;
-  Mechanical press;
-  std::string_view meaning;
-};
-
-/// The shipped table, in the order in which causes are judged: the first one that holds is the first-out.
-std::span<const Interlock> interlock_table();
-
-/// How far and how long, as configuration. The defaults are the reference values of the hazard table.
+/// The table, and what stands beside it.
 struct Rules {
-  double time_scale = 1.0;           ///< experiment seconds per wire second
-  Seconds press_stale{2.0};          ///< age of the last good pressure, wire time
-  Seconds potentiostat_silent{5.0};  ///< added to three recording intervals, wire time
-  Seconds overdue{30.0};             ///< a step may end this much later than its run time, wire time
-  Seconds reopen_every{2.0};         ///< how often an unconfirmed cell-off is repeated
-  Volt potential_margin{0.020};      ///< host guard = guard on board + margin
-  double current_tolerance = 0.05;   ///< |I - I_set| / I_set
-  double lost_fraction = 0.5;        ///< pressure below this part of the target is lost
-  double hard_factor = 1.2;          ///< pressure above this multiple of the target trips on one reading
-  unsigned votes = 3;                ///< m of the last five readings
+  double time_scale = 1.0;     ///< experiment seconds per wire second
+  Seconds reopen_every{2.0};   ///< how often an unconfirmed cell-off is repeated
+  unsigned arrival_votes = 3;  ///< consecutive readings in the band are an arrival
+  std::shared_ptr<const InterlockTable> table = std::make_shared<InterlockTable>(shipped_interlocks());
+
+  [[nodiscard]] const Interlock& row(std::string_view cause) const;
+  [[nodiscard]] Seconds age(std::string_view cause) const { return Seconds(row(cause).limit); }
 };
 
 /// A trip: which row of the table, and what was seen.
@@ -52,18 +37,20 @@ struct Trip {
 };
 
 /// The trip of a row of the table, with what was seen.
-Trip trip(std::string_view cause, std::string text);
+Trip trip(const Rules& rules, std::string_view cause, std::string text);
 
-/// The last five verdicts on one matter.
+/// The last verdicts on one matter, and since when it has been bad without a pause.
 class Votes {
  public:
-  void add(bool bad) { bits_ = static_cast<std::uint8_t>((bits_ << 1 | (bad ? 1 : 0)) & 0x1f); }
-  [[nodiscard]] unsigned bad() const { return static_cast<unsigned>(__builtin_popcount(bits_)); }
-  [[nodiscard]] bool last_two() const { return (bits_ & 3) == 3; }
-  void clear() { bits_ = 0; }
+  void add(bool bad, Instant at);
+  [[nodiscard]] unsigned bad(unsigned of = 5) const;
+  [[nodiscard]] bool trip(const Interlock& row) const;
+  void clear() { *this = {}; }
 
  private:
-  std::uint8_t bits_ = 0;
+  std::uint16_t bits_ = 0;
+  std::optional<Instant> bad_since_;
+  Instant last_{};
 };
 
 /// The good pressures of the last two seconds: a leak that goes on is a cause that stands, whatever the band says, and a
@@ -91,12 +78,16 @@ struct Watch {
   std::optional<PressureSample> last_pressure;
   std::optional<Instant> good_pressure_at;
   Trend trend;
-  Votes pressure_bad, pressure_low, pressure_lost, pressure_over;
+  std::optional<PressureSample> believed;    ///< the last good reading that a press can have gone to
+  std::optional<PressureSample> unbelieved;  ///< a jump that waits for a second reading that agrees
+  std::uint64_t spikes = 0;                  ///< jumps that did not come again
+  Votes pressure_bad, pressure_low, pressure_lost, pressure_over, not_following;
   // potentiostat
-  std::optional<Instant> heard_at;  ///< last sample or acknowledgement of the running step
-  std::optional<Sample> last;       ///< last sample of the running step
-  AmpereHour charge{0};             ///< moved in the running step, signed
-  Votes beyond_guard, overload, wrong_current;
+  std::optional<Instant> heard_at;           ///< last sample or acknowledgement of the running step
+  std::optional<Sample> last;                ///< last sample of the running step
+  AmpereHour charge{0};                      ///< moved in the running step, signed
+  std::optional<Volt> counter_vs_reference;  ///< of the last sample that was no jump
+  Votes beyond_guard, reference, overload, wrong_current;
 };
 
 /// Forget what belonged to the last step; the press's memory stays.
@@ -104,6 +95,9 @@ void begin_step(Watch& watch, Instant now);
 
 /// The press was told to move: the band is judged again from arrival on.
 void expect_pressure(Watch& watch, MegaPascal target, MegaPascal band, Instant now);
+
+/// A person lets the run go on: where the pressure is now is no fault until the press was told to move again.
+void forget_arrival(Watch& watch);
 
 /// Takes in one event and says whether a limit is broken. `step` is the step that the instrument runs now,
 /// null when none does: then nothing electrical is judged.

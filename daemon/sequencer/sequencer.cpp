@@ -82,10 +82,34 @@ std::pair<std::uint32_t, Seconds> interrupted_at(Deciding& d) {
   return {step ? step->index : 0, done_of_step(d.run(), d.now())};
 }
 
-void trip_run(Deciding& d, const Trip& trip) {
+Trip because(Deciding& d, std::string_view cause, std::string text) {
+  return trip(d.run().rules, cause, std::move(text));
+}
+
+std::string_view cause_of(const Fault& fault) {
+  switch (fault.kind) {
+    case Fault::Kind::identity: return "wrong_instrument";
+    case Fault::Kind::storage: return "store_failed";
+    case Fault::Kind::timeout:
+    case Fault::Kind::link:
+    case Fault::Kind::protocol:
+    case Fault::Kind::instrument:
+    case Fault::Kind::refused:
+    case Fault::Kind::bad_value:
+    case Fault::Kind::input:
+    case Fault::Kind::cancelled: return "fault";
+  }
+  return "fault";
+}
+
+/// `ended`: how the running step's program came to its end; by us, unless the instrument said otherwise.
+void trip_run(Deciding& d, const Trip& trip, EndReason ended = EndReason::aborted) {
   const auto [step, elapsed] = interrupted_at(d);
   open_cell(d, trip.text);
   stop_press(d, trip.press, trip.text);
+  if (std::holds_alternative<phase::Running>(d.run().phase))
+    d.pass({.kind = Kind::step_ended, .step = step, .reason = ended, .text = trip.text, .elapsed = elapsed});
+  d.run().consequences.clear();
   d.pass({.kind = Kind::tripped, .step = step, .cause = trip.cause, .text = trip.text, .elapsed = elapsed});
   d.order(command::Raise{command::Severity::alarm, trip.cause, trip.text});
 }
@@ -146,6 +170,7 @@ void begin_preparing(Deciding& d) {
   d.run().checks = {};
   d.run().checks.potentiostat = !d.plan().needs_cell;
   d.run().checks.press = !uses_press(d.plan());
+  forget_arrival(d.run().watch);
   d.run().checks.rest = !d.plan().needs_cell;
   if (uses_press(d.plan())) d.order(command::Identify{Device::press});
   if (d.plan().needs_cell) d.order(command::Identify{Device::potentiostat});
@@ -192,7 +217,7 @@ void while_preparing(Deciding& d, const Event& event) {
   if (const auto* known = std::get_if<event::Identified>(&event)) {
     identified(d, known->device);
   } else if (const auto* rest = std::get_if<event::RestPotential>(&event)) {
-    if (auto refusal = rest_refusal(d.plan(), *rest)) return trip_run(d, trip("ocv_window", *refusal));
+    if (auto refusal = rest_refusal(d.plan(), *rest)) return trip_run(d, because(d, "ocv_window", *refusal));
     d.run().checks.rest = true;
   } else if (const auto* faulted = std::get_if<event::Faulted>(&event)) {
     return hold_run(d, faulted->fault.what, command::Severity::alarm, "not_ready");  // nothing was polarised
@@ -200,7 +225,7 @@ void while_preparing(Deciding& d, const Event& event) {
     return begin_preparing(d);
   } else if (const auto deadline = d.run().checks.press_deadline;
              deadline && d.now() > *deadline && !pressure_ready(d.run())) {
-    return trip_run(d, trip("press_late", "the press did not reach its pressure in time"));
+    return trip_run(d, because(d, "press_late", "the press did not reach its pressure in time"));
   }
   proceed_when_ready(d);
 }
@@ -223,17 +248,31 @@ void end_step(Deciding& d, EndReason reason, std::string text) {
   next_step(d, ended);
 }
 
+/// The time limit came before the planned end: a person decides between more time (resume) and the next step.
+void end_in_time(Deciding& d, std::string text) {
+  const auto [step, elapsed] = interrupted_at(d);
+  open_cell(d, "the step reached its time limit");
+  stop_press(d, Mechanical::hold, "the step reached its time limit");
+  d.pass({.kind = Kind::step_ended,
+          .step = step,
+          .reason = EndReason::timeout,
+          .text = std::move(text),
+          .elapsed = elapsed});
+  const std::string why = "the step reached its time limit before its planned end";
+  d.pass({.kind = Kind::held, .step = step, .text = why, .elapsed = elapsed});
+  d.order(command::Raise{command::Severity::alarm, "step_timeout", why});
+}
+
 void end_by(Deciding& d, EndReason reason, const std::string& text) {
   switch (reason) {
     case EndReason::planned: return end_step(d, reason, text);
-    case EndReason::timeout:
-      return hold_run(d, "the step reached its time limit before its planned end", command::Severity::alarm,
-                      "step_timeout");
-    case EndReason::guard: return trip_run(d, trip("guard_on_board", text));
-    case EndReason::error: return trip_run(d, trip("instrument_error", text));
+    case EndReason::timeout: return end_in_time(d, text);
+    case EndReason::guard: return trip_run(d, because(d, "guard_on_board", text), reason);
+    case EndReason::error: return trip_run(d, because(d, "instrument_error", text), reason);
     case EndReason::aborted:
     case EndReason::unknown:
-      return trip_run(d, trip("unknown_end", text.empty() ? "the program ended by itself" : text));
+      return trip_run(d, because(d, "unknown_end", text.empty() ? "the program ended by itself" : text),
+                      reason);
   }
 }
 
@@ -247,7 +286,7 @@ void press_step_progress(Deciding& d, const PlannedStep& step) {
   if (!run.press_arrived && run.watch.pressure_arrived) run.press_arrived = d.now();
   if (!run.press_arrived) {
     if (run.checks.press_deadline && d.now() > *run.checks.press_deadline)
-      trip_run(d, trip("press_late", "the press did not reach its pressure in time"));
+      trip_run(d, because(d, "press_late", "the press did not reach its pressure in time"));
     return;
   }
   const Seconds held = done_of_step(run, d.now());
@@ -260,18 +299,19 @@ void press_step_progress(Deciding& d, const PlannedStep& step) {
 void check_overdue(Deciding& d, const PlannedStep& step) {
   const auto& run = d.run();
   if (step.kind == PlannedStep::Kind::press || !run.step_began || !run.potentiostat_up) return;
-  const Seconds allowed = 1.02 * step.run_time / run.rules.time_scale + run.rules.overdue;
+  const Seconds allowed = 1.02 * step.run_time / run.rules.time_scale + run.rules.age("step_overdue");
   if (d.now() - *run.step_began > allowed)
-    trip_run(d, trip("step_overdue", fmt::format("{} should have ended by now", step.label)));
+    trip_run(d, because(d, "step_overdue", fmt::format("{} should have ended by now", step.label)));
 }
 
 /// Whether a step of a fixed time can have ended by itself: an instrument that is idle before was switched off, or
-/// somebody else ended its program.
-bool time_is_over(Deciding& d, const PlannedStep& step) {
+/// somebody else ended its program. None: nobody can say how long ago the step began (daemon/clock.h).
+std::optional<bool> time_is_over(Deciding& d, const PlannedStep& step) {
   constexpr double clocks_agree = 0.98;
   const auto& run = d.run();
+  if (!run.step_began) return std::nullopt;
   const Seconds left = step.run_time - std::get<phase::Running>(run.phase).elapsed;
-  return run.step_began && (d.now() - *run.step_began) * run.rules.time_scale >= clocks_agree * left;
+  return (d.now() - *run.step_began) * run.rules.time_scale >= clocks_agree * left;
 }
 
 /// After a gap (daemon restarted, link back): what the instrument says decides; when in doubt a person does.
@@ -290,10 +330,10 @@ void found_again(Deciding& d, const event::Restarted& restarted) {
       return gap("the instrument does not answer");
     case Found::power_cycled:
       gap("the instrument was switched off and on");
-      return trip_run(d, trip("power_cycled", "the instrument lost its program"));
+      return trip_run(d, because(d, "power_cycled", "the instrument lost its program"));
     case Found::running_other:
       gap("the instrument runs a program that is not this run's");
-      return trip_run(d, trip("foreign_program", "another program was found in the instrument"));
+      return trip_run(d, because(d, "foreign_program", "another program was found in the instrument"));
     case Found::idle: break;
   }
   if (restarted.ended) {  // whatever on_gap says: the step is over, and its end is known
@@ -303,9 +343,13 @@ void found_again(Deciding& d, const event::Restarted& restarted) {
   }
   gap("the instrument is idle; how the step ended is not known");
   if (step.on_gap == OnGap::proceed && step.kind == PlannedStep::Kind::open_circuit) {
-    if (time_is_over(d, step)) return end_step(d, EndReason::planned, "the rest was over before the gap was");
-    return trip_run(
-        d, trip("power_cycled", "the rest is not over, and the instrument does not run it any more"));
+    const auto over = time_is_over(d, step);
+    if (over && *over) return end_step(d, EndReason::planned, "the rest was over before the gap was");
+    if (over)
+      return trip_run(
+          d, because(d, "power_cycled", "the rest is not over, and the instrument does not run it any more"));
+    return hold_run(d, "the host was restarted, and nobody can say whether the rest was long enough",
+                    command::Severity::alarm, "interrupted");
   }
   hold_run(d, "the step was interrupted; a person decides whether to go on", command::Severity::alarm,
            "interrupted");
@@ -324,8 +368,7 @@ void while_running(Deciding& d, const Event& event) {
   if (const auto* restarted = std::get_if<event::Restarted>(&event)) return found_again(d, *restarted);
   if (const auto* link = std::get_if<event::LinkChanged>(&event)) return link_changed(d, *link);
   if (const auto* faulted = std::get_if<event::Faulted>(&event)) {
-    const bool stranger = faulted->fault.kind == Fault::Kind::identity;
-    return trip_run(d, trip(stranger ? "wrong_instrument" : "fault", faulted->fault.what));
+    return trip_run(d, because(d, cause_of(faulted->fault), faulted->fault.what));
   }
   if (std::holds_alternative<event::StepBegan>(event)) {
     d.run().step_acknowledged = true;
@@ -336,6 +379,15 @@ void while_running(Deciding& d, const Event& event) {
 }
 
 // ---- orders, safe states, and the dispatch ----------------------------------------------------------------
+
+/// What else goes wrong after the first cause is listed under it, once each.
+void list_consequence(Deciding& d, const Trip& also) {
+  const auto& tripped = std::get<phase::Tripped>(d.run().phase);
+  auto& listed = d.run().consequences;
+  if (also.cause == tripped.cause || std::ranges::find(listed, also.cause) != listed.end()) return;
+  listed.push_back(also.cause);
+  d.pass({.kind = Kind::consequence, .step = tripped.step, .cause = also.cause, .text = also.text});
+}
 
 void resume_run(Deciding& d, Kind kind, const event::Ordered& order) {
   d.pass({.kind = kind, .text = order.reason, .who = order.who});
@@ -359,6 +411,23 @@ void reset_run(Deciding& d, const event::Ordered& order) {
   d.pass({.kind = Kind::reset, .text = order.reason, .who = order.who});
 }
 
+/// A person judged that what was interrupted is enough: a charge that reached its time limit, say.
+void leave_step(Deciding& d, const event::Ordered& order) {
+  const auto* held = std::get_if<phase::Held>(&d.run().phase);
+  if (!held) return d.refuse("only a held run can go on with its next step");
+  if (order.who.empty() || order.reason.empty()) return d.refuse("leaving a step needs a name and a reason");
+  if (d.run().cell_open_wanted && !d.run().cell_open_confirmed)
+    return d.refuse("the cell has not confirmed that it is open");
+  const std::uint32_t left = held->step;
+  d.pass({.kind = Kind::step_ended,
+          .step = left,
+          .reason = EndReason::aborted,
+          .text = fmt::format("left by {}: {}", order.who, order.reason),
+          .who = order.who});
+  if (left + 1 >= d.plan().steps.size()) return finish_run(d);
+  begin_preparing(d);
+}
+
 void ordered(Deciding& d, const event::Ordered& order) {
   using What = event::Ordered::What;
   const Phase& phase = d.run().phase;
@@ -376,6 +445,7 @@ void ordered(Deciding& d, const event::Ordered& order) {
         return d.refuse("the cell has not confirmed that it is open");
       return resume_run(d, Kind::resumed, order);
     case What::reset: return reset_run(d, order);
+    case What::next_step: return leave_step(d, order);
   }
 }
 
@@ -390,6 +460,7 @@ void insist_on_open_cell(Deciding& d, const Event& event) {
   if (run.open_asked && d.now() - *run.open_asked < run.rules.reopen_every) return;
   d.order(command::Raise{command::Severity::alarm, "cell_not_open",
                          "the cell has not confirmed that it is open"});
+  d.order(command::CutLeads{"the cell has not confirmed that it is open"});
   open_cell(d, "not confirmed yet");
 }
 
@@ -431,6 +502,7 @@ std::string_view name(Transition::Kind kind) {
     case Kind::resumed: return "resumed";
     case Kind::tripped: return "tripped";
     case Kind::reset: return "reset";
+    case Kind::consequence: return "consequence";
     case Kind::gap: return "gap";
     case Kind::finished: return "finished";
     case Kind::aborted: return "aborted";
@@ -465,6 +537,7 @@ Phase fold(Phase phase, const Transition& t) {
   switch (t.kind) {
     case Kind::started: return phase::Preparing{0, Seconds{0}};
     case Kind::prepared:
+    case Kind::consequence:
     case Kind::gap: return phase;
     case Kind::step_began: return phase::Running{t.step, t.elapsed};
     case Kind::step_ended: return phase::Preparing{t.step + 1, Seconds{0}};
@@ -529,6 +602,7 @@ Turn step(Run run, const Event& event, Instant now) {
     trip_run(d, *tripped);
     return d.take();
   }
+  if (tripped && std::holds_alternative<phase::Tripped>(d.run().phase)) list_consequence(d, *tripped);
   std::visit(overloaded{[&](const phase::Queued&) { begin(d, event); },
                         [&](const phase::Preparing&) { while_preparing(d, event); },
                         [&](const phase::Running&) { while_running(d, event); },

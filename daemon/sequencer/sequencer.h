@@ -34,15 +34,16 @@ namespace cambench::sequencer {
 /// One recorded step in the life of a run.
 struct Transition {
   enum class Kind {
-    started,     ///< by `who`
-    prepared,    ///< instruments known, cell in its window, pressure there: `step` may begin
-    step_began,  ///< ordered; the instrument's acknowledgement follows as an event
-    step_ended,  ///< `reason`, `text`
-    held,        ///< `text` says why; `elapsed` of `step` is done
-    resumed,     ///< by `who`
-    tripped,     ///< `cause` (interlock_table), `text`
-    reset,       ///< by `who`, because `text`
-    gap,         ///< nobody listened for a while; `text` says what was found
+    started,      ///< by `who`
+    prepared,     ///< instruments known, cell in its window, pressure there: `step` may begin
+    step_began,   ///< ordered; the instrument's acknowledgement follows as an event
+    step_ended,   ///< `reason`, `text`
+    held,         ///< `text` says why; `elapsed` of `step` is done
+    resumed,      ///< by `who`
+    tripped,      ///< `cause` (interlock_table.h), `text`
+    consequence,  ///< `cause`, `text`: what else went wrong after a trip
+    reset,        ///< by `who`, because `text`
+    gap,          ///< nobody listened for a while; `text` says what was found
     finished,
     aborted  ///< by `who`, because `text`
   } kind{};
@@ -97,10 +98,11 @@ struct Run {
     bool potentiostat = false, press = false, rest = false;
     std::optional<Instant> press_deadline;
   } checks;
-  std::optional<Instant> step_began;     ///< Running: when this part of the step was ordered
-  bool step_acknowledged = false;        ///< Running: the instrument said so
-  std::optional<Instant> press_arrived;  ///< Running a press step: hold time counts from here
-  bool potentiostat_up = true;           ///< it answers, and was asked what it does
+  std::optional<Instant> step_began;      ///< Running: when this part of the step was ordered
+  bool step_acknowledged = false;         ///< Running: the instrument said so
+  std::optional<Instant> press_arrived;   ///< Running a press step: hold time counts from here
+  bool potentiostat_up = true;            ///< it answers, and was asked what it does
+  std::vector<std::string> consequences;  ///< Tripped: causes listed under the first one
   bool cell_open_wanted = false, cell_open_confirmed = false;
   std::optional<Instant> open_asked;
 };

@@ -34,7 +34,7 @@ void require_ours(Database& database, std::int64_t version, std::size_t newest) 
 
 std::span<const std::string_view> schema_scripts() {
   // Never edited once released.
-  static const std::array scripts{embedded_sql("001_initial.sql")};
+  static const std::array scripts{embedded_sql("001_initial.sql"), embedded_sql("002_trips.sql")};
   return scripts;
 }
 

@@ -63,7 +63,7 @@ std::vector<StoredRun> runs_of(Statement& statement) {
 
 constexpr auto event_columns =
     "SELECT seq, run, station, kind, step, reason, cause, text, who, elapsed_s, test_time_s, at_wall_ns, "
-    "at_mono_ns "
+    "at_mono_ns, at_boot_ns, boot_id "
     "FROM event ";
 
 std::vector<StoredEvent> events_in(Statement& row) {
@@ -82,6 +82,8 @@ std::vector<StoredEvent> events_in(Statement& row) {
     event.row.elapsed = maybe<Seconds>(row, 9);
     event.row.test_time = maybe<Seconds>(row, 10);
     event.row.at = {steady(row.integer(12)), wall(row.integer(11))};
+    if (!row.is_null(13)) event.row.boot = Seconds(1e-9 * static_cast<double>(row.integer(13)));
+    event.row.boot_id = row.maybe_text(14).value_or("");
     found.push_back(std::move(event));
   }
   return found;
@@ -469,12 +471,12 @@ std::vector<PressurePoint> Reader::pressures_after(const std::string& run, WallT
 }
 
 std::vector<StoredStep> Reader::steps(const std::string& run) {
-  Statement row(
-      database_,
-      fmt::format("SELECT {}, step, (SELECT reason FROM event WHERE event.run = step.run AND "
-                  "event.step = step.step AND event.kind = 'step_ended' ORDER BY seq DESC LIMIT 1) FROM "
-                  "step WHERE run = ? ORDER BY step",
-                  step_columns));
+  Statement row(database_,
+                fmt::format("SELECT {}, step, (SELECT reason FROM event WHERE event.run = step.run AND "
+                            "event.step = step.step AND event.kind IN ('step_began', 'step_ended') ORDER BY "
+                            "seq DESC LIMIT 1) FROM "
+                            "step WHERE run = ? ORDER BY step",
+                            step_columns));
   row.bind(1, run);
   std::vector<StoredStep> found;
   while (row.step())
@@ -507,6 +509,73 @@ std::vector<StoredAlarm> Reader::standing_alarms() {
 }
 
 std::int64_t Reader::last_alarm_id() { return database_.number("SELECT coalesce(max(id), 0) FROM alarm"); }
+
+namespace {
+
+template <typename Q>
+std::optional<Q> quantity(const std::optional<double>& number) {
+  return number ? std::optional(Q(*number)) : std::nullopt;
+}
+
+std::vector<TripReadingRow> readings_of(Database& database, const TripRow& trip) {
+  Statement row(
+      database,
+      "SELECT seq, offset_s, what, pressure_MPa, target_MPa, we_vs_re_V, cell_V, current_A, status, "
+      "text FROM trip_reading WHERE run = ? AND number = ? ORDER BY seq");
+  row.bind(1, trip.run).bind(2, trip.number);
+  std::vector<TripReadingRow> found;
+  while (row.step()) {
+    TripReadingRow reading{.run = trip.run,
+                           .number = trip.number,
+                           .seq = row.integer(0),
+                           .offset = Seconds(row.real(1)),
+                           .what = row.text(2),
+                           .pressure = quantity<MegaPascal>(row.maybe_real(3)),
+                           .target = quantity<MegaPascal>(row.maybe_real(4)),
+                           .we_vs_re = quantity<Volt>(row.maybe_real(5)),
+                           .cell = quantity<Volt>(row.maybe_real(6)),
+                           .current = quantity<Ampere>(row.maybe_real(7)),
+                           .status = {},
+                           .text = row.maybe_text(9)};
+    if (!row.is_null(8)) reading.status = static_cast<std::uint32_t>(row.integer(8));
+    found.push_back(std::move(reading));
+  }
+  return found;
+}
+
+}  // namespace
+
+std::vector<StoredTrip> Reader::trips(const std::string& run) {
+  Transaction moment(database_, Transaction::Kind::read);
+  Statement row(database_,
+                "SELECT number, station, step, cause, text, at_wall_ns, at_mono_ns FROM trip WHERE run = ? "
+                "ORDER BY number");
+  row.bind(1, run);
+  std::vector<StoredTrip> found;
+  while (row.step())
+    found.push_back({{run,
+                      row.integer(0),
+                      row.text(1),
+                      static_cast<std::uint32_t>(row.integer(2)),
+                      row.text(3),
+                      row.text(4),
+                      {Instant(std::chrono::nanoseconds(row.integer(6))), wall(row.integer(5))}},
+                     {}});
+  for (StoredTrip& trip : found) trip.readings = readings_of(database_, trip.row);
+  return found;
+}
+
+std::vector<ShelfRow> Reader::shelved(WallTime now) {
+  Statement row(database_,
+                "SELECT station, cause, who, reason, from_wall_ns, until_wall_ns FROM shelf WHERE "
+                "until_wall_ns > ? ORDER BY until_wall_ns");
+  row.bind(1, std::chrono::duration_cast<std::chrono::nanoseconds>(now.time_since_epoch()).count());
+  std::vector<ShelfRow> found;
+  while (row.step())
+    found.push_back(
+        {row.text(0), row.text(1), row.text(2), row.text(3), wall(row.integer(4)), wall(row.integer(5))});
+  return found;
+}
 
 std::optional<StoredScore> Reader::last_score(const std::string& study) {
   Statement row(database_, std::string(score_columns) + "WHERE study = ? ORDER BY version DESC LIMIT 1");

@@ -78,6 +78,12 @@ struct StoredAct {
   AuditRow row;
 };
 
+/// The first-out with what was measured around it.
+struct StoredTrip {
+  TripRow row;
+  std::vector<TripReadingRow> readings;  ///< in the order they were heard
+};
+
 struct StoredScore {
   std::int64_t version = 0;
   ScoreRow row;
@@ -128,6 +134,9 @@ class Reader {
   std::vector<StoredAlarm> alarms(int limit = 200, std::int64_t before = 0);
   std::vector<StoredAlarm> standing_alarms();  ///< not cleared, or not acknowledged; oldest first
   std::int64_t last_alarm_id();                ///< 0: there was none
+
+  std::vector<StoredTrip> trips(const std::string& run);  ///< oldest first, with their readings
+  std::vector<ShelfRow> shelved(WallTime now);            ///< whose time is not over
 
   std::optional<StoredScore> last_score(const std::string& study);
   std::optional<StoredScore> score(const std::string& study, std::int64_t version);

@@ -33,6 +33,9 @@ struct EventRow {
   std::optional<std::string> reason, cause, text, who;
   std::optional<Seconds> elapsed, test_time;
   Stamp at;
+  // Given by the store itself: the same moment on the host's CLOCK_BOOTTIME, and the boot that it belongs to.
+  std::optional<Seconds> boot{};
+  std::string boot_id{};
 };
 
 struct SampleRow {
@@ -91,7 +94,34 @@ struct JobRow {  ///< a job that is over
   WallTime started, finished;
 };
 
-using Row = std::variant<RunRow, PhaseRow, EventRow, SampleRow, PressureRow, AlarmRow, AlarmClearedRow,
-                         AcknowledgeRow, AuditRow, RegionRow, ScoreRow, JobRow>;
+struct TripRow {  ///< the first-out
+  std::string run;
+  std::int64_t number = 0;  ///< of the run's trips, from 1
+  std::string station;
+  std::uint32_t step = 0;
+  std::string cause, text;
+  Stamp at;
+};
+
+struct TripReadingRow {  ///< one reading of the ten seconds before and after a trip
+  std::string run;
+  std::int64_t number = 0, seq = 0;  ///< of the trip; of its readings
+  Seconds offset{0};                 ///< wire time since the trip; negative before it
+  std::string what;                  ///< "sample", "pressure", "event"
+  std::optional<MegaPascal> pressure, target;
+  std::optional<Volt> we_vs_re, cell;
+  std::optional<Ampere> current;
+  std::optional<std::uint32_t> status;
+  std::optional<std::string> text;
+};
+
+struct ShelfRow {  ///< a cause of a station that nobody is told of until then
+  std::string station, cause, who, reason;
+  WallTime from, until;
+};
+
+using Row =
+    std::variant<RunRow, PhaseRow, EventRow, SampleRow, PressureRow, AlarmRow, AlarmClearedRow,
+                 AcknowledgeRow, AuditRow, RegionRow, ScoreRow, JobRow, TripRow, TripReadingRow, ShelfRow>;
 
 }  // namespace cambench::store

@@ -1,5 +1,8 @@
 #include "daemon/store/writer.h"
 
+#include <time.h>
+
+#include <fstream>
 #include <utility>
 
 #include "daemon/store/columns.h"
@@ -37,6 +40,20 @@ std::optional<std::int64_t> number(const std::optional<WallTime>& time) {
   return nanoseconds(*time);
 }
 
+/// The same moment on the clock that counts sleep too.
+std::int64_t boot_ns(Instant at) {
+  timespec boot{};
+  ::clock_gettime(CLOCK_BOOTTIME, &boot);
+  const std::int64_t now_ns = boot.tv_sec * std::int64_t{1'000'000'000} + boot.tv_nsec;
+  return now_ns - nanoseconds(std::chrono::steady_clock::now()) + nanoseconds(at);
+}
+
+std::string read_boot_id() {
+  std::string id;
+  std::ifstream("/proc/sys/kernel/random/boot_id") >> id;
+  return id;
+}
+
 /// An INSERT with as many parameters as columns are named.
 std::string insert(std::string_view table, std::string_view columns) {
   std::string sql = "INSERT INTO " + std::string(table) + " (" + std::string(columns) + ") VALUES (?";
@@ -56,7 +73,8 @@ constexpr auto extremes_of_blocks =
 }  // namespace
 
 RowWriter::RowWriter(Database& db)
-    : run_(db,
+    : boot_id_(read_boot_id()),
+      run_(db,
            insert("run",
                   "id, station, recipe, recipe_hash, recipe_text, cell, cell_json, material, who, one_C_A, "
                   "phase, time_scale, started_wall_ns, program")),
@@ -64,7 +82,7 @@ RowWriter::RowWriter(Database& db)
       event_(db,
              insert("event",
                     "run, station, kind, step, reason, cause, text, who, elapsed_s, test_time_s, at_wall_ns, "
-                    "at_mono_ns")),
+                    "at_mono_ns, at_boot_ns, boot_id")),
       sample_(db, insert("sample",
                          "run, seq, test_time_s, step, cycle, step_time_s, we_vs_re_V, cell_V, current_A, "
                          "current_set_A, status, at_wall_ns, at_mono_ns")),
@@ -101,6 +119,13 @@ RowWriter::RowWriter(Database& db)
           "VALUES "
           "(?1, (SELECT coalesce(max(version), 0) + 1 FROM score WHERE study = ?1), ?2, ?3, ?4, ?5, ?6, ?7)"),
       job_(db, insert("job", "study, what, state, text, started_wall_ns, finished_wall_ns")),
+      trip_(db, insert("trip", "run, number, station, step, cause, text, at_wall_ns, at_mono_ns")),
+      trip_reading_(db, insert("trip_reading",
+                               "run, number, seq, offset_s, what, pressure_MPa, target_MPa, we_vs_re_V, "
+                               "cell_V, current_A, status, text")),
+      shelf_(db,
+             "INSERT OR REPLACE INTO shelf (station, cause, who, reason, from_wall_ns, until_wall_ns) VALUES "
+             "(?,?,?,?,?,?)"),
       last_seq_(db, "SELECT coalesce(max(seq), 0) FROM sample WHERE run = ?"),
       step_(db, "INSERT OR REPLACE INTO step (run, step, " + std::string(step_columns) +
                     ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"),
@@ -161,7 +186,7 @@ void RowWriter::operator()(const EventRow& row) {
   event_.bind(10, number(row.test_time))
       .bind(11, nanoseconds(row.at.wall))
       .bind(12, nanoseconds(row.at.steady));
-  event_.run();
+  event_.bind(13, boot_ns(row.at.steady)).bind(14, boot_id_).run();
 }
 
 void RowWriter::operator()(const SampleRow& row) {
@@ -343,6 +368,24 @@ void RowWriter::operator()(const ScoreRow& row) {
 void RowWriter::operator()(const JobRow& row) {
   job_.bind(1, row.study).bind(2, row.what).bind(3, row.state).bind(4, row.text);
   job_.bind(5, nanoseconds(row.started)).bind(6, nanoseconds(row.finished)).run();
+}
+
+void RowWriter::operator()(const TripRow& row) {
+  trip_.bind(1, row.run).bind(2, row.number).bind(3, row.station).bind(4, std::int64_t{row.step});
+  trip_.bind(5, row.cause).bind(6, row.text);
+  trip_.bind(7, nanoseconds(row.at.wall)).bind(8, nanoseconds(row.at.steady)).run();
+}
+
+void RowWriter::operator()(const TripReadingRow& row) {
+  trip_reading_.bind(1, row.run).bind(2, row.number).bind(3, row.seq).bind(4, row.offset.count());
+  trip_reading_.bind(5, row.what).bind(6, number(row.pressure)).bind(7, number(row.target));
+  trip_reading_.bind(8, number(row.we_vs_re)).bind(9, number(row.cell)).bind(10, number(row.current));
+  trip_reading_.bind(11, number(row.status)).bind(12, row.text).run();
+}
+
+void RowWriter::operator()(const ShelfRow& row) {
+  shelf_.bind(1, row.station).bind(2, row.cause).bind(3, row.who).bind(4, row.reason);
+  shelf_.bind(5, nanoseconds(row.from)).bind(6, nanoseconds(row.until)).run();
 }
 
 }  // namespace cambench::store

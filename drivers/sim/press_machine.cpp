@@ -67,6 +67,7 @@ constexpr std::array known{
     KnownFault{"nan", "", 0, "the shown pressure is NaN"},
     KnownFault{"inf", "", 0, "the shown pressure is infinite"},
     KnownFault{"spike", "every", 50, "one sensor sample in this many shows +80 MPa"},
+    KnownFault{"glitch", "MPa", 80, "the next answer shows so much more, once"},
     KnownFault{"wignore", "", 0, "writes are acknowledged and forgotten"},
     KnownFault{"wclip", "max", 20, "targets are silently clipped to this many MPa"},
     KnownFault{"local", "", 0, "somebody switched to local: writes are forgotten, the status says so"},
@@ -221,7 +222,9 @@ std::vector<std::uint16_t> PressMachine::registers() const {
   };
   words[at::status] = status();
   words[at::counter] = counter_;
-  put_float(at::pressure, fault("nan") ? NAN : fault("inf") ? INFINITY : shown_MPa_);
+  put_float(at::pressure, fault("nan")   ? NAN
+                          : fault("inf") ? INFINITY
+                                         : shown_MPa_ + fault("glitch").value_or(0));
   put_float(at::target, target_MPa_);
   put_float(at::working, working_MPa_);
   put(at::uptime, static_cast<std::uint32_t>(seconds(now_ - booted_)));
@@ -246,6 +249,7 @@ std::expected<std::vector<std::uint16_t>, ModbusException> PressMachine::read(st
   const bool process = last < at::process_end, identity = address >= at::identity && last < at::serial_end;
   if (count == 0 || !(process || identity)) return std::unexpected(ModbusException{2});
   const auto words = registers();
+  if (address <= at::pressure && at::pressure <= last) clear("glitch");
   return std::vector(words.begin() + address, words.begin() + address + count);
 }
 

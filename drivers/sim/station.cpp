@@ -39,6 +39,15 @@ std::optional<double> setting(const std::vector<std::string>& words, std::string
   return std::nullopt;
 }
 
+std::string_view mode_name(PressMachine::Mode mode) {
+  switch (mode) {
+    case PressMachine::Mode::run: return "runs";
+    case PressMachine::Mode::hold: return "holds";
+    case PressMachine::Mode::vent: return "vents";
+  }
+  return "";
+}
+
 Model model_of_station(int index) {
   if (index % 2 == 1) return Model::nexus;
   return index % 4 == 0 ? Model::emstat4_hr : Model::multi_emstat4_hr;
@@ -119,6 +128,7 @@ void Station::host_changed(bool connected) {
 }
 
 void Station::advance(Seconds wall, Instant now) {
+  press_.advance(now);  // its own watchdog runs when nobody asks it anything
   if (plug_at_ && now >= *plug_at_) {
     plug_at_.reset();
     port_->plug();
@@ -179,6 +189,7 @@ std::string_view Station::orders() {
          "clear A1                            end all faults of the station\n"
          "press A1 FAULT[:key=value]          a fault of the press\n"
          "press A1 clear [FAULT] | drop       end its faults; drop its connections\n"
+         "press A1 panel MPa                  somebody turns the knob on its front panel\n"
          "settle A1 NAME VALUE                choose one of the behaviours that nobody knows\n"
          "reading A1 waits|lost|blocks        what happens while a connected host does not read "
          "(MethodSCRIPT)\n"
@@ -231,6 +242,9 @@ Result<void> Station::unplug(double for_s) {
 Result<void> Station::press_order(const std::vector<std::string>& arguments) {
   const std::string& what = arguments[0];
   if (what == "drop") return press_server_.drop_connections(), Result<void>();
+  if (what == "panel" && arguments.size() == 2)
+    if (const auto target = number(arguments[1]))
+      return press_.set_target_by_hand(MegaPascal(*target)), Result<void>();
   if (what != "clear") return press_.inject(what);
   arguments.size() > 1 ? press_.clear(arguments[1]) : press_.clear_all();
   return {};
@@ -262,11 +276,13 @@ std::string Station::state() {
       leads ? fmt::format("WE {:.4f} V, full cell {:.4f} V", leads->we_vs_re.value(), leads->we_vs_ce.value())
             : "no potentials";
   return fmt::format(
-      "{:<3} {:<15} {:<12} {:<9} {:<7} {:<27} cell {:<3} {:+.3f} mA, {}, at {:.2f} h, press {:.2f} MPa\n",
+      "{:<3} {:<15} {:<12} {:<9} {:<7} {:<27} cell {:<3} {:+.3f} mA, {}, at {:.2f} h, press {:.2f} MPa, "
+      "{}{}\n",
       name_, machine_->model_name(), machine_->serial(), port_->connected() ? "connected" : "no host",
       machine_->running() ? "running" : "idle", cell_ ? cell_->kind().name : "no cell",
       machine_->cell_on() ? "ON" : "off", machine_->current().value() * 1e3, potentials,
-      clock_.count() / 3600.0, press_.true_pressure().value());
+      clock_.count() / 3600.0, press_.true_pressure().value(), mode_name(press_.mode()),
+      press_.watchdog_expired() ? ", its watchdog expired" : "");
 }
 
 std::string Station::configuration() const {

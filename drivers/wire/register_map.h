@@ -135,8 +135,9 @@ struct RegisterMap {
   std::vector<Item> items;
 
   ItemIndex pressure = 0;
-  std::size_t poll = 0;             ///< the block with the pressure and all it depends on
-  std::optional<ItemIndex> target;  ///< empty: a gauge on a press that is set by hand
+  std::size_t poll = 0;              ///< the block with the pressure and all it depends on
+  std::optional<ItemIndex> target;   ///< empty: a gauge on a press that is set by hand
+  std::optional<ItemIndex> working;  ///< where the device's own ramp to the target is now
   std::optional<ItemIndex> counter, uptime, serial, firmware;
   double area_mm2 = 0;    ///< of the pellet, for a device that knows forces
   double piston_mm2 = 0;  ///< for a device that knows the pressure behind a piston

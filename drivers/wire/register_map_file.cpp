@@ -446,6 +446,7 @@ void MapReader::read_press() {
   section->need("pressure", "which item is the pressure");
   map_.pressure = *role(*section, "pressure");
   map_.target = role(*section, "target");
+  map_.working = role(*section, "working");
   map_.counter = role(*section, "counter");
   map_.uptime = role(*section, "uptime");
   map_.serial = role(*section, "serial");

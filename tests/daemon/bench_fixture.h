@@ -204,6 +204,15 @@ class Archive : public http::Archive {
   }
   std::int64_t last_event() override { return 7; }
   std::vector<store::StoredEvent> events_of(const std::string&) override { return events(0, 100); }
+  std::vector<store::StoredTrip> trips(const std::string& id) override {
+    store::StoredTrip trip{{id, 1, "A1", 3, "pressure_lost", "12.00 MPa, target 50.00 MPa", {{}, noon()}},
+                           {}};
+    trip.readings.push_back({.run = id, .number = 1, .seq = 1, .offset = Seconds(-0.2), .what = "pressure"});
+    trip.readings.back().pressure = MegaPascal(49.9);
+    trip.readings.push_back({.run = id, .number = 1, .seq = 2, .offset = Seconds(0), .what = "event"});
+    trip.readings.back().text = "TRIPPED by pressure_lost";
+    return {trip};
+  }
   std::vector<store::SampleRow> samples(const std::string& id, std::int64_t after,
                                         std::int64_t limit) override {
     std::vector<store::SampleRow> found;

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 
 using namespace cambench;
 using namespace cambench::sequencer;
@@ -469,7 +470,7 @@ TEST_CASE("a reset is refused while the pressure still falls, and while it is st
     play.pressure(70, 2);
     play.hear(event::CellOpened{true});
     CHECK(play.hear(reset).refusal);
-    play.pressure(3, 5);
+    play.pressure(3, 6);  // the first one alone is no press that can be believed
   }
   CHECK_FALSE(play.hear(reset).refusal);
 }
@@ -521,4 +522,168 @@ TEST_CASE("an abort opens the cell, keeps the pressure, and ends the run for goo
   CHECK(ordered<command::OpenCell>(turn));
   CHECK(ordered<command::HoldPressure>(turn));
   CHECK(play.hear(event::Ordered{event::Ordered::What::resume, "anna", "no"}).refusal);
+}
+
+TEST_CASE("a trip ends its step on the record, with how the program came to its end") {
+  Play play(rate_plan());
+  play.start();
+  EndReason expected = EndReason::aborted;
+  SUBCASE("by us") { play.pressure(47, 3); }
+  SUBCASE("by a guard on board") {
+    expected = EndReason::guard;
+    play.hear(event::StepEnded{0, EndReason::guard, "GUARD cell"});
+  }
+  REQUIRE(play.log.size() >= 2);
+  const Transition &ended = play.log[play.log.size() - 2], &tripped = play.log.back();
+  CHECK(ended.kind == Transition::Kind::step_ended);
+  CHECK(ended.reason == expected);
+  CHECK(tripped.kind == Transition::Kind::tripped);
+  CHECK(play.phase() == "tripped");
+}
+
+TEST_CASE("what goes wrong after the first cause is listed under it, once each, and changes nothing") {
+  Play play(rate_plan());
+  play.start();
+  play.pressure(10, 2);
+  play.bad_pressure(5);
+  std::vector<std::string> listed;
+  for (const auto& t : play.log)
+    if (t.kind == Transition::Kind::consequence) listed.push_back(t.cause);
+  CHECK(listed == std::vector<std::string>{"pressure_bad"});
+  CHECK(std::get<phase::Tripped>(play.run.phase).cause == "pressure_lost");
+}
+
+TEST_CASE("a jump that no press can make counts as a bad reading until a second one agrees") {
+  Play play(rate_plan());
+  play.start();
+  SUBCASE("it goes away: a spike, counted") {
+    play.pressure(130);
+    play.pressure(50, 4);
+    CHECK(play.phase() == "running");
+    CHECK(play.run.watch.spikes == 1);
+  }
+  SUBCASE("it stays: the pressure is really there") {
+    play.pressure(130, 2);
+    CHECK(std::get<phase::Tripped>(play.run.phase).cause == "over_pressure");
+    CHECK(play.run.watch.spikes == 0);
+  }
+  SUBCASE("it goes to and fro: nothing of it can be believed") {
+    for (int i = 0; i < 3; ++i) {
+      play.pressure(130);
+      play.pressure(50);
+    }
+    CHECK(std::get<phase::Tripped>(play.run.phase).cause == "pressure_bad");
+  }
+}
+
+TEST_CASE("a press that does not follow its ramp is stopped long before it is late") {
+  Play play(rate_plan());
+  play.hear(event::Started{"anna"});
+  play.hear(event::Identified{Device::press, ""});
+  for (int i = 1; i <= 60 && play.phase() == "preparing"; ++i) {
+    play.now += 200ms;
+    PressureSample sample{MegaPascal(0.1), MegaPascal(50), "", {play.now, {}}};
+    sample.ramp = MegaPascal(0.2 * i);  // 1 MPa/s
+    play.hear(event::PressureRead{sample});
+  }
+  CHECK(std::get<phase::Tripped>(play.run.phase).cause == "press_not_following");
+  CHECK(ordered<command::HoldPressure>(play.last));
+  CHECK(play.now - Instant{} < 7s);  // 5 MPa behind after 5 s, five readings
+}
+
+TEST_CASE("a reference electrode that jumps against both others is lost, whatever the guards say") {
+  Play play(rate_plan());
+  play.start();
+  for (int i = 2; i < 6; ++i) play.sample(i, 3.0, 2.7, 0.1608);
+  play.sample(6, 3.3, 2.7, 0.1608);
+  play.sample(7, 3.0, 2.7, 0.1608);  // one reading alone is nothing
+  CHECK(play.phase() == "running");
+  for (int i = 8; i < 11; ++i) play.sample(i, 3.3, 2.7, 0.1608);
+  CHECK(std::get<phase::Tripped>(play.run.phase).cause == "reference_lost");
+}
+
+TEST_CASE("a cell that breathes in its band is left alone for eight hours") {
+  Play play(rate_plan());
+  play.start();
+  for (int i = 0; i < 8 * 3600; ++i) {
+    play.now += 800ms;
+    play.pressure(50 + 1.9 * std::sin(2 * 3.14159265 * i / (8 * 3600)));
+    play.run.watch.heard_at = play.now;  // the potentiostat speaks all the while
+  }
+  CHECK(play.phase() == "running");
+}
+
+TEST_CASE("the configured table decides: more votes, another reaction, a longer age") {
+  Play play(rate_plan());
+  auto table = std::make_shared<InterlockTable>(shipped_interlocks());
+  for (Interlock& row : *table) {
+    if (row.cause == "pressure_low")
+      row.votes = row.of = 8, row.longest = Seconds{0}, row.press = Mechanical::vent;
+    if (row.cause == "press_stale") row.limit = 10;
+  }
+  play.run.rules.table = table;
+  play.start();
+  SUBCASE("votes and reaction") {
+    play.pressure(47, 7);
+    CHECK(play.phase() == "running");
+    play.pressure(47);
+    CHECK(play.phase() == "tripped");
+    CHECK(ordered<command::Vent>(play.last));
+  }
+  SUBCASE("age") {
+    play.now += 9s;
+    play.run.watch.heard_at = play.now;
+    play.hear(event::Tick{});
+    CHECK(play.phase() == "running");
+    play.now += 2s;
+    play.run.watch.heard_at = play.now;
+    play.hear(event::Tick{});
+    CHECK(std::get<phase::Tripped>(play.run.phase).cause == "press_stale");
+  }
+}
+
+TEST_CASE("readings that come too slowly to be counted trip by the time they have been bad") {
+  Play play(rate_plan());
+  play.start();
+  play.pressure(47);
+  play.now += 1900ms;
+  play.pressure(47);  // two readings, 2.1 s apart: never three of five
+  CHECK(std::get<phase::Tripped>(play.run.phase).cause == "pressure_low");
+}
+
+TEST_CASE("a step that ran out of time is held on the record, and a named person lets the run go on") {
+  using What = event::Ordered::What;
+  Play play(rate_plan());
+  play.start();
+  play.sample(57600, 3.9, 3.6, 0.001608);
+  play.hear(event::StepEnded{0, EndReason::timeout, "END time"});
+  CHECK(play.phase() == "held");
+  const Transition& ended = play.log[play.log.size() - 2];
+  CHECK(ended.kind == Transition::Kind::step_ended);
+  CHECK(ended.reason == EndReason::timeout);
+  CHECK(
+      play.hear(event::Ordered{What::next_step, "anna", "full enough"}).refusal);  // the cell is not open yet
+  play.hear(event::CellOpened{true});
+  CHECK(play.hear(event::Ordered{What::next_step, "anna", ""}).refusal);
+  CHECK_FALSE(play.hear(event::Ordered{What::next_step, "anna", "full enough"}).refusal);
+  CHECK(play.phase() == "preparing");
+  play.hear(event::Identified{Device::press, ""});
+  play.hear(event::Identified{Device::potentiostat, ""});
+  play.hear(event::RestPotential{Volt(2.9), Volt(2.6)});
+  play.pressure(50, 3);
+  REQUIRE(ordered<command::StartStep>(play.last));
+  CHECK(ordered<command::StartStep>(play.last)->step.index == 1);
+  Phase folded = phase::Queued{};
+  for (const auto& t : play.log) folded = fold(std::move(folded), t);
+  CHECK(std::get<phase::Running>(folded).step == 1);
+}
+
+TEST_CASE("leaving the last step finishes the run") {
+  Play play(rate_plan());
+  play.start();
+  play.hear(event::StepEnded{0, EndReason::planned, ""});
+  play.hear(event::Ordered{event::Ordered::What::pause, "anna", "long enough"});
+  play.hear(event::CellOpened{true});
+  CHECK_FALSE(play.hear(event::Ordered{event::Ordered::What::next_step, "anna", "long enough"}).refusal);
+  CHECK(play.phase() == "finished");
 }
