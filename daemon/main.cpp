@@ -1,5 +1,6 @@
 // cambenchd, from top to bottom: read the configuration, own the store, meet the instruments, take up what was
 // left, answer, and stop without touching what runs safely by itself.
+#include <fmt/core.h>
 #include <systemd/sd-daemon.h>
 
 #include <CLI/CLI.hpp>
@@ -11,6 +12,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <csignal>
+#include <cstdlib>
 #include <iostream>
 
 #include "daemon/config.h"
@@ -19,9 +21,12 @@
 #include "daemon/jobs/jobs.h"
 #include "daemon/journal.h"
 #include "daemon/log.h"
+#include "daemon/make_safe.h"
+#include "daemon/notify/notifier.h"
 #include "daemon/runner.h"
 #include "daemon/store/reader.h"
 #include "daemon/store/store.h"
+#include "daemon/watchdog.h"
 
 namespace asio = boost::asio;
 using namespace cambench;
@@ -41,6 +46,10 @@ asio::awaitable<void> until_told(asio::io_context& io, Journal& journal) {
   io.stop();
 }
 
+notify::Sender sender(const config::Bench& bench) {
+  return {bench.name, fmt::format("http://{}:{}/", bench.http.host, bench.http.port)};
+}
+
 int serve(const config::Bench& bench) {
   const auto& [host, port, control, tokens, hosts] = bench.http;
   const http::Listen listen{host, port, control, tokens, hosts};
@@ -54,8 +63,20 @@ int serve(const config::Bench& bench) {
       if (told) told->store_failed(fault);
     });
   });
+  // People are told by a thread of its own; what it has to say of itself reaches the deciding thread as a message.
+  const auto say = [&](const std::string& text) {
+    asio::post(io, [&journal, text] { journal.warning("", "", text); });
+  };
+  notify::Notifier notifier(bench.alarms, bench.heartbeat, sender(bench), say);
   Runner runner(io, bench, store, journal);
   told = &runner;
+  runner.on_alarm = [&](const status::Alarm& alarm) { notifier.tell(alarm); };
+  runner.cut_leads = [&](const std::vector<std::string>& words) {
+    notifier.run_at_once(words, [&, words](const Result<void>& done) {
+      say(done ? words.front() + " was run: the leads of the cell are cut"
+               : "the relay failed: " + done.error().what);
+    });
+  };
   {
     store::Reader reader(bench.store);
     runner.recover(reader);
@@ -76,6 +97,10 @@ int serve(const config::Bench& bench) {
   asio::co_spawn(io, until_told(io, journal), asio::detached);
   journal.info("", "", "answers on http://" + host + ":" + std::to_string(server.port()));
   sd_notify(0, "READY=1");
+  asio::co_spawn(io,
+                 feed_watchdog([&](Instant now) { return runner.stands_still(now); },
+                               [&](Instant now) { notifier.alive(now); }, journal),
+                 asio::detached);
   io.run();
   if (const auto kept = store.flush(); !kept)
     journal.alarm("", "", "the last rows are not kept: " + kept.error().what);
@@ -83,30 +108,25 @@ int serve(const config::Bench& bench) {
   return 0;
 }
 
-/// Opens the cell of every station and says whether each confirmed it. Needs neither store nor running daemon.
-asio::awaitable<void> open_cell(const config::Station& station, Potentiostat& potentiostat, bool& all_open) {
-  const auto known = co_await potentiostat.identify();
-  Result<void> opened;
-  if (known)
-    opened = co_await potentiostat.open_cell();
-  else
-    opened = fail(known.error());
-  std::cout << station.name << ": " << (opened ? "cell open, confirmed" : opened.error().what) << std::endl;
-  all_open = all_open && opened.has_value();
+/// systemd calls this after every end of the service (ExecStopPost=), and a person may at any time.
+int made_safe(const config::Bench& bench, bool after_stop) {
+  const char* result = std::getenv("SERVICE_RESULT");
+  if (after_stop && result && leaves_running(bench, result)) {
+    std::cout << "the service ended with \"" << result
+              << "\": what the instruments run goes on under its own limits" << std::endl;
+    return 0;
+  }
+  return make_safe(bench, std::cout) ? 0 : refused_exit;
 }
 
-int make_safe(const config::Bench& bench) {
-  asio::io_context io(1);
-  bool all_open = true;
-  for (const auto& station : bench.stations) {
-    if (!station.potentiostat) continue;
-    const auto instruments = make_instruments(io.get_executor(), bench, station);
-    bool done = false;
-    asio::co_spawn(io, open_cell(station, *instruments.potentiostat, all_open),
-                   [&](std::exception_ptr) { done = true; });
-    while (!done) io.run_one();
-  }
-  return all_open ? 0 : refused_exit;
+/// For the unit that systemd starts when this one is given up, and for a person who wants to know whether it works.
+int tell_people(const config::Bench& bench, const std::string& text) {
+  status::Alarm alarm;
+  alarm.since = std::chrono::system_clock::now();
+  alarm.severity = command::Severity::alarm;
+  alarm.cause = "daemon";
+  alarm.text = text;
+  return notify::tell_now(bench.alarms, sender(bench), alarm, std::cout) ? 0 : refused_exit;
 }
 
 }  // namespace
@@ -115,15 +135,22 @@ int main(int argc, char** argv) {
   CLI::App app{
       "cambenchd runs the bench of a configuration file. See `cambench --help` for everything else."};
   std::string file = "/etc/cambench/cambench.toml";
-  bool only_make_safe = false;
+  bool only_make_safe = false, after_stop = false;
   app.add_option("-c,--config", file, "the bench's configuration")->capture_default_str();
-  app.add_flag("--make-safe", only_make_safe, "open every cell, confirm it, and exit");
+  std::string tell;
+  app.add_option("--tell", tell, "tell people this in every way of [[notify]], and exit");
+  auto* safe =
+      app.add_flag("--make-safe", only_make_safe, "open every cell, hold every press, confirm, and exit");
+  app.add_flag("--after-stop", after_stop,
+               "with --make-safe: leave running what $SERVICE_RESULT and after_crash say")
+      ->needs(safe);
   app.set_version_flag("--version", CAMBENCH_VERSION);
   CLI11_PARSE(app, argc, argv);
   std::signal(SIGPIPE, SIG_IGN);
   try {
     const config::Bench bench = config::read(file);
-    return only_make_safe ? make_safe(bench) : serve(bench);
+    if (!tell.empty()) return tell_people(bench, tell);
+    return only_make_safe ? made_safe(bench, after_stop) : serve(bench);
   } catch (const std::exception& error) {
     std::cerr << "cambenchd: " << error.what() << std::endl;
     return refused_exit;

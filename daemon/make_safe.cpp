@@ -1,0 +1,111 @@
+#include "daemon/make_safe.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <stdexcept>
+
+#include "daemon/runner.h"
+
+namespace cambench {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr auto patience = std::chrono::seconds(30);
+
+/// The lock that a daemon holds as long as it lives (daemon/store), so that none starts meanwhile; the database itself is
+/// not touched, and nothing is created where there never was one.
+class Alone {
+ public:
+  explicit Alone(const config::Bench& bench)
+      : lock_(::open((bench.store.string() + ".lock").c_str(), O_RDONLY | O_CLOEXEC)) {
+    if (lock_ < 0 || ::flock(lock_, LOCK_SH | LOCK_NB) == 0) return;
+    ::close(lock_);
+    throw std::runtime_error(
+        fmt::format("a cambenchd runs with {}: the instruments are its own; give it an order (cambench "
+                    "abort) or stop it first",
+                    bench.store.string()));
+  }
+  ~Alone() {
+    if (lock_ >= 0) ::close(lock_);
+  }
+  Alone(const Alone&) = delete;
+
+ private:
+  int lock_;
+};
+
+struct Outcome {
+  std::string cell = "no answer in time", press = "no answer in time";
+  bool cell_safe = false, press_safe = false, done = false;
+};
+
+asio::awaitable<void> open_cell(Potentiostat& potentiostat, Outcome& outcome) {
+  const auto known = co_await potentiostat.identify();
+  Result<void> opened;
+  if (known)
+    opened = co_await potentiostat.open_cell();
+  else
+    opened = fail(known.error());
+  outcome.cell_safe = opened.has_value();
+  outcome.cell = opened ? "cell open, confirmed" : opened.error().what;
+}
+
+asio::awaitable<void> hold_press(Press& press, Outcome& outcome) {
+  const auto known = co_await press.identify();
+  Result<void> held;
+  if (known)
+    held = co_await press.hold();
+  else
+    held = fail(known.error());
+  outcome.press_safe = held.has_value();
+  outcome.press = held ? "press holds" : held.error().what;
+}
+
+/// Current off first, then the press.
+asio::awaitable<void> make_safe(Station::Instruments& instruments, Outcome& outcome) {
+  if (instruments.potentiostat)
+    co_await open_cell(*instruments.potentiostat, outcome);
+  else
+    outcome.cell_safe = true, outcome.cell = "no potentiostat";
+  if (instruments.press)
+    co_await hold_press(*instruments.press, outcome);
+  else
+    outcome.press_safe = true, outcome.press = "no press";
+  outcome.done = true;
+}
+
+}  // namespace
+
+bool make_safe(const config::Bench& bench, std::ostream& out) {
+  const Alone alone(bench);
+  asio::io_context io(1);
+  std::vector<Station::Instruments> instruments;
+  std::vector<Outcome> outcomes(bench.stations.size());
+  for (const auto& station : bench.stations)
+    instruments.push_back(make_instruments(io.get_executor(), bench, station));
+  std::size_t open = outcomes.size();
+  for (std::size_t i = 0; i < outcomes.size(); ++i)
+    asio::co_spawn(io, make_safe(instruments[i], outcomes[i]), [&](const std::exception_ptr&) { --open; });
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (open > 0 && std::chrono::steady_clock::now() < deadline) io.run_one_until(deadline);
+  bool all = true;
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    out << bench.stations[i].name << ": " << outcomes[i].cell << "; " << outcomes[i].press << std::endl;
+    all = all && outcomes[i].cell_safe && outcomes[i].press_safe;
+  }
+  io.stop();
+  return all;
+}
+
+bool leaves_running(const config::Bench& bench, std::string_view service_result) {
+  return service_result == "success" || bench.after_crash == config::Bench::AfterCrash::leave_running;
+}
+
+}  // namespace cambench

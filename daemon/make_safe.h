@@ -1,0 +1,19 @@
+// Every cell open and every press held, by the configuration alone: no database, no daemon. For systemd's ExecStopPost=
+// and for a person in a hurry. It can be repeated: an instrument that is safe already stays so.
+#pragma once
+#include <ostream>
+
+#include "daemon/config.h"
+
+namespace cambench {
+
+/// All stations at the same time, each cell first and then its press; one line each on `out`. A bus or an instrument that
+/// is not there is told and keeps nobody waiting for longer than half a minute. False when one did not confirm.
+/// Throws std::runtime_error when a daemon runs: the devices are its own.
+bool make_safe(const config::Bench& bench, std::ostream& out);
+
+/// What systemd says of how the service ended ($SERVICE_RESULT): an ordered stop leaves the programs in the instruments
+/// to their own limits, and the next start takes them up; so does any end when the configuration says so.
+bool leaves_running(const config::Bench& bench, std::string_view service_result);
+
+}  // namespace cambench

@@ -1,0 +1,60 @@
+// What is still to be told to whom, and when it may be. Pure: time is an argument, nothing is sent here.
+//
+//     alarm raised, seen, gone --> changed() --> waits `group` for company --> due(): one message
+//                                                    ^                            |
+//                                    repeat, if nobody acknowledges               +--> sent(), or failed(): again, later
+//
+// Of each alarm only the last news is told. A way that fails is tried again after growing pauses and gets, once it works,
+// everything that it missed in one message; a way that has said too much in an hour waits, and then tells together.
+#pragma once
+#include <deque>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "daemon/config.h"
+#include "schema/status.h"
+
+namespace cambench::notify {
+
+/// One message on one way: alarms by their number, the oldest first.
+struct Message {
+  std::size_t way = 0;
+  std::vector<status::Alarm> alarms;
+};
+
+class Outbox {
+ public:
+  explicit Outbox(const config::Alarms& settings) : settings_(settings), ways_(settings.ways.size()) {}
+
+  /// An alarm was raised, acknowledged, or its cause is gone.
+  void changed(const status::Alarm& alarm, Instant now);
+
+  /// What is to be sent now, at most one message a way; it stays here until sent() or failed() is called for it.
+  [[nodiscard]] std::vector<Message> due(Instant now);
+  void sent(const Message& message, Instant now);
+  void failed(const Message& message, Instant now);
+
+  /// When to look again at the latest; none: nothing waits.
+  [[nodiscard]] std::optional<Instant> next() const;
+
+ private:
+  struct Way {
+    std::map<std::int64_t, status::Alarm> waiting;
+    std::optional<Instant> not_before;
+    unsigned failures = 0;
+    std::deque<Instant> sent;  ///< within the last hour
+  };
+  struct Standing {
+    status::Alarm alarm;
+    Instant repeat_at;
+  };
+  void queue(const status::Alarm& alarm, Instant now);
+  void repeat(Instant now);
+
+  const config::Alarms settings_;
+  std::vector<Way> ways_;
+  std::map<std::int64_t, Standing> unseen_;  ///< standing, and nobody has acknowledged them
+};
+
+}  // namespace cambench::notify
