@@ -176,8 +176,11 @@ class Bench {
 
   /// Starts it and does not wait.
   void launch() {
-    daemon_.emplace(std::vector<std::string>{program("cambenchd"), "--config", configuration().string()},
-                    folder_ / "daemon.err");
+    std::vector<std::string> words{"/usr/bin/env"};
+    words.insert(words.end(), environment.begin(), environment.end());
+    for (const auto& word : {program("cambenchd"), std::string("--config"), configuration().string()})
+      words.push_back(word);
+    daemon_.emplace(words, folder_ / "daemon.err");
   }
   /// Starts it and waits until it has met its instruments.
   void start() {
@@ -185,6 +188,7 @@ class Bench {
     until("the daemon has met its instruments", [&] { return answers() && status().at("ready").as_bool(); });
   }
   Process& daemon() { return *daemon_; }
+  std::vector<std::string> environment;  ///< "NAME=value", for the daemon
   /// As a power cut or an out-of-memory killer ends it.
   void kill() {
     CHECK(daemon_->end(SIGKILL) == -SIGKILL);

@@ -1,32 +1,8 @@
 // What must end in a safe state by itself: faults of the press and of the instrument, and how fast the cell is open.
-#include "tests/scenario/bench.h"
+#include "tests/scenario/charging.h"
 
 using namespace cambench;
 using namespace cambench::scenario;
-
-namespace {
-
-constexpr double scale = 100;
-
-/// A bench with a charge that runs, watched by its press.
-struct Charging : Bench {
-  std::string run_id;
-  explicit Charging(double band_MPa = 1.0) : Bench({.time_scale = scale}) {
-    recipe("long", short_recipe(1800, 300, band_MPa));
-    start();
-    run_id = run("long");
-    until_step(0);
-  }
-  /// The cell is truly open, its current zero, and nobody switched it on again.
-  Truth open_for_good() {
-    const auto rows = truth_with_cell_off();
-    CHECK_FALSE(cell_is_on());
-    CHECK(rows.back().current_A == 0);
-    return rows.back();
-  }
-};
-
-}  // namespace
 
 TEST_CASE("a leaking press opens the cell, and the trip stays until a named person resets it for a reason") {
   Charging bench;
@@ -53,7 +29,7 @@ TEST_CASE("a leaking press opens the cell, and the trip stays until a named pers
   until(
       "the reset is granted", [&] { return (refused = bench.order(bench.run_id, "reset")).empty(); },
       [&] { return refused; });
-  CHECK(bench.where().state == "held");
+  bench.until_state("held");
   CHECK_FALSE(bench.cell_is_on());
   const auto before = bench.samples(bench.run_id).back().sample.step_time;
   CHECK(bench.order(bench.run_id, "resume").empty());

@@ -1,0 +1,157 @@
+// Every row of the hazard table that a potentiostat and its cell can produce: the fault is injected, and the simulator's
+// ground truth says what became of the cell.
+#include "tests/scenario/charging.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+using namespace cambench;
+using namespace cambench::scenario;
+
+namespace {
+
+/// What the run tripped on, whichever layer was first.
+std::string cause(const Bench& bench) {
+  const std::string why = bench.where().why;
+  return why.substr(0, why.find(':'));
+}
+
+}  // namespace
+
+TEST_CASE("a potential that jumps beyond its limits ends in the instrument itself") {
+  Charging bench;
+  bench.sim("fault A1 spike V=1 count=200");
+  bench.until_state("tripped");
+  MESSAGE("| ", cause(bench), " | fault A1 spike V=1 | ",
+          bench.wall_between("fault A1 spike", "script ended") * 1e3, " ms | ", bench.where().why);
+  CHECK_FALSE(bench.cell_is_on());
+  CHECK(bench.truth_with_cell_off().back().switches == 2);
+}
+
+TEST_CASE("a reference electrode that comes off opens the cell") {
+  Charging bench;
+  bench.sim("fault A1 lead lead=re");
+  bench.until_state("tripped");
+  MESSAGE("| ", cause(bench), " | fault A1 lead lead=re | ",
+          bench.wall_between("fault A1 lead", "script ended") * 1e3, " ms | ", bench.where().why);
+  bench.open_for_good();
+}
+
+TEST_CASE("a counter electrode that comes off opens the cell") {
+  Charging bench;
+  bench.sim("fault A1 lead lead=ce");
+  bench.until_state("tripped");
+  MESSAGE("| ", cause(bench), " | fault A1 lead lead=ce | ",
+          bench.wall_between("fault A1 lead", "script ended") * 1e3, " ms | ", bench.where().why);
+  bench.open_for_good();
+}
+
+TEST_CASE("an overloaded range is not believed, though it prints a plausible number") {
+  Charging bench;
+  bench.expect_trip("fault A1 bits status=2 count=200", "overload");
+}
+
+TEST_CASE("potentials that are no numbers open the cell") {
+  Charging bench;
+  bench.expect_trip("fault A1 nan count=200",
+                    "guard_on_board");  // the program itself believes no such reading
+}
+
+TEST_CASE("three readings of five decide: two bad ones are nothing") {
+  Charging bench;
+  const auto before = static_cast<int>(bench.samples(bench.run_id).size());
+  bench.sim("fault A1 bits status=2 count=2");
+  bench.until_step(0, "A1", before + 10);
+  CHECK(bench.where().state == "running");
+  CHECK(bench.cell_is_on());
+}
+
+TEST_CASE("a potentiostat that says nothing trips, and the cell opens as soon as it can be told") {
+  Charging bench;
+  bench.sim("fault A1 mute for=8");
+  bench.until_state("tripped");
+  CHECK_MESSAGE(bench.happened(bench.run_id, "tripped potentiostat_silent"), bench.where().why);
+  until("the cell is open", [&] { return !bench.cell_is_on(); });
+  MESSAGE("| potentiostat_silent | fault A1 mute | ",
+          bench.wall_between("fault A1 mute", "script ended") * 1e3, " ms | ", bench.where().why);
+}
+
+TEST_CASE("a cell that does not open is told again, people are told, and the relay cuts its leads") {
+  const fs::path relay = fs::temp_directory_path() / fmt::format("cambench-relay-{}", ::getpid());
+  const fs::path cut = relay.string() + ".cut";
+  std::ofstream(relay) << "#!/bin/sh\necho \"$1\" >> " << cut.string() << '\n';
+  fs::permissions(relay, fs::perms::owner_all);
+  struct Gone {
+    fs::path one, two;
+    ~Gone() {
+      fs::remove(one);
+      fs::remove(two);
+    }
+  } gone{relay, cut};
+
+  Bench bench({.time_scale = scale});
+  std::string text = contents(bench.configuration());
+  text.insert(text.find("  [station.potentiostat]"),
+              fmt::format("relay = [\"{}\", \"A1\"]\n", relay.string()));
+  std::ofstream(bench.configuration()) << text;
+  bench.recipe("long", short_recipe(1800, 300, 1.0));
+  bench.start();
+  const std::string run = bench.run("long");
+  bench.until_step(0);
+  bench.sim("fault A1 freeze");  // the firmware hangs, the cell stays on
+  bench.sim("press A1 burst");
+  bench.until_state("tripped");
+  CHECK(bench.happened(run, "tripped pressure_lost"));
+  until(
+      "people are told", [&] { return std::ranges::count(bench.alarms(), "cell_not_open") == 1; },
+      [&] { return bench.log(); });
+  CHECK(bench.cell_is_on());
+  until(
+      "the relay was asked", [&] { return contents(cut).starts_with("A1\n"); }, [&] { return bench.log(); });
+  CHECK(bench.order(run, "reset").find("not confirmed") != std::string::npos);
+  bench.sim("clear A1");  // the firmware wakes; whatever was asked of it meanwhile is still wanted
+  until(
+      "the cell is open", [&] { return !bench.cell_is_on(); }, [&] { return bench.log(); });
+  MESSAGE("| cell_not_open | fault A1 freeze | open ", bench.wall_between("clear A1", "script ended") * 1e3,
+          " ms after the instrument answers again |");
+  until("the alarm's cause is gone", [&] {
+    for (const auto& alarm : bench.reader().alarms())
+      if (alarm.row.cause == "cell_not_open") return alarm.cleared.has_value();
+    return false;
+  });
+}
+
+TEST_CASE("every trip ends its step on the record") {
+  Charging bench;
+  bench.expect_trip("fault A1 bits status=2 count=200", "overload");
+  CHECK(bench.happened(bench.run_id, "step_ended aborted"));
+  CHECK(bench.reader().steps(bench.run_id).at(0).end_reason == "aborted");
+}
+
+TEST_CASE("nobody is told that a run is finished before its row is durable") {
+  Bench bench({.time_scale = 2000});
+  bench.recipe("short", short_recipe(120, 30));
+  bench.start();
+  const std::string run = bench.run("short");
+  std::string told;
+  int looks = 0;
+  until("it is finished", [&] {
+    told = bench.where().state;
+    const std::string kept = bench.reader().run(run)->phase;  // looked at later: it may only be further
+    if (told == "finished") CHECK(kept == "finished");
+    if (told == "running") CHECK(kept != "queued");
+    ++looks;
+    return told == "finished";
+  });
+  MESSAGE(looks, " looks at the status and then at the store");
+}
+
+TEST_CASE("an alarm on the shelf tells nobody, and the interlock behind it trips all the same") {
+  Charging bench;
+  bench.sim("fault A1 link for=1");
+  until("people are warned", [&] { return std::ranges::count(bench.alarms(), "potentiostat_link") == 1; });
+  bench.sim("press A1 burst");
+  bench.until_state("tripped");
+  CHECK(bench.happened(bench.run_id, "tripped pressure_lost"));
+  until("the cell is open", [&] { return !bench.cell_is_on(); });
+}

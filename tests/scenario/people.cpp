@@ -1,0 +1,164 @@
+// An alarm reaches a person, whatever hangs on the way; and systemd hears that every loop advances.
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "tests/scenario/charging.h"
+
+using namespace cambench;
+using namespace cambench::scenario;
+
+namespace {
+
+/// A web server on the loopback that keeps what it is told.
+class Hook {
+ public:
+  explicit Hook(bool hangs = false) : folder_(make_folder()) {
+    std::vector<std::string> words{"/usr/bin/python3",
+                                   std::string(CAMBENCH_SOURCE) + "/tests/scenario/hook.py", kept().string()};
+    if (hangs) words.emplace_back("--hang");
+    process_.emplace(words, folder_ / "hook.log");
+    until("the receiver listens", [&] { return fs::exists(kept().string() + ".port"); });
+    url = "http://127.0.0.1:" + contents(kept().string() + ".port") + "/hook";
+  }
+  ~Hook() {
+    process_.reset();
+    std::error_code ignored;
+    fs::remove_all(folder_, ignored);
+  }
+  [[nodiscard]] std::vector<boost::json::value> heard() const {
+    std::vector<boost::json::value> messages;
+    for (const auto& line : lines_of(contents(kept()))) messages.push_back(boost::json::parse(line));
+    return messages;
+  }
+  /// Whether somebody was told of this cause with this status.
+  [[nodiscard]] bool heard_of(const std::string& cause, const std::string& status) const {
+    for (const auto& message : heard())
+      for (const auto& alert : message.at("alerts").as_array())
+        if (alert.at("labels").at("alertname").as_string() == cause &&
+            alert.at("status").as_string() == status)
+          return true;
+    return false;
+  }
+  [[nodiscard]] std::size_t beats() const { return lines_of(contents(kept().string() + ".beats")).size(); }
+  std::string url;
+
+ private:
+  static fs::path make_folder() {
+    std::string pattern = (fs::temp_directory_path() / "cambench-hook-XXXXXX").string();
+    if (!::mkdtemp(pattern.data())) throw std::runtime_error("no folder for the receiver");
+    return pattern;
+  }
+  [[nodiscard]] fs::path kept() const { return folder_ / "heard"; }
+  fs::path folder_;
+  std::optional<Process> process_;
+};
+
+std::string webhook(const Hook& hook) {
+  return fmt::format("[[notify]]\nby = \"webhook\"\nurl = \"{}\"\n", hook.url);
+}
+
+/// systemd's end of NOTIFY_SOCKET.
+class Supervisor {
+ public:
+  explicit Supervisor(const fs::path& path)
+      : path_(path), socket_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
+    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+    path.string().copy(address.sun_path, sizeof address.sun_path - 1);
+    REQUIRE(::bind(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  }
+  ~Supervisor() { ::close(socket_); }
+  /// How often `word` came since the last call.
+  int count(const std::string& word) {
+    int times = 0;
+    char bytes[256];
+    for (ssize_t n = 0; (n = ::recv(socket_, bytes, sizeof bytes, 0)) > 0;)
+      times += std::string(bytes, static_cast<std::size_t>(n)).find(word) != std::string::npos;
+    return times;
+  }
+  [[nodiscard]] std::vector<std::string> environment() const {
+    return {"NOTIFY_SOCKET=" + path_.string(), "WATCHDOG_USEC=400000"};
+  }
+
+ private:
+  fs::path path_;
+  int socket_;
+};
+
+}  // namespace
+
+TEST_CASE("a trip is told with its cause, and told again when a person has dealt with it") {
+  const Hook hook;
+  Charging bench(1.0, "[alarms]\ngroup_s = 0\n" + webhook(hook));
+  bench.sim("press A1 burst");
+  until(
+      "somebody is told", [&] { return hook.heard_of("pressure_lost", "firing"); },
+      [&] { return bench.log(); });
+  const auto first = hook.heard().front();
+  CHECK(first.at("version") == "4");
+  CHECK(first.at("alerts").as_array()[0].at("labels").at("station") == "A1");
+  CHECK(first.at("alerts").as_array()[0].at("labels").at("severity") == "critical");
+  bench.sim("press A1 clear");
+  until("the reset is granted", [&] { return bench.order(bench.run_id, "reset").empty(); });
+  until("they hear that it is over", [&] { return hook.heard_of("pressure_lost", "resolved"); });
+}
+
+TEST_CASE("a receiver that hangs holds up nobody: the cell opens in time, the others are told") {
+  const Hook hangs(true), hook;
+  Charging bench(1.0, "[alarms]\ngroup_s = 0\n" + webhook(hook) + webhook(hangs));
+  bench.sim("fault A1 link for=0.5");  // a warning, which the one that hangs takes and never answers
+  until("the one that hangs has it", [&] { return hangs.heard_of("potentiostat_link", "firing"); });
+  until("the connection is back", [&] { return bench.happened(bench.run_id, "gap"); });
+  bench.expect_trip("press A1 burst", "pressure_lost");
+  CHECK(bench.wall_between("press A1 burst", "script ended") < 2);
+  until(
+      "the others are told", [&] { return hook.heard_of("pressure_lost", "firing"); },
+      [&] { return bench.log(); });
+}
+
+TEST_CASE("somebody outside hears the heartbeat, and hears nothing from a daemon that stands still") {
+  const Hook hook;
+  Bench bench({.extra = fmt::format("[heartbeat]\nurl = \"{}\"\nevery_s = 1\n", hook.url)});
+  bench.start();
+  until(
+      "two heartbeats", [&] { return hook.beats() >= 2; }, [&] { return bench.log(); });
+  bench.daemon().signal(SIGSTOP);
+  const auto before = hook.beats();
+  std::this_thread::sleep_for(2500ms);
+  CHECK(hook.beats() <= before + 1);
+  bench.daemon().signal(SIGCONT);
+  until("it beats again", [&] { return hook.beats() > before + 2; });
+}
+
+TEST_CASE(
+    "systemd is told that the bench is ready, and twice in each watchdog period that all loops advance") {
+  Bench bench;
+  Supervisor systemd(bench.folder() / "notify.sock");
+  bench.environment = systemd.environment();
+  bench.start();
+  int ready = 0, fed = 0;
+  until("it is ready", [&] { return (ready += systemd.count("READY=1")) == 1; });
+  const auto began = std::chrono::steady_clock::now();
+  until("ten feedings", [&] { return (fed += systemd.count("WATCHDOG=1")) >= 10; });
+  const Seconds took = std::chrono::steady_clock::now() - began;
+  MESSAGE("ten feedings in ", took.count(), " s; due are one in 0.2 s");
+  CHECK(took > Seconds{1});
+  bench.daemon().signal(SIGSTOP);
+  systemd.count("");
+  std::this_thread::sleep_for(600ms);
+  CHECK(systemd.count("WATCHDOG=1") == 0);
+  bench.daemon().signal(SIGCONT);
+  until("fed again", [&] { return systemd.count("WATCHDOG=1") > 0; });
+}
+
+TEST_CASE("cambenchd --tell reaches everybody, and says whom it did not reach") {
+  const Hook hook;
+  Bench bench({.extra = webhook(hook) + "[[notify]]\nby = \"command\"\nrun = [\"/bin/false\"]\n"});
+  const fs::path output = bench.folder() / "tell.out";
+  Process tell(
+      {Bench::program("cambenchd"), "--config", bench.configuration().string(), "--tell", "only a test"},
+      output);
+  CHECK(tell.wait() == 1);
+  CHECK(hook.heard_of("daemon", "firing"));
+  CHECK(contents(output).find(hook.url + ": told\n") != std::string::npos);
+  CHECK(contents(output).find("/bin/false: /bin/false: failed with exit code 1") != std::string::npos);
+}
