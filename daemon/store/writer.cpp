@@ -190,15 +190,19 @@ void RowWriter::operator()(const EventRow& row) {
 }
 
 void RowWriter::operator()(const SampleRow& row) {
-  Tail& tail = tail_of(row.run);  // before the row is in the table
+  // Before the row is in the table, which a sum may be taken from.
+  Tail& tail = tail_of(row.run);
+  const bool late = row.seq < tail.seq;
+  if (!late) turn_to_step(tail, row);
   const Sample& s = row.sample;
   sample_.bind(1, row.run).bind(2, row.seq).bind(3, row.test_time.count());
   sample_.bind(4, std::int64_t{s.step}).bind(5, std::int64_t{row.cycle}).bind(6, s.step_time.count());
   sample_.bind(7, number(s.we_vs_re)).bind(8, number(s.cell)).bind(9, number(s.current));
   sample_.bind(10, number(s.current_set)).bind(11, std::int64_t{s.status});
   sample_.bind(12, nanoseconds(s.at.wall)).bind(13, nanoseconds(s.at.steady)).run();
-  if (row.seq < tail.seq) return add_late(tail, row);
-  add_to_step(tail, row);
+  if (late) return add_late(tail, row);
+  tail.step->add(row);
+  tail.changed = true;
   // A block is complete with its last sample, or, when that one was refused by a full queue, with the next block's first.
   const std::int64_t before = tail.seq / rollup_samples, now = row.seq / rollup_samples;
   for (std::int64_t block = before; block < now; ++block) roll_up(row.run, block);
@@ -269,14 +273,11 @@ RowWriter::Tail& RowWriter::tail_of(const std::string& run) {
   return place->second;
 }
 
-void RowWriter::add_to_step(Tail& tail, const SampleRow& row) {
-  if (!tail.step || tail.step->step != row.sample.step) {
-    save_step(row.run, tail);
-    tail.step = resumed(row);
-    tail.step_from = tail.step->samples == 0 ? row.seq : 1;
-  }
-  tail.step->add(row);
-  tail.changed = true;
+void RowWriter::turn_to_step(Tail& tail, const SampleRow& row) {
+  if (tail.step && tail.step->step == row.sample.step) return;
+  save_step(row.run, tail);
+  tail.step = resumed(row);
+  tail.step_from = tail.step->samples == 0 ? row.seq : 1;
 }
 
 /// The step that a sample belongs to, as the tables know it: empty for a new one, else as the last commit left it.

@@ -57,7 +57,7 @@ class RowWriter {
   };
   Tail& tail_of(const std::string& run);
   StepSummary resumed(const SampleRow& row);
-  void add_to_step(Tail& tail, const SampleRow& row);
+  void turn_to_step(Tail& tail, const SampleRow& row);
   void save_step(const std::string& run, Tail& tail);
   void save(const std::string& run, const StepSummary& step);
   void add_late(Tail& tail, const SampleRow& row);

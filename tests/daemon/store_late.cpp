@@ -126,3 +126,19 @@ TEST_CASE("numbers that were kept free are found again, as far as they are not u
   CHECK(holes[1].last_seq == 270);
   CHECK(reader.holes_of_last_step("r000009").empty());
 }
+
+TEST_CASE("after a restart, late rows and the next one in a single commit count each sample once") {
+  const Folder folder;
+  const auto file = folder.path / "restarted.sqlite";
+  {
+    Store store(file);
+    keep(store, 1, 40);
+    keep(store, 51, 60);
+  }
+  Store store(file, {.every = std::chrono::hours(1)});
+  for (std::int64_t seq = 41; seq <= 50; ++seq) REQUIRE(store.append(sample(seq)));
+  keep(store, 61, 61);
+  const auto steps = Reader(file).steps("r000001");
+  REQUIRE(steps.size() == 1);
+  CHECK(steps[0].summary.samples == 61);
+}
