@@ -9,19 +9,29 @@
 
 namespace cambench::store {
 
-namespace {
+class LookThrough::Interruptible {
+ public:
+  Interruptible(LookThrough& looking, sqlite3* handle) : looking_(looking) { set(handle); }
+  ~Interruptible() { set(nullptr); }
+  Interruptible(const Interruptible&) = delete;
 
-constexpr int steps_between_asking = 20'000;  // of SQLite's machine: well below a millisecond
-
-int asked_to_stop(void* stop) { return static_cast<std::atomic<bool>*>(stop)->load() ? 1 : 0; }
-
-}  // namespace
+ private:
+  void set(sqlite3* handle) {
+    const std::lock_guard guard(looking_.mutex_);
+    looking_.open_ = handle;
+  }
+  LookThrough& looking_;
+};
 
 LookThrough::LookThrough(std::filesystem::path file, std::function<void(const std::string&)> on_damage)
     : thread_([this, path = std::move(file), told = std::move(on_damage)] { look(path, told); }) {}
 
 LookThrough::~LookThrough() {
   stop_ = true;
+  {
+    const std::lock_guard guard(mutex_);
+    if (open_) sqlite3_interrupt(open_);
+  }
   thread_.join();
 }
 
@@ -30,8 +40,8 @@ void LookThrough::look(const std::filesystem::path& file,
   std::string said;
   try {
     Database database(file, Database::Mode::read_only);
-    sqlite3_progress_handler(database.handle(), steps_between_asking, asked_to_stop, &stop_);
-    said = database.text("PRAGMA quick_check(1)");
+    const Interruptible as_long_as_it_is_open(*this, database.handle());
+    if (!stop_) said = database.text("PRAGMA quick_check(1)");
   } catch (const StoreError& error) {
     said = error.what();
   }

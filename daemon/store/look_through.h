@@ -3,8 +3,11 @@
 #include <atomic>
 #include <filesystem>
 #include <functional>
+#include <mutex>
 #include <string>
 #include <thread>
+
+struct sqlite3;
 
 namespace cambench::store {
 
@@ -20,7 +23,11 @@ class LookThrough {
  private:
   void look(const std::filesystem::path& file, const std::function<void(const std::string&)>& on_damage);
 
+  class Interruptible;
+
   std::atomic<bool> stop_ = false, clean_ = false;
+  std::mutex mutex_;  // of the one below
+  sqlite3* open_ = nullptr;
   std::thread thread_;
 };
 
