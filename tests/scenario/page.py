@@ -271,7 +271,8 @@ def acknowledging(bench, page, token):
     fill("who", "anna")
     page.keys(Keys.ENTER)
     until("the dialog closes", lambda: not page.all("dialog"), lambda: page.text("dialog"))
-    until("the alarm is seen", lambda: all(it["id"] != alarm for it in bench.status()["alarms"]))
+    until("the alarm is seen; it stands as long as its cause",
+          lambda: all(it["id"] != alarm or it["acknowledged_by"] == "anna" for it in bench.status()["alarms"]))
     page.until_text("seen by anna", ".history")
     acts = json.loads(bench.get("/api/v1/audit")[1])
     check(any(act["act"] == "acknowledge" and act["who"].startswith("anna (token tester, operator, 127.0.0.1") and
