@@ -141,7 +141,8 @@ DegradationResult score(const std::vector<Region>& regions) {
 
 /// Seconds that plain Python takes for all regions, by what it takes for the first.
 double line_by_line(const std::vector<RegionFiles>& found) {
-  auto command = fmt::format("python3 '{}'", (fs::path(__FILE__).parent_path() / "line_by_line.py").string());
+  auto command =
+      fmt::format("python3 '{}'", (fs::path(CAMBENCH_SOURCE) / "tests/bench/line_by_line.py").string());
   std::string peaks;
   for (const std::string label : {"total", "NiO2-", ""})
     for (const auto& file : found.front().files) {

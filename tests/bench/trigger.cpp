@@ -143,7 +143,7 @@ int main(int argc, char** argv) {
   const double follows = seconds(board.scored(board.version() + 1) - from);
   const auto [plain, bytes] = read_and_parse(last_folder, last);
 
-  std::ofstream(study / "study.toml") << "[scoring]\npca_rows = \"anchors\"\n";
+  std::ofstream(study / "study.toml") << "[scoring.degradation]\nspots = \"anchors\"\n";
   from = settled();
   const double rescored = seconds(board.scored(board.version() + 1) - from);
 
