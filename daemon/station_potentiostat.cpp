@@ -135,7 +135,7 @@ void Station::measured(const heard::Measured& heard) {
   const auto& last = active_->last_sample;
   const bool same_step = last && last->step == sample.step;
   if (sample.status & reading_status::late && same_step) {
-    if (sample.step_time <= last->step_time) return fill(sample);
+    if (sample.step_time <= last->step_time + same_row(sample.step)) return fill(sample);
     sample.at = told_at(last->at, sample.step_time - last->step_time);
   }
   if (heard.after_gap && same_step) keep_room(sample);
@@ -160,11 +160,18 @@ void Station::keep_room(const Sample& after_gap) {
   active_->seq += room;
 }
 
+/// Rows are `sampling` apart. One that was heard and is told again from the instrument's file may differ in its last digit.
+Seconds Station::same_row(std::uint32_t step) const {
+  const auto& steps = active_->info.plan->steps;
+  return step < steps.size() ? steps[step].sampling / 2 : Seconds{0};
+}
+
 /// A row that was missed is stored once, where it belongs. One that is there already only shows that the instrument is
 /// alive.
 void Station::fill(Sample late) {
+  const Seconds near = same_row(late.step);
   const auto hole = std::ranges::find_if(active_->holes, [&](const Hole& it) {
-    return it.from < late.step_time && late.step_time < it.to && it.next <= it.last;
+    return it.from + near < late.step_time && late.step_time < it.to - near && it.next <= it.last;
   });
   if (hole != active_->holes.end()) {
     late.at = told_at(hole->at, late.step_time - hole->from);

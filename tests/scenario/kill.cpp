@@ -213,7 +213,9 @@ std::size_t every_gap_is_a_row(const Bench& bench, const std::vector<Kill>& kill
   auto reader = bench.reader();
   std::size_t gaps = 0, silent = 0;
   for (const auto& run : reader.runs(100'000)) {
-    const auto rows = reader.samples(run.id);
+    auto rows = reader.samples(run.id);
+    std::erase_if(
+        rows, [](const auto& row) { return row.sample.status & reading_status::late; });  // fetched: no gap
     const auto events = reader.events_of(run.id);
     for (const Kill& kill : kills) {
       const auto after =
