@@ -1,36 +1,16 @@
-// Recorded SCPI conversations (scpi/*.log) beside what must be read from them (*.chk); the format is that of mscript.cpp
-// and of drivers/link/recorder.h. A new recording gets its .chk by running this program with CAMBENCH_REPLAY_WRITE=1, and
-// by a person who reads it.
+// Recorded SCPI conversations (recordings.h), read by the dialect.
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <sstream>
 
 #include "drivers/wire/scpi_program.h"
+#include "tests/replay/recordings.h"
 
 using namespace cambench;
 using namespace cambench::wire::scpi;
-namespace fs = std::filesystem;
 
 namespace {
-
-std::string text_of(const fs::path& file) {
-  std::ifstream in(file);
-  REQUIRE_MESSAGE(in, file.string());
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-std::vector<fs::path> recordings() {
-  std::vector<fs::path> all;
-  for (const auto& entry : fs::directory_iterator(fs::path(CAMBENCH_SOURCE) / "tests/replay/scpi"))
-    if (entry.path().extension() == ".log") all.push_back(entry.path());
-  std::ranges::sort(all);
-  return all;
-}
 
 std::string shown(const std::optional<double>& value) {
   return value ? fmt::format("{:.9g}", *value) : "none";
@@ -112,14 +92,5 @@ std::string replayed(const std::string& log, std::size_t piece) {
 }  // namespace
 
 TEST_CASE("every recorded conversation is read as it was checked") {
-  REQUIRE(recordings().size() >= 2);
-  for (const auto& log : recordings()) {
-    CAPTURE(log.filename().string());
-    fs::path check = log;
-    check.replace_extension(".chk");
-    const std::string recorded = text_of(log);
-    if (std::getenv("CAMBENCH_REPLAY_WRITE")) std::ofstream(check) << replayed(recorded, recorded.size());
-    for (const std::size_t piece : {recorded.size(), std::size_t{1}, std::size_t{7}})
-      CHECK(replayed(recorded, piece) == text_of(check));
-  }
+  tests::check_recordings("scpi", 2, replayed);
 }
