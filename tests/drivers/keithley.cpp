@@ -3,13 +3,14 @@
 
 #include <doctest/doctest.h>
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <functional>
 
 #include "drivers/sim/cell.h"
+#include "tests/drivers/loop.h"
 #include "tests/drivers/scpi_link.h"
+#include "tests/drivers/steps.h"
 
 using namespace cambench;
 using namespace cambench::tests;
@@ -54,13 +55,7 @@ struct Bench {
   /// Runs one conversation to its end on the bench's own clock.
   template <typename T>
   Result<T> wait_for(asio::awaitable<Result<T>> conversation) {
-    std::optional<Result<T>> answer;
-    asio::co_spawn(io, std::move(conversation), [&](std::exception_ptr failure, Result<T> result) {
-      if (failure) std::rethrow_exception(failure);
-      answer = std::move(result);
-    });
-    while (!answer) io.run_one();
-    return std::move(*answer);
+    return finish(io, std::move(conversation));
   }
 
   void meet() {
@@ -121,15 +116,6 @@ PlannedStep discharge() {
   s.index = 5;
   s.current = from_mA(-1.6);
   s.until_voltage = Volt(2.4);
-  return s;
-}
-
-PlannedStep rest_of(double seconds) {
-  PlannedStep s;
-  s.index = 4;
-  s.run_time = Seconds(seconds);
-  s.sampling = Seconds(10);
-  s.record_every = Seconds(60);
   return s;
 }
 

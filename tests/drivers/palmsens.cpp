@@ -4,32 +4,21 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <functional>
 #include <limits>
 
 #include "drivers/sim/cell.h"
 #include "drivers/wire/mscript_program.h"
+#include "tests/drivers/loop.h"
 #include "tests/drivers/machine_link.h"
+#include "tests/drivers/steps.h"
 
 using namespace cambench;
 using namespace cambench::tests;
 namespace asio = boost::asio;
 
 namespace {
-
-/// Runs one conversation to its end; the instrument's own clock runs with it.
-template <typename T>
-Result<T> run(asio::io_context& io, asio::awaitable<Result<T>> conversation) {
-  std::optional<Result<T>> answer;
-  asio::co_spawn(io, std::move(conversation), [&](std::exception_ptr failure, Result<T> result) {
-    if (failure) std::rethrow_exception(failure);
-    answer = std::move(result);
-  });
-  while (!answer) io.run_one();
-  return std::move(*answer);
-}
 
 /// A driver, its instrument and a cell of the rate test, on one bench.
 struct Bench {
@@ -60,7 +49,7 @@ struct Bench {
 
   template <typename T>
   Result<T> wait_for(asio::awaitable<Result<T>> conversation) {
-    return run(io, std::move(conversation));
+    return finish(io, std::move(conversation));
   }
   void begin(const PlannedStep& step) {
     const auto known = wait_for(driver->identify());
@@ -87,32 +76,6 @@ struct Bench {
     return all;
   }
 };
-
-PlannedStep charge_at_1C() {
-  PlannedStep s;
-  s.index = 3;
-  s.label = "charge 1 C";
-  s.kind = PlannedStep::Kind::constant_current;
-  s.current = from_mA(1.608);
-  s.until_voltage = Volt(4.01);
-  s.limit_on = LimitOn::we_vs_re;
-  s.run_time = Seconds(5760);
-  s.run_time_is_planned = false;
-  s.guards = {Volt(4.11), Volt(1.5), Volt(4.3), Volt(1.2), {}};
-  s.sampling = Seconds(1);
-  s.record_every = Seconds(30);
-  s.record_delta = Volt(0.005);
-  return s;
-}
-
-PlannedStep rest_of(double seconds) {
-  PlannedStep s;
-  s.index = 4;
-  s.run_time = Seconds(seconds);
-  s.sampling = Seconds(10);
-  s.record_every = Seconds(60);
-  return s;
-}
 
 }  // namespace
 
@@ -397,13 +360,13 @@ TEST_CASE("every model that can cycle a cell does so, the others are refused") {
     PlannedStep step = charge_at_1C();
     step.until_voltage = Volt(2.8);
     step.guards = {Volt(2.95), Volt(-1), Volt(2.95), Volt(-1), {}};
-    const auto known = run(io, driver.identify());
+    const auto known = finish(io, driver.identify());
     CHECK(known.has_value() == sim::profile(model).galvanostat);
     if (!known) continue;
     CHECK(known->max_potential == sim::profile(model).max_potential);
     CHECK(known->max_current == sim::profile(model).max_current);
-    CHECK(run(io, driver.start(step, {"r1", 0})));
-    CHECK(run(io, driver.open_cell()));
+    CHECK(finish(io, driver.start(step, {"r1", 0})));
+    CHECK(finish(io, driver.open_cell()));
     CHECK_FALSE(machine.cell_on());
   }
 }

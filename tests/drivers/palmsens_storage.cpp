@@ -11,6 +11,7 @@
 #include "drivers/wire/mscript_files.h"
 #include "tests/drivers/loop.h"
 #include "tests/drivers/machine_link.h"
+#include "tests/drivers/steps.h"
 
 using namespace cambench;
 using namespace cambench::tests;
@@ -21,18 +22,8 @@ namespace {
 const Marker marker{"r000001", 3};
 
 PlannedStep charge() {
-  PlannedStep s;
-  s.index = 3;
-  s.kind = PlannedStep::Kind::constant_current;
-  s.current = from_mA(1.608);
+  PlannedStep s = charge_at_1C();
   s.until_voltage = Volt(3.9);
-  s.limit_on = LimitOn::we_vs_re;
-  s.run_time = Seconds(5760);
-  s.run_time_is_planned = false;
-  s.guards = {Volt(4.11), Volt(1.5), Volt(4.3), Volt(1.2), {}};
-  s.sampling = Seconds(1);
-  s.record_every = Seconds(30);
-  s.record_delta = Volt(0.005);
   return s;
 }
 

@@ -13,6 +13,7 @@
 #include "tests/drivers/loop.h"
 #include "tests/drivers/machine_link.h"
 #include "tests/drivers/scpi_link.h"
+#include "tests/drivers/steps.h"
 #include "tests/replay/replay_link.h"
 
 using namespace cambench;
@@ -35,20 +36,7 @@ std::string text_of(const fs::path& file) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-PlannedStep charge() {
-  PlannedStep s;
-  s.index = 3;
-  s.kind = PlannedStep::Kind::constant_current;
-  s.current = from_mA(1.6);
-  s.until_voltage = Volt(3.6);
-  s.limit_on = LimitOn::we_vs_re;
-  s.run_time = Seconds(5760);
-  s.run_time_is_planned = false;
-  s.guards = {Volt(3.7), Volt(1.2), Volt(4.3), Volt(0.8), {}};
-  s.sampling = Seconds(5);
-  s.record_every = Seconds(30);
-  return s;
-}
+PlannedStep charge() { return tests::charge_of_one_potential(Seconds(5), Seconds(30)); }
 
 std::string sentence(const Heard& what) {
   if (const auto* measured = std::get_if<heard::Measured>(&what)) {

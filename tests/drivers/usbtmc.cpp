@@ -23,6 +23,7 @@
 #include "drivers/keithley.h"
 #include "drivers/sim/scpi_machine.h"
 #include "tests/drivers/loop.h"
+#include "tests/drivers/steps.h"
 
 using namespace cambench;
 using namespace cambench::tests;
@@ -94,19 +95,7 @@ std::string line_of(asio::io_context& io, link::ByteLink& link) {
   return line;
 }
 
-PlannedStep charge() {
-  PlannedStep s;
-  s.index = 3;
-  s.kind = PlannedStep::Kind::constant_current;
-  s.current = from_mA(1.6);
-  s.until_voltage = Volt(3.6);
-  s.limit_on = LimitOn::we_vs_re;
-  s.run_time = Seconds(5760);
-  s.run_time_is_planned = false;
-  s.guards = {Volt(3.7), Volt(1.2), Volt(4.3), Volt(0.8), {}};
-  s.sampling = s.record_every = Seconds(1);
-  return s;
-}
+PlannedStep charge() { return tests::charge_of_one_potential(Seconds(1), Seconds(1)); }
 
 }  // namespace
 
