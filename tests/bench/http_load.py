@@ -6,70 +6,25 @@ usage: http_load.py BUILD-FOLDER [stations=64] [seconds=5]        (Debian: wrk, 
 
 Printed: requests a second for full documents and for 304, as many as go through and per second of the daemon's own core;
 how long an answer takes at 1,000 a second; and for each kind of trouble, the lateness of the deciding thread."""
-import http.client, json, os, pathlib, re, resource, shutil, socket, subprocess, sys, tempfile, threading, time
+import json, os, pathlib, re, resource, socket, subprocess, sys, threading, time
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "scenario"))
+import bench as simulated
+from bench import until
 
 BUILD = pathlib.Path(sys.argv[1]).resolve()
 STATIONS = int(sys.argv[2]) if len(sys.argv) > 2 else 64
 SECONDS = int(sys.argv[3]) if len(sys.argv) > 3 else 5
-RECIPE = pathlib.Path(__file__).parents[1] / "scenario/page_recipe.toml"
 
 
-def until(what, holds, patience=60):
-    deadline = time.monotonic() + patience
-    while not holds():
-        if time.monotonic() > deadline:
-            sys.exit(f"waited in vain: {what}")
-        time.sleep(0.05)
-
-
-class Bench:
+class Bench(simulated.Bench):
     """Every station measures: experiment time runs ten times faster, so that each gives ten samples a second."""
 
-    def __init__(self, time_scale=10):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="cambench-load-"))
-        self.sim = self.begin("cambench-sim", "--dir", self.folder, "--stations", STATIONS, "--time-scale", time_scale)
-        until("the simulator listens", (self.folder / "ready").exists)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        (self.folder / "recipes").mkdir()
-        shutil.copy(RECIPE, self.folder / "recipes/long.toml")
-        cells = "".join(
-            f'[[cell]]\nid = "R-{i}"\nmaterial = "ncm-uncoated"\nelectrodes = 3\ncomposite_mg = 12.0\ncam_fraction = 0.67\n'
-            f'area_cm2 = 0.7854\nreference_vs_li_V = 0.31\nreference_note = "assumed"\n' for i in range(1, STATIONS + 1))
-        (self.folder / "cambench.toml").write_text(
-            f'[bench]\nname = "load"\ntime_scale = {time_scale}\n[store]\npath = "state/cambench.sqlite"\n'
-            f'[http]\nlisten = "127.0.0.1:{self.port}"\ncontrol = "control.sock"\n[recipes]\npath = "recipes"\n'
-            f'[[material]]\nid = "ncm-uncoated"\nreference = true\n{cells}' + (self.folder / "stations.toml").read_text())
-        self.daemon = self.begin("cambenchd", "--config", self.folder / "cambench.toml")
-        until("the daemon is ready", lambda: self.get("/readyz")[0] == 200)
+    def __init__(self):
+        super().__init__(BUILD, "load", STATIONS, time_scale=10)
         for i in range(1, STATIONS + 1):
-            self.run("cambench-sim", "ctl", self.folder, f"mount A{i} rate ncm-uncoated")
-            self.run("cambench", "start", f"A{i}", "long", "--cell", f"R-{i}", "--who", "load", "--socket",
-                     self.folder / "control.sock")
-        until("every station measures", lambda: self.running() == STATIONS)
-
-    def begin(self, program, *words):
-        out = open(self.folder / f"{program}.out", "ab")
-        return subprocess.Popen([str(BUILD / program), *map(str, words)], stdout=out, stderr=out)
-
-    def run(self, program, *words):
-        subprocess.run([str(BUILD / program), *map(str, words)], check=True, stdout=subprocess.DEVNULL)
-
-    def end(self):
-        for process in (self.daemon, self.sim):
-            process.kill()
-            process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def get(self, target):
-        try:
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-            connection.request("GET", target)
-            answer = connection.getresponse()
-            return answer.status, answer.read()
-        except OSError:
-            return 0, b""
+            self.run(i, "load")
+        until("every station measures", lambda: self.running() == STATIONS, self.log, patience=60)
 
     def running(self):
         return sum((it["run"] or {}).get("state") == "running" for it in json.loads(self.get("/api/v1/status")[1])["stations"])

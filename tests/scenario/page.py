@@ -2,7 +2,10 @@
 """The page in a real browser against a real daemon on simulated instruments: what a person sees, by mouse, keyboard and
 phone, in the light and in the dark, and what it says when the daemon is gone. Needs chromium, chromium-driver and
 python3-selenium; says so where they are not there. usage: page.py BUILD-FOLDER [FOLDER FOR SCREENSHOTS]"""
-import http.client, json, os, pathlib, shutil, signal, socket, subprocess, sys, tempfile, time
+import json, pathlib, shutil, sys, time
+
+import bench as simulated
+from bench import PATIENCE, until
 
 try:
     from selenium import webdriver
@@ -18,8 +21,6 @@ if not shutil.which("chromium") or not shutil.which("chromedriver"):
 
 BUILD = pathlib.Path(sys.argv[1]).resolve()
 SHOTS = pathlib.Path(sys.argv[2]) if len(sys.argv) > 2 else None
-RECIPE = pathlib.Path(__file__).with_name("page_recipe.toml")
-PATIENCE = 40  # far beyond what a busy machine needs
 
 # WCAG 2.1, 1.4.3: the least contrast of any text with what lies behind it, and which text that is.
 CONTRAST = """
@@ -46,87 +47,15 @@ return worst;
 """
 
 
-def until(what, holds, otherwise=lambda: ""):
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        found = holds()
-        if found:
-            return found
-        time.sleep(0.05)
-    sys.exit(f"waited in vain: {what}\n{otherwise()}")
-
-
 def check(holds, what):
     if not holds:
         sys.exit(f"not true: {what}")
 
 
-class Bench:
-    """cambench-sim and cambenchd in a folder of their own; every process is ended with it."""
-
-    def __init__(self, stations=3):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="cambench-page-"))
-        self.daemon = None
-        self.sim = self.begin("cambench-sim", "--dir", self.folder, "--stations", stations, "--time-scale", 600, "--seed", 7)
-        until("the simulator listens", (self.folder / "ready").exists)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        (self.folder / "recipes").mkdir()
-        shutil.copy(RECIPE, self.folder / "recipes/long.toml")
-        cells = "".join(
-            f'[[cell]]\nid = "R-{i}"\nmaterial = "ncm-uncoated"\nelectrodes = 3\ncomposite_mg = 12.0\ncam_fraction = 0.67\n'
-            f'area_cm2 = 0.7854\nq_1C_mAh_g = 200.0\nreference_vs_li_V = 0.31\nreference_note = "lithiated gold, assumed"\n'
-            for i in range(1, stations + 1))
-        (self.folder / "cambench.toml").write_text(
-            f'[bench]\nname = "page test"\ntime_scale = 600\n[store]\npath = "state/cambench.sqlite"\n'
-            f'[http]\nlisten = "127.0.0.1:{self.port}"\ncontrol = "control.sock"\ntokens = "tokens"\n'
-            f'[log]\nfile = "state/cambench.log"\n[recipes]\npath = "recipes"\n'
-            f'[[material]]\nid = "ncm-uncoated"\nname = "NCM uncoated"\nreference = true\n{cells}'
-            f'[[study]]\nid = "coatings"\ntitle = "Coatings for NCM"\nmaterials = ["ncm-uncoated"]\n'
-            + (self.folder / "stations.toml").read_text())
-        self.start()
-
-    def begin(self, program, *words):
-        out = open(self.folder / f"{program}.out", "ab")
-        return subprocess.Popen([str(BUILD / program), *map(str, words)], stdout=out, stderr=out)
-
-    def start(self):
-        self.daemon = self.begin("cambenchd", "--config", self.folder / "cambench.toml")
-        until("the daemon is ready", lambda: self.get("/readyz")[0] == 200, self.log)
-
-    def kill(self):
-        self.daemon.send_signal(signal.SIGKILL)
-        self.daemon.wait()
-
-    def end(self):
-        for process in (self.daemon, self.sim):
-            if process and process.poll() is None:
-                process.kill()
-                process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def log(self):
-        return "\n".join(file.read_text()[-2000:] for file in (self.folder / "state/cambench.log", self.folder / "cambenchd.out")
-                         if file.exists())
-
-    def order(self, line):
-        subprocess.run([str(BUILD / "cambench-sim"), "ctl", str(self.folder), line], check=True, stdout=subprocess.DEVNULL)
-
-    def cambench(self, *words):
-        done = subprocess.run([str(BUILD / "cambench"), *words], capture_output=True, text=True,
-                              env={**os.environ, "CAMBENCH_SOCKET": str(self.folder / "control.sock")})
-        check(done.returncode == 0, f"cambench {' '.join(words)}: {done.stderr}")
-        return done.stdout
-
-    def get(self, target):
-        try:
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
-            connection.request("GET", target)
-            answer = connection.getresponse()
-            return answer.status, answer.read()
-        except OSError:
-            return 0, b""
+class Bench(simulated.Bench):
+    def __init__(self):
+        study = '[[study]]\nid = "coatings"\ntitle = "Coatings for NCM"\nmaterials = ["ncm-uncoated"]\n'
+        super().__init__(BUILD, "page test", stations=3, time_scale=600, extra=study)
 
     def status(self):
         return json.loads(self.get("/api/v1/status")[1])
@@ -339,8 +268,7 @@ def main():
     try:
         token = bench.cambench("token", "add", "tester", "--role", "operator", "--file", str(bench.folder / "tokens")).strip()
         for station in "12":
-            bench.order(f"mount A{station} rate ncm-uncoated")
-            bench.cambench("start", f"A{station}", "long", "--cell", f"R-{station}", "--who", "anna")
+            bench.run(station, "anna")
         until("A2 runs", lambda: bench.run_on("A2")["state"] == "running", bench.log)
         bench.order("press A2 leak:rate=2")
         until("A2 trips", lambda: bench.run_on("A2")["state"] == "tripped", bench.log)
