@@ -8,42 +8,16 @@
 using namespace cambench;
 using namespace cambench::scenario;
 
-namespace {
-
-/// What the run tripped on, whichever layer was first.
-std::string cause(const Bench& bench) {
-  const std::string why = bench.where().why;
-  return why.substr(0, why.find(':'));
-}
-
-}  // namespace
-
 TEST_CASE("a potential that jumps beyond its limits ends in the instrument itself") {
-  Charging bench;
-  bench.sim("fault A1 spike V=1 count=200");
-  bench.until_state("tripped");
-  MESSAGE("| ", cause(bench), " | fault A1 spike V=1 | ",
-          bench.wall_between("fault A1 spike", "script ended") * 1e3, " ms | ", bench.where().why);
-  CHECK_FALSE(bench.cell_is_on());
-  CHECK(bench.truth_with_cell_off().back().switches == 2);
+  Charging().trip_of("fault A1 spike V=1 count=200");
 }
 
 TEST_CASE("a reference electrode that comes off opens the cell") {
-  Charging bench;
-  bench.sim("fault A1 lead lead=re");
-  bench.until_state("tripped");
-  MESSAGE("| ", cause(bench), " | fault A1 lead lead=re | ",
-          bench.wall_between("fault A1 lead", "script ended") * 1e3, " ms | ", bench.where().why);
-  bench.open_for_good();
+  Charging().trip_of("fault A1 lead lead=re");
 }
 
 TEST_CASE("a counter electrode that comes off opens the cell") {
-  Charging bench;
-  bench.sim("fault A1 lead lead=ce");
-  bench.until_state("tripped");
-  MESSAGE("| ", cause(bench), " | fault A1 lead lead=ce | ",
-          bench.wall_between("fault A1 lead", "script ended") * 1e3, " ms | ", bench.where().why);
-  bench.open_for_good();
+  Charging().trip_of("fault A1 lead lead=ce");
 }
 
 TEST_CASE("an overloaded range is not believed, though it prints a plausible number") {

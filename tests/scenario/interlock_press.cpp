@@ -137,6 +137,23 @@ TEST_CASE("a press with another word order than its map is never told to move") 
   CHECK_FALSE(bench.cell_is_on());
 }
 
+TEST_CASE("a cell that breathes in its band for two hours is left alone") {
+  Bench bench({.time_scale = 2000});
+  std::string text = short_recipe(60, 7200, 2.5);
+  text.replace(text.find("cell_min_V"), 0, "we_min_V = 2.6\n");  // no discharge says how low it may go
+  bench.recipe("rest", text.substr(0, text.rfind("[[method]]")));
+  bench.start();
+  const std::string run = bench.run("rest");
+  bench.until_step(1, "A1", 1);
+  bench.sim("press A1 breathe:amplitude=1.5");  // a quarter of a breath: the whole way up
+  bench.until_state("finished");
+  double highest = 0;
+  for (const auto& reading : bench.reader().pressures_of_run(run, 1000))
+    highest = std::max(highest, reading.pressure_MPa.value_or(0));
+  MESSAGE("breathing: up to ", highest, " MPa in a band of 50 +- 2.5 MPa, no trip");
+  CHECK(highest > 51);
+}
+
 TEST_CASE("a press that nobody feeds holds by its own watchdog") {
   Charging bench;
   bench.kill();
