@@ -41,16 +41,6 @@ std::string why(const sequencer::Phase& phase) {
   return {};
 }
 
-std::string_view kind_name(PlannedStep::Kind kind) {
-  switch (kind) {
-    case PlannedStep::Kind::open_circuit: return "open_circuit";
-    case PlannedStep::Kind::constant_current: return "constant_current";
-    case PlannedStep::Kind::constant_voltage: return "constant_voltage";
-    case PlannedStep::Kind::press: return "press";
-  }
-  return "";
-}
-
 /// How long a step is expected to take: a current step about as long as its rate says, others their run time.
 Seconds expected(const PlannedStep& step) {
   if (step.kind == PlannedStep::Kind::constant_current && step.rate_C && *step.rate_C != 0)
@@ -100,7 +90,7 @@ status::Run Station::run_status() const {
                               static_cast<std::uint32_t>(steps.size()),
                               steps[at].cycle,
                               steps[at].label,
-                              std::string(kind_name(steps[at].kind)),
+                              std::string(cambench::name(steps[at].kind)),
                               in_step};
     in_step = std::min(in_step, expected(steps[at]));
   }

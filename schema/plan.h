@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "schema/reading.h"
@@ -57,6 +58,8 @@ struct PlannedStep {
   std::optional<Volt> record_delta;  ///< and whenever a potential moved this much
   OnGap on_gap = OnGap::wait_for_person;
 };
+/// "open_circuit", "constant_current", "constant_voltage", "press"
+std::string_view name(PlannedStep::Kind kind);
 
 /// The pressure that a run keeps, and what to think of deviations.
 struct PressurePlan {

@@ -407,6 +407,16 @@ class Planner {
 
 }  // namespace
 
+std::string_view name(PlannedStep::Kind kind) {
+  switch (kind) {
+    case PlannedStep::Kind::open_circuit: return "open_circuit";
+    case PlannedStep::Kind::constant_current: return "constant_current";
+    case PlannedStep::Kind::constant_voltage: return "constant_voltage";
+    case PlannedStep::Kind::press: return "press";
+  }
+  return "";
+}
+
 Result<Plan> plan(const Recipe& recipe, const std::optional<CellSpec>& cell) {
   return Planner(recipe, cell).make();
 }

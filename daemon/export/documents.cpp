@@ -57,16 +57,6 @@ std::string_view conformance(std::string_view phase, const std::vector<Deviation
   return phase == "finished" ? "conformant" : "unknown";
 }
 
-std::string_view name(PlannedStep::Kind kind) {
-  switch (kind) {
-    case PlannedStep::Kind::open_circuit: return "open_circuit";
-    case PlannedStep::Kind::constant_current: return "constant_current";
-    case PlannedStep::Kind::constant_voltage: return "constant_voltage";
-    case PlannedStep::Kind::press: return "press";
-  }
-  return "";
-}
-
 /// When a step first began and last ended.
 struct StepTimes {
   std::optional<WallTime> began, ended;
