@@ -3,19 +3,20 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
 #include "daemon/clock.h"
 #include "daemon/records.h"
-#include "daemon/station_time.h"
 
 namespace cambench {
 
 namespace asio = boost::asio;
-using station_time::now_stamp;
 using namespace std::chrono_literals;
 
 namespace {
@@ -173,12 +174,7 @@ void Station::note_gap(const std::string& why) {
   keep(store::EventRow{.run = active_->info.id,
                        .station = name_,
                        .kind = "gap",
-                       .step = {},
-                       .reason = {},
-                       .cause = {},
                        .text = text,
-                       .who = {},
-                       .elapsed = {},
                        .test_time = test_time(std::chrono::steady_clock::now()),
                        .at = now_stamp()});
 }

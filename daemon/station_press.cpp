@@ -13,7 +13,7 @@
 namespace cambench {
 
 namespace asio = boost::asio;
-using station_time::first_retry, station_time::last_retry, station_time::now_stamp, station_time::pause;
+using station_time::first_retry, station_time::last_retry, station_time::pause;
 using namespace std::chrono_literals;
 
 namespace {

@@ -1,4 +1,4 @@
-// The clocks and pauses of a station's loops. Wire time, which no time scale stretches.
+// The pauses of a station's loops. Wire time, which no time scale stretches.
 #pragma once
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/as_tuple.hpp>
@@ -7,14 +7,10 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 
-#include "schema/reading.h"
-
 namespace cambench::station_time {
 
 /// An instrument that does not answer is asked again after growing pauses.
 constexpr std::chrono::seconds first_retry{1}, last_retry{10};
-
-inline Stamp now_stamp() { return {std::chrono::steady_clock::now(), std::chrono::system_clock::now()}; }
 
 inline boost::asio::awaitable<void> pause(boost::asio::any_io_executor executor,
                                           boost::asio::steady_timer::duration time) {

@@ -6,6 +6,7 @@
 #pragma once
 #include <algorithm>
 #include <boost/asio/awaitable.hpp>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -21,6 +22,9 @@ namespace cambench {
 
 template <typename T>
 using Later = boost::asio::awaitable<Result<T>>;
+
+/// This moment, on the clock that decides and on the one that people read.
+inline Stamp now_stamp() { return {std::chrono::steady_clock::now(), std::chrono::system_clock::now()}; }
 
 /// How the conversations with an instrument went since the driver was made: one request and its answer each, with
 /// the time that was spent waiting for the bus. What we gave up ourselves counts as neither.

@@ -27,8 +27,6 @@ constexpr Clock::duration last_reconnect = 5s;
 constexpr Ampere no_current{1e-5};  // above the offset of any range a step uses
 constexpr Volt leads_swapped{-0.2}, lead_open{5.5};
 
-Stamp now_stamp() { return {Clock::now(), std::chrono::system_clock::now()}; }
-
 }  // namespace
 
 /// A step that is to be carried out, or is thought to be.

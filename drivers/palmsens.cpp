@@ -206,7 +206,7 @@ bool Palmsens::Conversation::hear(const std::string& line) {
 
 void Palmsens::Conversation::hear_program(const std::string& line) {
   const bool was_known = program_->known(), was_announced = program_->announced();
-  auto outcome = program_->hear(line, palmsens::now_stamp());
+  auto outcome = program_->hear(line, now_stamp());
   for (auto& row : outcome.rows) tell(std::move(row));
   const bool gone = outcome.failed || outcome.over;
   const bool changed = gone || was_known != program_->known() || was_announced != program_->announced();

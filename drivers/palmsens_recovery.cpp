@@ -91,7 +91,7 @@ Later<Sample> Palmsens::Conversation::look() {
     if (auto row = mscript::read_row(line)) seen = std::move(*row);
   if (!seen)
     co_return fail(Fault::Kind::protocol, "open-circuit measurement: the instrument sent no reading");
-  seen->at = palmsens::now_stamp();
+  seen->at = now_stamp();
   co_return std::move(*seen);
 }
 

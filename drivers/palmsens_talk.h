@@ -22,7 +22,6 @@
 namespace cambench::palmsens {
 
 using Clock = std::chrono::steady_clock;
-inline Stamp now_stamp() { return {Clock::now(), std::chrono::system_clock::now()}; }
 inline Clock::duration ticks(Seconds time) { return std::chrono::duration_cast<Clock::duration>(time); }
 
 /// Shared with its own reader, which may end after the driver.
