@@ -30,12 +30,16 @@ bool is_synchronised() {
 
 }  // namespace
 
+const std::string& boot_id() {
+  static const std::string id = read_boot_id();
+  return id;
+}
+
 Clocks read_clocks() {
-  static const std::string boot_id = read_boot_id();
   timespec boot{};
   ::clock_gettime(CLOCK_BOOTTIME, &boot);
   return {std::chrono::steady_clock::now(), std::chrono::system_clock::now(),
-          Seconds(static_cast<double>(boot.tv_sec) + 1e-9 * static_cast<double>(boot.tv_nsec)), boot_id,
+          Seconds(static_cast<double>(boot.tv_sec) + 1e-9 * static_cast<double>(boot.tv_nsec)), boot_id(),
           is_synchronised()};
 }
 

@@ -24,6 +24,8 @@ struct Clocks {
 };
 Clocks read_clocks();
 
+const std::string& boot_id();  ///< of this boot
+
 /// When something was recorded.
 struct Recorded {
   WallTime wall;

@@ -114,16 +114,12 @@ std::vector<store::Row> of_proof_test(const proof::ProofTest& test, const std::s
   std::string outcome = test.passed() ? "passed" : "failed";
   for (const proof::Finding& finding : test.findings()) {
     rows.push_back(
-        store::EventRow{.run = {},
-                        .station = station,
+        store::EventRow{.station = station,
                         .kind = "proof_test",
-                        .step = {},
                         .reason = std::string(name(finding.verdict)),
                         .cause = std::string(finding.step),
                         .text = fmt::format("expected: {}; seen: {}", finding.expected, finding.seen),
                         .who = who,
-                        .elapsed = {},
-                        .test_time = {},
                         .at = at});
     if (finding.verdict == proof::Verdict::failed)
       outcome += fmt::format("; {}: {}", finding.step, finding.seen);

@@ -48,7 +48,8 @@ Station::Instruments make_instruments(const asio::any_io_executor& executor, con
 
 namespace {
 
-std::string boot_id() {
+/// Tells one start of the daemon from the next.
+std::string start_id() {
   return fmt::format("{:x}", std::chrono::system_clock::now().time_since_epoch().count());
 }
 
@@ -94,7 +95,7 @@ Runner::Runner(asio::io_context& io, const config::Bench& bench, store::Store& s
       edited_(std::shared_ptr<void>(), &bench),
       store_(store),
       journal_(journal),
-      board_(boot_id()) {
+      board_(start_id()) {
   sequencer::Rules rules;
   rules.time_scale = bench.time_scale;
   rules.table = bench.interlocks;
@@ -128,7 +129,7 @@ void Runner::open() {
 
 void Runner::recover(store::Reader& reader) {
   last_run_ = reader.last_run_number();
-  const Stamp at{std::chrono::steady_clock::now(), std::chrono::system_clock::now()};
+  const Stamp at = now_stamp();
   std::vector<status::Alarm> alarms;
   for (const auto& stored : reader.standing_alarms()) alarms.push_back(standing(stored));
   alarms_.load(std::move(alarms), reader.last_alarm_id(), reader.shelved(at.wall), at);
@@ -183,13 +184,9 @@ void Runner::give_up(const store::StoredRun& stored, Station* on, const std::str
   std::vector<store::Row> rows{store::EventRow{.run = stored.id,
                                                .station = stored.station,
                                                .kind = "aborted",
-                                               .step = {},
-                                               .reason = {},
                                                .cause = raised.cause,
                                                .text = raised.text,
                                                .who = "cambenchd",
-                                               .elapsed = {},
-                                               .test_time = {},
                                                .at = {std::chrono::steady_clock::now(), at}},
                                store::PhaseRow{stored.id, "aborted", at}};
   if (auto row = alarms_.raise(stored.station, stored.id, raised, at)) rows.push_back(std::move(*row));
@@ -318,7 +315,7 @@ void Runner::edit(const http::Order::Edit& what, Done done) {
 }
 
 void Runner::shelve(const http::Order& order, Done done) {
-  const Stamp at{std::chrono::steady_clock::now(), std::chrono::system_clock::now()};
+  const Stamp at = now_stamp();
   Result<store::ShelfRow> row;
   if (const auto* what = std::get_if<http::Order::Shelve>(&order.what))
     row = alarms_.shelve(what->alarm, what->time, order.who, order.reason, at);
@@ -381,31 +378,12 @@ void Runner::look_at_clocks() {
   const Clocks clocks = read_clocks();
   for (const auto& [nobody_listened, text] : clock_watch_.look(clocks)) {
     journal_.warning("", "", text);
-    const auto kept = store_.append(store::EventRow{.run = {},
-                                                    .station = {},
-                                                    .kind = "clock",
-                                                    .step = {},
-                                                    .reason = {},
-                                                    .cause = {},
-                                                    .text = text,
-                                                    .who = {},
-                                                    .elapsed = {},
-                                                    .test_time = {},
-                                                    .at = {clocks.steady, clocks.wall}});
+    const auto kept =
+        store_.append(store::EventRow{.kind = "clock", .text = text, .at = {clocks.steady, clocks.wall}});
     if (!kept) journal_.alarm("", "", "not recorded: " + kept.error().what);
     if (nobody_listened)
       for (const auto& s : stations_) s->note_gap(text);
   }
-}
-
-/// A disk that does not come back is no better than one that is full: the runs are made safe while they can be.
-void Runner::look_at_store() {
-  constexpr double longest_commit_s = 5;
-  const double waiting_s = store_.health().oldest_queued_s;
-  const bool stalled = waiting_s > longest_commit_s;
-  if (stalled && !store_stalled_)
-    store_failed({Fault::Kind::storage, fmt::format("nothing has been written for {:.1f} s", waiting_s)});
-  store_stalled_ = stalled;
 }
 
 std::optional<std::string> Runner::stands_still(Instant now) const {
@@ -428,12 +406,19 @@ void Runner::store_failed(const Fault& fault) {
   for (const auto& s : stations_) s->store_failed(fault);
 }
 
-/// One line when the store gets into difficulties, and one when it is out of them.
-void Runner::watch_store() {
-  const std::string warning = store_.health().warning;
-  if (warning.empty() == store_warning_.empty()) return;
-  store_warning_ = warning;
-  warning.empty() ? journal_.info("", "", "the store is well again") : journal_.warning("", "", warning);
+/// One line when the store gets into difficulties, and one when it is out of them. A disk that does not come back is no
+/// better than one that is full: the runs are made safe while they can be.
+void Runner::watch_store(const store::Health& health) {
+  constexpr double longest_commit_s = 5;
+  const bool stalled = health.oldest_queued_s > longest_commit_s;
+  if (stalled && !store_stalled_)
+    store_failed(
+        {Fault::Kind::storage, fmt::format("nothing has been written for {:.1f} s", health.oldest_queued_s)});
+  store_stalled_ = stalled;
+  if (health.warning.empty() == store_warning_.empty()) return;
+  store_warning_ = health.warning;
+  store_warning_.empty() ? journal_.info("", "", "the store is well again")
+                         : journal_.warning("", "", store_warning_);
 }
 
 // ---- the status -------------------------------------------------------------------------------------------
@@ -453,12 +438,12 @@ asio::awaitable<void> Runner::publish() {
     co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
     const auto woken = std::chrono::steady_clock::now();
     lag_ = woken - due;
+    due = std::max(due, woken - publish_period);
     alarms_.pass(woken);
     look_at_clocks();
-    look_at_store();
-    due = std::max(due, woken - publish_period);
-    watch_store();
-    board_.publish(now());
+    const store::Health health = store_.health();
+    watch_store(health);
+    board_.publish(now(health));
   }
 }
 
@@ -475,8 +460,7 @@ asio::awaitable<void> Runner::measure_lateness() {
 
 namespace {
 
-status::StoreHealth store_health(const store::Store& store) {
-  const auto health = store.health();
+status::StoreHealth shown_health(const store::Health& health) {
   status::StoreHealth shown;
   shown.up = health.trouble.empty();
   shown.trouble = health.trouble;
@@ -501,7 +485,7 @@ std::size_t open_descriptors() {
 
 }  // namespace
 
-Status Runner::now() const {
+Status Runner::now(const store::Health& health) const {
   const Instant instant = std::chrono::steady_clock::now();
   Status shown;
   shown.now = std::chrono::system_clock::now();
@@ -513,7 +497,7 @@ Status Runner::now() const {
   shown.alarms = alarms_.standing(instant);
   shown.jobs = jobs_;
   shown.studies = studies_;
-  shown.store = store_health(store_);
+  shown.store = shown_health(health);
   shown.io = {lag_, open_descriptors(), lateness_};
   if (!shown.store.up) shown.not_ready = "the store takes no rows: " + shown.store.trouble;
   for (const auto& s : stations_)

@@ -72,15 +72,15 @@ class Runner final : public http::Api {
   [[nodiscard]] Station* station(const std::string& name);
   [[nodiscard]] Station* station_of_run(const std::string& run);
   void look_at_clocks();
-  void look_at_store();
   void shelve(const http::Order& order, Done done);
   void clear_what_is_over(const Stamp& at);
   void audit(const http::Order& order, const Result<std::string>& outcome, std::function<void()> then);
 
   boost::asio::awaitable<void> publish();
   boost::asio::awaitable<void> measure_lateness();
-  void watch_store();
-  [[nodiscard]] Status now() const;
+  void watch_store(const store::Health& health);
+  [[nodiscard]] Status now() const { return now(store_.health()); }
+  [[nodiscard]] Status now(const store::Health& health) const;
 
   boost::asio::io_context& io_;
   const config::Bench& bench_;  // as it was configured

@@ -2,9 +2,9 @@
 
 #include <time.h>
 
-#include <fstream>
 #include <utility>
 
+#include "daemon/clock.h"
 #include "daemon/store/columns.h"
 
 namespace cambench::store {
@@ -48,12 +48,6 @@ std::int64_t boot_ns(Instant at) {
   return now_ns - nanoseconds(std::chrono::steady_clock::now()) + nanoseconds(at);
 }
 
-std::string read_boot_id() {
-  std::string id;
-  std::ifstream("/proc/sys/kernel/random/boot_id") >> id;
-  return id;
-}
-
 /// An INSERT with as many parameters as columns are named.
 std::string insert(std::string_view table, std::string_view columns) {
   std::string sql = "INSERT INTO " + std::string(table) + " (" + std::string(columns) + ") VALUES (?";
@@ -73,8 +67,7 @@ constexpr auto extremes_of_blocks =
 }  // namespace
 
 RowWriter::RowWriter(Database& db)
-    : boot_id_(read_boot_id()),
-      run_(db,
+    : run_(db,
            insert("run",
                   "id, station, recipe, recipe_hash, recipe_text, cell, cell_json, material, who, one_C_A, "
                   "phase, time_scale, started_wall_ns, program")),
@@ -186,7 +179,7 @@ void RowWriter::operator()(const EventRow& row) {
   event_.bind(10, number(row.test_time))
       .bind(11, nanoseconds(row.at.wall))
       .bind(12, nanoseconds(row.at.steady));
-  event_.bind(13, boot_ns(row.at.steady)).bind(14, boot_id_).run();
+  event_.bind(13, boot_ns(row.at.steady)).bind(14, boot_id()).run();
 }
 
 void RowWriter::operator()(const SampleRow& row) {

@@ -67,7 +67,6 @@ class RowWriter {
   void roll_samples(const std::string& run, std::int64_t block);
   void roll_blocks(const std::string& run, std::int64_t level, std::int64_t block);
 
-  const std::string boot_id_;
   Statement run_, phase_, event_, sample_, pressure_, pressure_minute_, alarm_, alarm_cleared_, acknowledge_,
       audit_, region_, score_, job_, trip_, trip_reading_, shelf_;
   Statement last_seq_, step_, step_so_far_, step_last_good_, step_samples_, is_there_;
