@@ -43,7 +43,7 @@ class Alone {
 
 struct Outcome {
   std::string cell = "no answer in time", press = "no answer in time";
-  bool cell_safe = false, press_safe = false, done = false;
+  bool cell_safe = false, press_safe = false;
 };
 
 asio::awaitable<void> open_cell(Potentiostat& potentiostat, Outcome& outcome) {
@@ -78,7 +78,6 @@ asio::awaitable<void> make_safe(Station::Instruments& instruments, Outcome& outc
     co_await hold_press(*instruments.press, outcome);
   else
     outcome.press_safe = true, outcome.press = "no press";
-  outcome.done = true;
 }
 
 }  // namespace
