@@ -32,7 +32,8 @@ struct FormatInfo {
 std::span<const FormatInfo> formats();
 const FormatInfo* find_format(std::string_view name);  ///< nullptr: there is none of this name
 
-/// The bytes of one format, in pieces; reader and facts must outlive it. One reader may be used by one export at a time.
+/// The bytes of one format, in pieces; reader and facts must outlive it. Exports may take turns with one reader: no piece
+/// leaves anything open in it.
 /// `licence` is for the crate. Throws std::runtime_error with a sentence when the run cannot be said so.
 Pieces export_run(store::Reader& reader, const RunFacts& facts, Format format,
                   const std::string& licence = {});

@@ -12,7 +12,9 @@
 
 #include "daemon/config.h"
 #include "daemon/entries.h"
+#include "daemon/export/export.h"
 #include "daemon/http/board.h"
+#include "daemon/http/message.h"
 #include "daemon/store/reader.h"
 #include "schema/event.h"
 #include "schema/result.h"
@@ -68,6 +70,12 @@ class Api {
   virtual void carry_out(Order order, std::function<void(Result<std::string>)> done) = 0;
 };
 
+/// A run in the words of another program.
+struct RunFile {
+  std::string name;  ///< as a person would save it
+  Pieces pieces;     ///< to be called on the reader thread, while its archive lives
+};
+
 /// The reader's side. Every call is made on one and the same thread; throws std::exception with a sentence.
 class Archive {
  public:
@@ -79,7 +87,8 @@ class Archive {
                                                         WallTime to) = 0;             ///< oldest first
   virtual std::vector<store::StoredEvent> events(std::int64_t since, int limit) = 0;  ///< seq > since
   virtual std::int64_t last_event() = 0;                                              ///< its seq; 0: none
-  virtual std::vector<store::StoredEvent> events_of(const std::string& run) = 0;
+  virtual std::vector<store::StoredEvent> events_of(const std::string& run, std::int64_t since,
+                                                    int limit) = 0;
   virtual std::vector<store::StoredTrip> trips(const std::string& run) = 0;
   virtual std::vector<store::SampleRow> samples(const std::string& run, std::int64_t after,
                                                 std::int64_t limit) = 0;
@@ -95,7 +104,10 @@ class Archive {
   /// Newest first; those with a number below `before`, when it is not 0.
   virtual std::vector<store::StoredAlarm> alarms(int limit, std::int64_t before) = 0;
   virtual std::vector<store::StoredAct> audit(int limit, std::int64_t before) = 0;  ///< the same
-  virtual std::optional<store::StoredScore> score(const std::string& study) = 0;    ///< the last version
+  /// Of a run that is there; `licence` is for the crate. A Fault says why the run cannot be said so.
+  virtual Result<RunFile> run_file(const std::string& run, exports::Format format,
+                                   const std::string& licence) = 0;
+  virtual std::optional<store::StoredScore> score(const std::string& study) = 0;  ///< the last version
   /// A file of <results>/<study>/; empty when there is none. Both names are plain: no separator, no leading dot; the
   /// study is one that the bench shows.
   virtual std::optional<std::string> result_file(const std::string& study, const std::string& name) = 0;

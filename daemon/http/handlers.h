@@ -1,5 +1,5 @@
 // The handlers behind the table of routes.cpp, by the place that answers: the published status and the files of the
-// program (routes.cpp), the archive (queries.cpp, series.cpp), the daemon itself (orders.cpp).
+// program (routes.cpp), the archive (queries.cpp, series.cpp, exports.cpp), the daemon itself (orders.cpp).
 #pragma once
 #include <string>
 #include <string_view>
@@ -18,7 +18,7 @@ struct Asked {
   std::vector<std::string> places;
 };
 
-// queries.cpp and series.cpp
+// queries.cpp
 Way alarms(const Asked&);
 Way events(const Asked&);
 Way event_stream(const Asked&);
@@ -29,11 +29,18 @@ Way run_trips(const Asked&);
 Way run_steps(const Asked&);
 Way run_samples(const Asked&);
 Way audit(const Asked&);
+Way study_scores(const Asked&);
+Way study_file(const Asked&);
+
+// series.cpp
 Way series(const Asked&);
 Way pressures(const Asked&);
 Way capacities(const Asked&);
-Way study_scores(const Asked&);
-Way study_file(const Asked&);
+
+// exports.cpp
+Way run_data(const Asked&);
+Way run_crate(const Asked&);
+Way run_export(const Asked&);
 
 // orders.cpp
 Way start_run(const Asked&);

@@ -128,7 +128,10 @@ std::string head(const Response& response, bool keep_alive, WallTime now) {
   add("Connection", keep_alive ? "keep-alive" : "close");
   if (response.status != 304) {
     add("Content-Type", response.content_type);
-    if (!response.endless) add("Content-Length", response.body.bytes().size());
+    if (response.pieces && !response.endless)
+      add("Transfer-Encoding", "chunked");
+    else if (!response.endless)
+      add("Content-Length", response.body.bytes().size());
   }
   add("Cache-Control", response.cache);
   if (!response.etag.empty()) add("ETag", response.etag);

@@ -1,6 +1,7 @@
 // A request as the routes see it and the response they give: plain values, no socket and no library behind them.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -62,12 +63,17 @@ class Body {
   std::string_view bytes_;
 };
 
+/// A body in pieces: the next one whenever it is called, empty at the end. Called on the reader thread; what it throws
+/// breaks the response off.
+using Pieces = std::function<std::string()>;
+
 struct Response {
   unsigned status = 200;
   std::string content_type = "application/json";
   Body body;
   std::string etag;  ///< with quotes; empty: none
   std::string cache = "no-cache";
+  Pieces pieces;         ///< when there are: the body, made while it is sent
   bool endless = false;  ///< a stream: its length is not known, its end is the connection's
   std::vector<std::pair<std::string, std::string>> headers;  ///< further ones
 };

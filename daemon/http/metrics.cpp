@@ -209,6 +209,7 @@ std::string to_metrics(const Traffic& traffic) {
   one("http_requests_timed_out_total", "counter", "Requests that did not come in time.", traffic.timed_out);
   one("http_connections_open", "gauge", "Connections that are open.", traffic.open);
   one("http_streams_open", "gauge", "Of these, the ones that are told of every event.", traffic.streams);
+  one("http_downloads_open", "gauge", "Of these, the ones that are sent a run.", traffic.downloads);
   return out.take();
 }
 

@@ -205,9 +205,15 @@ Way run_samples(const Asked& asked) {
 }
 
 Way run_events(const Asked& asked) {
-  return [id = asked.places[0]](Archive& archive) {
+  Parameters parameters(asked.request);
+  const auto since = parameters.whole("since", 0, 0, std::numeric_limits<std::int64_t>::max());
+  const auto limit = static_cast<int>(parameters.whole("limit", 1000, 1, 10'000));
+  if (auto refused = parameters.finish()) return *refused;
+  return [id = asked.places[0], since, limit](Archive& archive) {
     if (!archive.run(id)) return no_such_run(id);
-    return array_of(archive.events_of(id), write_event);
+    return page_of(archive.events_of(id, since, limit), write_event, limit,
+                   fmt::format("/api/v1/runs/{}/events", id), "since",
+                   [](const auto& event) { return event.seq; });
   };
 }
 

@@ -54,6 +54,9 @@ constexpr Route table[] = {
     {"GET", "/api/v1/runs/{run}/trips", run_trips, viewer},
     {"GET", "/api/v1/runs/{run}/steps", run_steps, viewer},
     {"GET", "/api/v1/runs/{run}/samples", run_samples, viewer},
+    {"GET", "/api/v1/runs/{run}/data.bdf.csv", run_data, viewer},
+    {"GET", "/api/v1/runs/{run}/crate.zip", run_crate, viewer},
+    {"GET", "/api/v1/runs/{run}/exports/{format}", run_export, viewer},
     {"GET", "/api/v1/series", series, viewer},
     {"GET", "/api/v1/pressures", pressures, viewer},
     {"GET", "/api/v1/capacities", capacities, viewer},
@@ -277,7 +280,7 @@ Response wrong_method(std::string_view path, const std::set<std::string_view>& a
 ArchiveQuery tagged(ArchiveQuery query, std::string if_none_match) {
   return [query = std::move(query), if_none_match = std::move(if_none_match)](Archive& archive) {
     auto response = query(archive);
-    if (response.status != 200 || !response.etag.empty()) return response;
+    if (response.status != 200 || response.pieces || !response.etag.empty()) return response;
     response.etag = '"' + sha256_hex(response.body.bytes()).substr(0, 16) + '"';
     return matches(if_none_match, response.etag) ? unchanged(std::move(response.etag)) : response;
   };

@@ -27,6 +27,7 @@ struct Limits {
   std::size_t header_bytes = 8 << 10;
   std::size_t body_bytes = 64 << 10;
   std::size_t questions = 32;                  ///< that may wait for the reader thread
+  std::size_t downloads = 4;                   ///< of runs that may be made and sent at a time
   std::size_t streams = 40;                    ///< of the connections that may be told of every event
   std::chrono::milliseconds idle{30'000};      ///< between two requests of a connection
   std::chrono::milliseconds request{5'000};    ///< from the first byte of a request to its last

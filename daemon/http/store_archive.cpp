@@ -53,8 +53,8 @@ class StoreArchive final : public Archive {
                                         std::int64_t limit) override {
     return reader_.samples(run, after, limit);
   }
-  std::vector<store::StoredEvent> events_of(const std::string& run) override {
-    return reader_.events_of(run);
+  std::vector<store::StoredEvent> events_of(const std::string& run, std::int64_t since, int limit) override {
+    return reader_.events_of(run, since, limit);
   }
   std::vector<store::StoredTrip> trips(const std::string& run) override { return reader_.trips(run); }
   std::vector<store::StoredStep> steps(const std::string& run) override { return reader_.steps(run); }
@@ -79,6 +79,19 @@ class StoreArchive final : public Archive {
   }
   std::vector<store::StoredAct> audit(int limit, std::int64_t before) override {
     return reader_.audit(limit, before);
+  }
+  Result<RunFile> run_file(const std::string& run, exports::Format format,
+                           const std::string& licence) override {
+    try {
+      const auto facts = std::make_shared<const exports::RunFacts>(exports::facts_of(reader_, run));
+      return RunFile{
+          exports::file_name(*facts, format),
+          [facts, pieces = exports::export_run(reader_, *facts, format, licence)] { return pieces(); }};
+    } catch (const store::StoreError&) {
+      throw;
+    } catch (const std::runtime_error& trouble) {
+      return fail(Fault::Kind::refused, trouble.what());
+    }
   }
   std::optional<store::StoredScore> score(const std::string& study) override {
     return reader_.last_score(study);

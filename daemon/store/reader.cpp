@@ -302,9 +302,9 @@ std::vector<StoredEvent> Reader::events(std::int64_t since, int limit) {
 
 std::int64_t Reader::last_event() { return database_.number("SELECT coalesce(max(seq), 0) FROM event"); }
 
-std::vector<StoredEvent> Reader::events_of(const std::string& run) {
-  Statement rows(database_, std::string(event_columns) + "WHERE run = ? ORDER BY seq");
-  rows.bind(1, run);
+std::vector<StoredEvent> Reader::events_of(const std::string& run, std::int64_t since, std::int64_t limit) {
+  Statement rows(database_, std::string(event_columns) + "WHERE run = ? AND seq > ? ORDER BY seq LIMIT ?");
+  rows.bind(1, run).bind(2, since).bind(3, limit);
   return events_in(rows);
 }
 

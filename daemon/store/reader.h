@@ -103,7 +103,8 @@ class Reader {
 
   std::vector<StoredEvent> events(std::int64_t since, int limit = 1000);  ///< seq > since, oldest first
   std::int64_t last_event();                                              ///< its seq; 0 for an empty store
-  std::vector<StoredEvent> events_of(const std::string& run);
+  std::vector<StoredEvent> events_of(const std::string& run, std::int64_t since = 0,
+                                     std::int64_t limit = std::numeric_limits<std::int64_t>::max());
 
   /// In order, from the one after `after`: call again with the last number until nothing comes. Rows that an instrument
   /// kept while nobody listened come later than their neighbours, with numbers between theirs and the status `late`.

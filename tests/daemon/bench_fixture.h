@@ -203,7 +203,9 @@ class Archive : public http::Archive {
     return found;
   }
   std::int64_t last_event() override { return 7; }
-  std::vector<store::StoredEvent> events_of(const std::string&) override { return events(0, 100); }
+  std::vector<store::StoredEvent> events_of(const std::string&, std::int64_t since, int limit) override {
+    return events(since, limit);
+  }
   std::vector<store::StoredTrip> trips(const std::string& id) override {
     store::StoredTrip trip{{id, 1, "A1", 3, "pressure_lost", "12.00 MPa, target 50.00 MPa", {{}, noon()}},
                            {}};
@@ -299,6 +301,16 @@ class Archive : public http::Archive {
                  .raised = noon()};
     return {alarm};
   }
+  /// `pieces_of` pieces of 1000 bytes; the recipe of this run cannot be said in PyBaMM's words.
+  Result<http::RunFile> run_file(const std::string& id, exports::Format format, const std::string&) override {
+    if (format == exports::Format::pybamm)
+      return fail(Fault::Kind::refused, "a press has no PyBaMM sentence");
+    auto left = pieces_of;
+    return http::RunFile{id + ".bdf.csv", [this, left]() mutable {
+                           if (left-- == breaks_at) throw std::runtime_error("disk I/O error");
+                           return left < 0 ? std::string() : std::string(1000, 'x');
+                         }};
+  }
   std::optional<store::StoredScore> score(const std::string& name) override {
     if (name != "coatings") return std::nullopt;
     return store::StoredScore{3, {"coatings", "ab12", "total-ion", "0.1.0", R"({"sets":[]})", noon()}};
@@ -312,6 +324,7 @@ class Archive : public http::Archive {
   }
 
   bool broken = false;
+  int pieces_of = 3, breaks_at = -7;  // counted down
   double asked_from_s = 0, asked_to_s = 0;
 
  private:

@@ -5,112 +5,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/read.hpp>
-#include <boost/asio/write.hpp>
-#include <cstdlib>
 #include <fstream>
-#include <future>
-#include <thread>
 
-#include "daemon/http/client.h"
 #include "daemon/http/tokens.h"
-#include "tests/daemon/bench_fixture.h"
+#include "tests/daemon/http_fixture.h"
 
 using namespace cambench;
 using namespace cambench::http;
+using fixture::count, fixture::host, fixture::plain_get, fixture::Raw, fixture::Running, fixture::scratch;
 namespace asio = boost::asio;
-
-namespace {
-
-std::filesystem::path scratch() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "cambench_http_XXXXXX").string();
-  return mkdtemp(pattern.data());
-}
-
-/// A server with its deciding thread.
-class Running {
- public:
-  explicit Running(Limits limits = {}) : folder_(scratch()) {
-    auto made = std::make_unique<fixture::Archive>();
-    archive = made.get();
-    server_.emplace(io_, Listen{"127.0.0.1", 0, socket(), tokens(), {}}, limits, daemon, std::move(made));
-    port_ = server_->port();
-    thread_ = std::thread([this] { io_.run(); });
-  }
-  ~Running() {
-    asio::post(io_, [this] { server_.reset(); });
-    thread_.join();
-    std::filesystem::remove_all(folder_);
-  }
-  [[nodiscard]] std::filesystem::path socket() const { return folder_ / "control.sock"; }
-  [[nodiscard]] std::filesystem::path tokens() const { return folder_ / "tokens"; }
-  [[nodiscard]] Address tcp() const { return {{}, "127.0.0.1", port_}; }
-  [[nodiscard]] Address local() const { return {socket().string(), {}, 0}; }
-  [[nodiscard]] std::uint16_t port() const { return port_; }
-  void on_deciding_thread(const std::function<void()>& act) {
-    std::promise<void> done;
-    asio::post(io_, [&] {
-      act();
-      done.set_value();
-    });
-    done.get_future().get();
-  }
-  Traffic traffic() {
-    Traffic traffic;
-    on_deciding_thread([&] { traffic = server_->traffic(); });
-    return traffic;
-  }
-
-  fixture::Daemon daemon;
-  fixture::Archive* archive = nullptr;
-
- private:
-  std::filesystem::path folder_;
-  asio::io_context io_{1};
-  std::optional<Server> server_;
-  std::uint16_t port_ = 0;
-  std::thread thread_;
-};
-
-/// A client that sends whatever it likes.
-class Raw {
- public:
-  explicit Raw(std::uint16_t port) { socket_.connect({asio::ip::address_v4::loopback(), port}); }
-  void say(std::string_view bytes) {
-    boost::system::error_code ignored;
-    asio::write(socket_, asio::buffer(bytes), ignored);
-  }
-  /// Everything until the server ends the connection.
-  std::string hear_all() {
-    std::string heard;
-    boost::system::error_code end;
-    asio::read(socket_, asio::dynamic_buffer(heard), end);
-    return heard;
-  }
-  asio::ip::tcp::socket& socket() { return socket_; }
-
- private:
-  asio::io_context io_;
-  asio::ip::tcp::socket socket_{io_};
-};
-
-std::size_t count(std::string_view text, std::string_view what) {
-  std::size_t found = 0;
-  for (auto at = text.find(what); at != text.npos; at = text.find(what, at + 1)) ++found;
-  return found;
-}
-
-constexpr std::string_view host = "Host: localhost\r\n";
-
-std::string plain_get(std::string_view path, std::string_view more = "") {
-  return fmt::format("GET {} HTTP/1.1\r\n{}{}\r\n", path, host, more);
-}
-
-}  // namespace
 
 TEST_CASE("for people who work on the page: serves a bench until it is killed" * doctest::skip()) {
   asio::io_context io;

@@ -28,6 +28,7 @@ struct Bench {
     };
     put("{run}", "r000012");
     put("{study}", "coatings");
+    put("{format}", "bdf");
     put("{station}", "A4");
     put("{alarm}", "41");
     put("{order}", "pause");
