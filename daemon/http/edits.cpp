@@ -56,13 +56,31 @@ void write(JsonWriter& json, const CellSpec& cell, bool edited) {
   json.field("one_C_A", one_C(cell)).field("edited", edited).end_object();
 }
 
+void write_list(JsonWriter& json, const std::vector<std::string>& texts) {
+  json.array();
+  for (const auto& text : texts) json.value(text);
+  json.end_array();
+}
+
+void write(JsonWriter& json, const config::Study& study, bool edited) {
+  json.object().field("id", study.id).field("title", study.title);
+  write_list(json.key("materials"), study.materials);
+  write_list(json.key("cells"), study.cells);
+  json.field("edited", edited).end_object();
+}
+
+template <typename T>
+void write_all(JsonWriter& json, const config::Bench& bench, const std::vector<T>& all, Kind kind) {
+  json.array();
+  const auto edited = entries::edited(bench, kind);
+  for (const auto& each : all) write(json, each, std::ranges::find(edited, each.id) != edited.end());
+  json.end_array();
+}
+
 template <typename T>
 Response list_of(const config::Bench& bench, const std::vector<T>& all, Kind kind) {
   JsonWriter writer;
-  writer.array();
-  const auto edited = entries::edited(bench, kind);
-  for (const auto& each : all) write(writer, each, std::ranges::find(edited, each.id) != edited.end());
-  writer.end_array();
+  write_all(writer, bench, all, kind);
   return json(std::move(writer));
 }
 
@@ -76,6 +94,21 @@ Way cells(const Asked& asked) {
   const auto& bench = asked.api.bench();
   return list_of(bench, bench.cells, Kind::cell);
 }
+
+// What a form that edits or starts something must know, at once. The recipes are a folder: the reader looks into it.
+Way all_entries(const Asked& asked) {
+  return [bench = asked.api.bench()](Archive&) {
+    JsonWriter writer;
+    writer.object();
+    write_all(writer.key("materials"), bench, bench.materials, Kind::material);
+    write_all(writer.key("cells"), bench, bench.cells, Kind::cell);
+    write_all(writer.key("studies"), bench, bench.studies, Kind::study);
+    write_list(writer.key("recipes"), config::recipe_names(bench));
+    writer.end_object();
+    return json(std::move(writer));
+  };
+}
+
 Way put_material(const Asked& asked) { return put(asked, Kind::material); }
 Way put_cell(const Asked& asked) { return put(asked, Kind::cell); }
 Way put_study(const Asked& asked) { return put(asked, Kind::study); }

@@ -55,6 +55,7 @@ Order order_of(const Request& request);  ///< who gives it, as far as the reques
 // edits.cpp
 Way materials(const Asked&);
 Way cells(const Asked&);
+Way all_entries(const Asked&);
 Way put_material(const Asked&);
 Way put_cell(const Asked&);
 Way put_study(const Asked&);

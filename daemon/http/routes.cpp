@@ -66,6 +66,7 @@ constexpr Route table[] = {
     {"GET", "/api/v1/studies/{study}/{file}", study_file, viewer},
     {"GET", "/api/v1/materials", materials, viewer},
     {"GET", "/api/v1/cells", cells, viewer},
+    {"GET", "/api/v1/entries", all_entries, viewer},
     {"GET", "/metrics", metrics, viewer},
     {"GET", "/healthz", healthz, nobody},
     {"GET", "/readyz", readyz, nobody},
