@@ -41,6 +41,10 @@ export function clock(time) {
   });
 }
 
+export function time_of_day(time) {
+  return new Date(time).toLocaleTimeString(undefined, { hourCycle: "h23" });
+}
+
 export function bytes(count) {
   for (const [unit, size] of [["TB", 1e12], ["GB", 1e9], ["MB", 1e6], ["kB", 1e3]])
     if (count >= size) return `${(count / size).toPrecision(3)} ${unit}`;

@@ -3,10 +3,12 @@
 import { document_at, on_event } from "/bench.js";
 import { Chart, forget_view, pressure, pressure_options, series, series_options } from "/charts.js";
 import { h, show } from "/dom.js";
+import { entries } from "/entries.js";
 import { clock, dash, fixed } from "/format.js";
 
 const every_ms = 5000;
-const kinds = { series: chart(series, series_options), pressure: chart(pressure, pressure_options), capacity, events, history };
+const kinds = { series: chart(series, series_options), pressure: chart(pressure, pressure_options), capacity, events, history,
+  entries };
 const living = new Map(); // element -> { next, busy, chart }
 
 /** Fills the places on the page that are due. */
@@ -77,7 +79,7 @@ async function capacity(element, life, run) {
 // --- lists
 
 async function events(element, life, run) {
-  const rows = await document_at(`/api/v1/runs/${run}/events`);
+  const rows = await document_at(`/api/v1/runs/${run}/events?limit=10000`);
   if (!rows?.length) return empty(element, life, "Nothing yet.");
   list(element, rows.slice(-200).reverse().map((row) => [row.time, row.kind.replaceAll("_", " "),
     [row.step === null ? null : `step ${row.step + 1}`, row.reason, row.cause, row.text, row.who && `by ${row.who}`]]));

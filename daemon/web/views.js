@@ -1,7 +1,7 @@
 // What the page shows, as functions of the status. Words first: a colour never says something that a word does not.
 import { button } from "/acts.js";
 import { h } from "/dom.js";
-import { ago, amperes, bytes, clock, dash, fixed, percent, span } from "/format.js";
+import { ago, amperes, bytes, clock, dash, fixed, percent, span, time_of_day } from "/format.js";
 
 const states = {
   idle: ["○", "idle"],
@@ -14,7 +14,7 @@ const states = {
   aborted: ["✕", "aborted"],
 };
 
-export const views = { bench, station, studies, study, alarms };
+export const views = { bench, station, studies, study, alarms, cells };
 
 // --- around every view
 
@@ -26,7 +26,7 @@ export function top(status, here) {
   return [
     h("a", { class: "brand", href: "#/" }, h("img", { src: "/icon.svg", alt: "", width: 28, height: 28 }),
       h("span", {}, h("strong", {}, status.bench), h("small", {}, `cambench ${status.version}`))),
-    h("nav", { "aria-label": "Views" }, link("bench", "Bench"), link("studies", "Studies"),
+    h("nav", { "aria-label": "Views" }, link("bench", "Bench"), link("studies", "Studies"), link("cells", "Cells"),
       link("alarms", "Alarms", open)),
     h("p", { class: "health" }, health(status)),
   ];
@@ -45,10 +45,11 @@ export function notice(status, connection) {
   if (!connection.good)
     return h("p", { class: "banner bad" }, h("strong", {}, connection.text), " ",
       !status ? "Nothing was heard of the bench yet."
-        : `Everything below is old: it was so at ${new Date(status.now).toLocaleTimeString(undefined, { hourCycle: "h23" })}.`,
+        : `Everything below is old: it was so at ${time_of_day(status.now)}.`,
       status ? " What the instruments run goes on under their own limits." : null);
   if (status && !status.store.up)
     return h("p", { class: "banner bad" }, h("strong", {}, "Nothing is recorded any more. "), status.store.trouble);
+  if (status?.store.warning) return h("p", { class: "banner" }, h("strong", {}, "The recording needs somebody: "), status.store.warning);
   if (status && !status.ready) return h("p", { class: "banner" }, h("strong", {}, "Not ready: "), status.not_ready);
   return null;
 }
@@ -148,17 +149,20 @@ function foot(status) {
 
 // --- alarms and jobs
 
-function alarm_line(alarm, status) {
+function alarm_line(alarm, status, with_shelf = false) {
   const words = { alarm: ["▲", "Alarm"], warning: ["!", "Warning"], info: ["i", "Note"] }[alarm.severity];
   const over = [
     alarm.cleared ? "the cause is gone" : null,
     alarm.acknowledged ? `seen by ${alarm.acknowledged_by}` : null,
+    alarm.shelved_by ? `shelved by ${alarm.shelved_by} until ${time_of_day(alarm.shelved_until)}` : null,
   ].filter(Boolean).join(", ");
   return h("li", { class: `${alarm.severity} ${alarm.acknowledged ? "seen" : ""}` },
     h("span", { class: "sign", "aria-hidden": "true" }, words[0]),
     h("span", { class: "text" }, h("strong", {}, `${words[1]} ${alarm.id}${alarm.station ? ` on ${alarm.station}` : ""}: `), alarm.text),
     h("small", {}, `${ago(alarm.time, status.now_ms)}${over ? `, ${over}` : ""}`),
-    alarm.acknowledged ? null : button("acknowledge", alarm.id));
+    alarm.acknowledged ? null : button("acknowledge", alarm.id),
+    !with_shelf ? null : alarm.shelved_by ? button("unshelve", alarm.id)
+      : alarm.cleared ? null : button("shelve", alarm.id));
 }
 
 function alarms(status) {
@@ -167,7 +171,7 @@ function alarms(status) {
     || weight[a.severity] - weight[b.severity] || b.id - a.id);
   return [
     h("h1", {}, "Alarms"),
-    order.length ? h("ul", { class: "alarms" }, order.map((each) => alarm_line(each, status)))
+    order.length ? h("ul", { class: "alarms" }, order.map((each) => alarm_line(each, status, true)))
       : h("p", { class: "quiet" }, "No alarm stands."),
     h("section", {}, h("h2", {}, "Every alarm, newest first"), kept("history", "all")),
   ];
@@ -204,7 +208,7 @@ function station(status, name) {
       troubles(it).map((text) => h("p", { class: "why" }, text)),
       run ? [run.step ? h("p", {}, `${run.step.label} · ${step_place(run.step)}`) : null, progress(run)]
         : h("p", { class: "quiet" }, "No run."),
-      what_can_be_ordered(run)),
+      what_can_be_ordered(it)),
     h("dl", { class: "readings wide" }, readings(it), against_lithium(it), cell_output(it)),
     run ? [
       looks(),
@@ -214,7 +218,9 @@ function station(status, name) {
         [["working", "measured, with its extremes"], ["target", "set point"]]),
       figure("Capacity by cycle", kept("capacity", run.id)),
       h("section", {}, h("h2", {}, "What happened to this run"), kept("events", run.id)),
+      files_of(run.id),
     ] : null,
+    it.press ? proof_test(it) : null,
     h("section", {}, h("h2", {}, "Instruments"),
       h("div", { class: "scroll" }, h("table", { class: "texts" },
         h("thead", {}, h("tr", {}, ["", "Model", "Serial", "Firmware", "Driver", "Link", "Failed questions"].map((t) => h("th", {}, t)))),
@@ -230,13 +236,14 @@ const orders = {
   queued: ["abort"],
   preparing: ["abort"],
   running: ["pause", "abort"],
-  held: ["resume", "abort"],
+  held: ["resume", "next-step", "abort"],
   tripped: ["reset", "abort"],
 };
 
-function what_can_be_ordered(run) {
-  const possible = orders[run?.state] ?? [];
-  return possible.length ? h("div", { class: "buttons" }, possible.map((act) => button(act, run.id))) : null;
+function what_can_be_ordered({ name, run }) {
+  const possible = orders[run?.state];
+  return h("div", { class: "buttons" },
+    possible ? possible.map((act) => button(act, run.id)) : button("start", name, "Start a run"));
 }
 
 function against_lithium(station) {
@@ -263,6 +270,37 @@ function instrument(name, device) {
       device.driver + (device.simulated ? ", simulated" : ""), device.up ? "up" : "down",
       `${device.errors} of ${device.ok + device.errors}`]
       .map((text) => h("td", {}, String(text))));
+}
+
+/** The run in the words of other programs, as it is until now. */
+function files_of(run) {
+  const link = (file, text) => h("a", { href: `/api/v1/runs/${encodeURIComponent(run)}/${file}`, download: "" }, text);
+  const other = [["bdf-metadata", "its sidecar"], ["arbin", "Arbin"], ["battery-archive", "Battery Archive"],
+    ["pressure", "pressure"], ["executed", "executed protocol"], ["recipe", "recipe"]];
+  return h("section", {}, h("h2", {}, "Take it with you"),
+    h("p", {}, link("crate.zip", "All of it as one RO-Crate"), " · ", link("data.bdf.csv", "Samples as Battery Data Format")),
+    h("p", { class: "quiet" }, "Also: ", other.map(([format, text], i) => [i ? ", " : "", link(`exports/${format}`, text)]), "."));
+}
+
+/** What the press was seen to do when nothing was in it. */
+function proof_test(station) {
+  const test = station.press_test;
+  const verdicts = { passed: "✓ passed", failed: "✕ failed", running: "▶ running", "not tried": "not tried", "not there": "not there" };
+  return h("section", {}, h("h2", {}, "Proof test of the press"),
+    !test ? h("p", { class: "quiet" }, "Not tested since the daemon came up. With an empty press: ",
+      h("code", {}, `cambench press test ${station.name} --empty --who NAME`)) : [
+      h("p", {}, h("strong", {}, verdicts[test.state] ?? test.state), ` · ${clock(test.started)}, ordered by ${test.who}`),
+      h("div", { class: "scroll" }, h("table", { class: "texts" },
+        h("thead", {}, h("tr", {}, ["Step", "Expected", "Seen", "Verdict"].map((t) => h("th", { scope: "col" }, t)))),
+        h("tbody", {}, test.steps.map((step) => h("tr", {}, h("th", { scope: "row" }, step.step),
+          [step.expected, step.seen, verdicts[step.verdict] ?? step.verdict].map((t) => h("td", {}, t))))))),
+    ]);
+}
+
+// --- materials, cells, studies
+
+function cells() {
+  return [h("h1", {}, "Materials, cells and studies"), kept("entries", "all")];
 }
 
 // --- studies
