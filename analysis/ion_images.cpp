@@ -2,8 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <cassert>
+#include <algorithm>
 #include <optional>
+#include <vector>
 
 #include "analysis/bad_input.h"
 #include "analysis/fragments.h"
@@ -20,30 +21,29 @@ std::optional<std::uint32_t> interval_of(std::span<const MassInterval> intervals
   return std::nullopt;
 }
 
-// The sums of all peaks, each fed in runs: a short run is summed on its own, which keeps rounding small.
-class AllPeaks {
+// Ions counted by pixel, and within a pixel by interval; before these stand all of the pixel.
+class CountedPixels {
  public:
-  AllPeaks(const RegionWeights& weights, std::size_t peaks) : sums_(peaks, PeakSums(weights)), runs_(peaks) {}
+  CountedPixels(std::size_t intervals, std::size_t pixels)
+      : width_(intervals + 1), counts_(width_ * pixels) {}
 
-  void add(const Ions& ions) {
-    auto& run = runs_[ions.interval];
-    run.push_back({ions.pixel, ions.counts});
-    if (run.size() == longest_run) hand_on(ions.interval);
+  void add(const RawIon& ion, std::span<const std::uint32_t> intervals) {
+    std::uint32_t* counts = &counts_[ion.pixel * width_];
+    ++counts[0];
+    for (const auto interval : intervals) ++counts[1 + interval];
   }
-  [[nodiscard]] const PeakSums& sums(std::size_t interval) {
-    hand_on(interval);
-    return sums_[interval];
+  void each_pixel(const SpectrumSink& sink) const {
+    std::vector<double> of_pixel(width_);
+    for (auto at = counts_.begin(); at != counts_.end(); at += static_cast<std::ptrdiff_t>(width_)) {
+      if (*at == 0) continue;
+      std::copy_n(at, width_, of_pixel.begin());
+      sink(of_pixel[0], std::span(of_pixel).subspan(1));
+    }
   }
 
  private:
-  static constexpr std::size_t longest_run = 256;
-  void hand_on(std::size_t interval) {
-    sums_[interval].add(runs_[interval]);
-    runs_[interval].clear();
-  }
-
-  std::vector<PeakSums> sums_;
-  std::vector<std::vector<PixelCounts>> runs_;
+  std::size_t width_;
+  std::vector<std::uint32_t> counts_;
 };
 
 // The interval of the reference ion, if there is one.
@@ -56,67 +56,88 @@ std::optional<std::uint32_t> reference_among(std::span<const MassInterval> inter
   return reference;
 }
 
-RegionWeights weights_of(Image total, const Image* reference, std::string_view name,
-                         const NormaliseOptions& options) {
-  auto weights = weigh(total, reference, options);
-  if (weights.pixels_with_ions == 0)
+void refuse_empty(const RegionTotals& totals, std::string_view name) {
+  if (totals.pixels_with_ions == 0)
     throw BadInput(name, 0, "the measurement holds no ion", "leave this spot out, or export it again");
-  return weights;
 }
 
-template <typename SumsOf>
-Region region_of(const RegionWeights& weights, std::span<const MassInterval> intervals,
-                 const std::optional<std::uint32_t>& reference, std::string_view name, SumsOf sums_of) {
+template <typename PeakOf>
+Region region_of(const RegionTotals& totals, ImageShape shape, std::span<const MassInterval> intervals,
+                 const std::optional<std::uint32_t>& reference, std::string_view name,
+                 double counts_without_total, PeakOf peak_of) {
   Region region;
   region.name = name;
-  region.width = weights.shape.width;
-  region.height = weights.shape.height;
-  region.pixels_without_ions = weights.pixels.size() - weights.pixels_with_ions;
+  region.width = shape.width;
+  region.height = shape.height;
+  region.pixels_without_ions = shape.pixels() - totals.pixels_with_ions;
   if (reference) {
     region.reference = intervals[*reference].label;
-    region.pixels_without_reference = weights.pixels_without_reference;
+    region.pixels_without_reference = totals.pixels_without_reference;
   }
-  double without_total = 0;
-  for (std::size_t i = 0; i < intervals.size(); ++i) {
-    const PeakSums& sums = sums_of(i);
-    without_total += sums.counts_without_total();
-    region.peaks.push_back(sums.peak(intervals[i].label));
-  }
-  if (without_total > 0)
+  for (std::size_t i = 0; i < intervals.size(); ++i) region.peaks.push_back(peak_of(i, intervals[i].label));
+  if (counts_without_total > 0)
     region.notes.push_back(
         fmt::format("{}: {} counts lie in pixels whose total the file gives as 0 and were left out", name,
-                    without_total));
+                    counts_without_total));
   return region;
+}
+
+// First the images of the total and of the reference ion, then the sums of all peaks.
+Region normalise_ions_twice(const RawIonPass& pass, ImageShape shape, const ChannelIntervals& by_channel,
+                            std::span<const MassInterval> intervals, std::string_view name,
+                            const NormaliseOptions& options) {
+  const auto reference = reference_among(intervals, name, options);
+  Image total{shape, std::vector<double>(shape.pixels())}, of_reference;
+  if (reference) of_reference = total;
+  pass([&](std::span<const RawIon> ions) {
+    for (const auto& [pixel, channel] : ions) {
+      ++total.counts[pixel];
+      for (const auto interval : by_channel.at(channel))
+        if (interval == reference) ++of_reference.counts[pixel];
+    }
+  });
+  const auto weights = weigh(total, reference ? &of_reference : nullptr, options);
+  total = of_reference = {};
+  refuse_empty(weights, name);
+
+  std::vector<Sums> sums(intervals.size());
+  pass([&](std::span<const RawIon> ions) {
+    std::vector<Sums> of_run(intervals.size());  // summed on its own, which keeps rounding small
+    for (const auto& [pixel, channel] : ions)
+      for (const auto interval : by_channel.at(channel)) of_run[interval].add(1, weights.pixels[pixel]);
+    for (std::size_t i = 0; i < sums.size(); ++i) sums[i].add(of_run[i]);
+  });
+  return region_of(weights, shape, intervals, reference, name, 0,
+                   [&](std::size_t i, const std::string& label) { return peak_of(label, sums[i], weights); });
 }
 
 }  // namespace
 
-Region normalise_ions(const IonPass& pass, ImageShape shape, std::span<const MassInterval> intervals,
-                      std::string_view name, const NormaliseOptions& options) {
+Region normalise_spectra(const SpectrumPass& pass, ImageShape shape, std::span<const MassInterval> intervals,
+                         std::string_view name, const NormaliseOptions& options) {
   const auto reference = reference_among(intervals, name, options);
-  Image total{shape, std::vector<double>(shape.pixels())}, of_reference;
-  if (reference) of_reference = total;
-  const auto is_divisor = [&](std::uint32_t interval) {
-    return interval == Ions::all || interval == reference;
-  };
-  pass(is_divisor, [&](std::span<const Ions> run) {
-    for (const auto& ions : run) {
-      assert(ions.pixel < shape.pixels());
-      if (ions.interval == Ions::all) total.counts[ions.pixel] += ions.counts;
-      if (ions.interval == reference) of_reference.counts[ions.pixel] += ions.counts;
-    }
-  });
-  const auto weights = weights_of(std::move(total), reference ? &of_reference : nullptr, name, options);
-  of_reference = {};
+  SpectrumSums sums(intervals.size(), reference, options);
+  pass([&](double total, std::span<const double> areas) { sums.add(total, areas); });
+  sums.end();
+  refuse_empty(sums.totals(), name);
+  return region_of(sums.totals(), shape, intervals, reference, name, sums.counts_without_total(),
+                   [&](std::size_t i, const std::string& label) { return sums.peak(i, label); });
+}
 
-  AllPeaks peaks(weights, intervals.size());
-  const auto is_peak = [](std::uint32_t interval) { return interval != Ions::all; };
-  pass(is_peak, [&](std::span<const Ions> run) {
-    for (const auto& ions : run)
-      if (ions.interval != Ions::all) peaks.add(ions);
-  });
-  return region_of(
-      weights, intervals, reference, name, [&](std::size_t i) -> auto& { return peaks.sums(i); });
+Region normalise_ions(const RawIonPass& pass, ImageShape shape, const ChannelIntervals& by_channel,
+                      std::span<const MassInterval> intervals, std::string_view name,
+                      const NormaliseOptions& options) {
+  constexpr std::size_t most_counts = (32 << 20) / sizeof(std::uint32_t);
+  if (shape.pixels() > most_counts / (intervals.size() + 1))
+    return normalise_ions_twice(pass, shape, by_channel, intervals, name, options);
+  const auto spectra = [&](const SpectrumSink& sink) {
+    CountedPixels counted(intervals.size(), shape.pixels());
+    pass([&](std::span<const RawIon> ions) {
+      for (const auto& ion : ions) counted.add(ion, by_channel.at(ion.channel));
+    });
+    counted.each_pixel(sink);
+  };
+  return normalise_spectra(spectra, shape, intervals, name, options);
 }
 
 Region normalise_images(const ImagePass& read, ImageShape shape, std::span<const MassInterval> intervals,
@@ -124,21 +145,28 @@ Region normalise_images(const ImagePass& read, ImageShape shape, std::span<const
   const auto reference = reference_among(intervals, name, options);
   const auto image_of = [&](std::uint32_t interval) {
     Image image{shape, std::vector<double>(shape.pixels())};
-    read(interval, [&](std::span<const PixelCounts> run) {
-      for (const auto& [pixel, counts] : run) image.counts[pixel] += counts;
+    read(interval, [&](std::uint32_t first_pixel, std::span<const double> counts) {
+      std::ranges::copy(counts, image.counts.begin() + first_pixel);
     });
     return image;
   };
   Image of_reference;
   if (reference) of_reference = image_of(*reference);
-  const auto weights = weights_of(image_of(Ions::all), reference ? &of_reference : nullptr, name, options);
+  const auto weights = weigh(image_of(all_ions), reference ? &of_reference : nullptr, options);
   of_reference = {};
+  refuse_empty(weights, name);
 
-  std::vector<PeakSums> sums(intervals.size(), PeakSums(weights));
-  for (std::uint32_t i = 0; i < intervals.size(); ++i)
-    read(i, [&](std::span<const PixelCounts> run) { sums[i].add(run); });
-  return region_of(
-      weights, intervals, reference, name, [&](std::size_t i) -> auto& { return sums[i]; });
+  double without_total = 0;
+  std::vector<Peak> peaks;
+  for (std::uint32_t i = 0; i < intervals.size(); ++i) {
+    PeakSums sums(weights);
+    read(i,
+         [&](std::uint32_t first_pixel, std::span<const double> counts) { sums.add(first_pixel, counts); });
+    without_total += sums.counts_without_total();
+    peaks.push_back(sums.peak(intervals[i].label));
+  }
+  return region_of(weights, shape, intervals, reference, name, without_total,
+                   [&](std::size_t i, const std::string&) { return std::move(peaks[i]); });
 }
 
 }  // namespace cambench::sims

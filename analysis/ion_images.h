@@ -1,8 +1,5 @@
-// Measurements that hold a whole spectrum for each pixel (imzML, raw events): the same pixel-by-pixel normalisation as
-// for exported images, without building an image for each peak.
-//
-// The measurement is gone through twice: first for the total and the reference ion's image, then for the sums of all
-// peaks. So only these two images are in memory (40 bytes a pixel), whatever the number of peaks or the file's size.
+// Measurements in one file: the same pixel-by-pixel normalisation as for exported images, in the order in which the
+// file has them, so that it is read once.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -11,33 +8,36 @@
 
 #include "analysis/formats/image_ascii.h"
 #include "analysis/formats/interval_list.h"
+#include "analysis/formats/mass_scale.h"
 #include "analysis/region.h"
 
 namespace cambench::sims {
 
-/// Ions of one pixel: those of one interval, or all.
-struct Ions {
-  static constexpr std::uint32_t all = UINT32_MAX;
-  std::uint32_t pixel = 0;     ///< Y width + X
-  std::uint32_t interval = 0;  ///< its index, or `all`: then they count for the pixel's total
-  double counts = 0;
-};
+// All give a Region without its `files`, which are the caller's to fill in, and throw BadInput: no ions at all, a
+// required reference ion that no interval has.
 
-/// Hands on the ions of a measurement in the order of its file, in short runs. Called twice; what is not wanted may be
-/// left out.
-using IonSink = std::function<void(std::span<const Ions>)>;
-using IsWanted = std::function<bool(std::uint32_t interval)>;
-using IonPass = std::function<void(const IsWanted&, const IonSink&)>;
+/// Spectra: `pass` hands on the total and the area of each interval of one pixel after the other, each pixel once and in
+/// any order. Nothing but sums is kept.
+using SpectrumSink = std::function<void(double total, std::span<const double> areas)>;
+using SpectrumPass = std::function<void(const SpectrumSink&)>;
+[[nodiscard]] Region normalise_spectra(const SpectrumPass& pass, ImageShape shape,
+                                       std::span<const MassInterval> intervals, std::string_view name,
+                                       const NormaliseOptions& options = {});
 
-/// A Region without its `files`, which are the caller's to fill in. Throws BadInput: no ions at all, a required
-/// reference ion that no interval has.
-[[nodiscard]] Region normalise_ions(const IonPass& pass, ImageShape shape,
+/// Raw events, which come in any order: they are counted by pixel and interval first, where these counts take no more
+/// than 32 MiB (256 x 256 pixels and 120 intervals do). Larger images are gone through twice instead, with 40 bytes a
+/// pixel in memory.
+using RawIonSink = std::function<void(std::span<const RawIon>)>;
+using RawIonPass = std::function<void(const RawIonSink&)>;
+[[nodiscard]] Region normalise_ions(const RawIonPass& pass, ImageShape shape,
+                                    const ChannelIntervals& by_channel,
                                     std::span<const MassInterval> intervals, std::string_view name,
                                     const NormaliseOptions& options = {});
 
-/// The same for measurements that hold an image for each peak: hands on the pixels of one image that are not zero, or of
-/// the total (Ions::all), each image at most twice.
-using ImagePass = std::function<void(std::uint32_t interval, const PixelSink&)>;
+/// Images: `read` hands on one of them, or that of the total (all_ions), each at most twice. The total and the reference
+/// ion's image are in memory (40 bytes a pixel).
+inline constexpr std::uint32_t all_ions = UINT32_MAX;
+using ImagePass = std::function<void(std::uint32_t interval, const ImageSink&)>;
 [[nodiscard]] Region normalise_images(const ImagePass& read, ImageShape shape,
                                       std::span<const MassInterval> intervals, std::string_view name,
                                       const NormaliseOptions& options = {});

@@ -3,11 +3,15 @@
 #include <fmt/format.h>
 
 #include <cassert>
+#include <numeric>
+#include <utility>
 
 namespace cambench::sims {
 namespace {
 
 constexpr double half_a_count = 0.5;  // what the published scripts put in place of 0
+
+constexpr std::size_t longest_run = 1024;
 
 double ratio(double a, double b) { return b > 0 ? a / b : 0.0; }
 
@@ -32,66 +36,121 @@ std::string_view word(EmptyReference rule) {
 
 }  // namespace
 
+PixelWeight RegionTotals::add(double total, const double* reference, const NormaliseOptions& options) {
+  total_counts += total;
+  if (reference) reference_counts += *reference;
+  if (!(total > 0)) return {};
+  ++pixels_with_ions;
+  PixelWeight weight{.by_total = 1.0 / total};
+  if (!reference) return weight;
+
+  const double by = divisor(*reference, options);
+  const bool empty = !(*reference > 0);
+  pixels_without_reference += by == 0 || empty;
+  if (by == 0) return weight;
+  ++pixels_for_reference;
+  weight.by_reference = 1.0 / by;
+  if (empty) weight.from_empty = weight.by_reference;
+  return weight;
+}
+
 RegionWeights weigh(const Image& total, const Image* reference, const NormaliseOptions& options) {
   assert(!reference || reference->counts.size() == total.counts.size());
   RegionWeights weights;
   weights.shape = total.shape;
-  weights.pixels.resize(total.counts.size());
-  for (std::size_t i = 0; i < total.counts.size(); ++i) {
-    weights.total_counts += total.counts[i];
-    if (reference) weights.reference_counts += reference->counts[i];
-    if (!(total.counts[i] > 0)) continue;
-    ++weights.pixels_with_ions;
-    PixelWeight& weight = weights.pixels[i];
-    weight.by_total = 1.0 / total.counts[i];
-    if (!reference) continue;
-
-    const double by = divisor(reference->counts[i], options);
-    const bool empty = !(reference->counts[i] > 0);
-    weights.pixels_without_reference += by == 0 || empty;
-    if (by == 0) continue;
-    ++weights.pixels_for_reference;
-    weight.by_reference = 1.0 / by;
-    if (empty) weight.from_empty = weight.by_reference;
-  }
+  weights.pixels.reserve(total.counts.size());
+  for (std::size_t i = 0; i < total.counts.size(); ++i)
+    weights.pixels.push_back(
+        weights.add(total.counts[i], reference ? &reference->counts[i] : nullptr, options));
   return weights;
 }
 
+void Sums::add(const Sums& other) {
+  counts += other.counts;
+  by_total += other.by_total;
+  by_reference += other.by_reference;
+  from_empty += other.from_empty;
+  without_total += other.without_total;
+}
+
+Peak peak_of(std::string label, const Sums& sums, const RegionTotals& totals) {
+  Peak peak;
+  peak.label = std::move(label);
+  peak.counts = sums.counts;
+  peak.by_total_sum = sums.by_total;
+  peak.by_total = ratio(sums.by_total, static_cast<double>(totals.pixels_with_ions));
+  peak.ratio_to_total = ratio(sums.counts, totals.total_counts);
+  peak.by_reference_sum = sums.by_reference;
+  peak.by_reference = ratio(sums.by_reference, static_cast<double>(totals.pixels_for_reference));
+  peak.ratio_to_reference = ratio(sums.counts, totals.reference_counts);
+  peak.share_from_empty_reference = ratio(sums.from_empty, sums.by_reference);
+  return peak;
+}
+
+// ---- image by image
+
 void PeakSums::add(std::span<const PixelCounts> run) {
-  constexpr std::size_t longest = 1024;
-  for (; run.size() > longest; run = run.subspan(longest)) add_short(run.first(longest));
+  for (; run.size() > longest_run; run = run.subspan(longest_run)) add_short(run.first(longest_run));
   add_short(run);
 }
 
 void PeakSums::add_short(std::span<const PixelCounts> run) {
-  double counts = 0, by_total = 0, by_reference = 0, from_empty = 0;
+  Sums sums;
   for (const auto& [pixel, n] : run) {
     assert(pixel < weights_.pixels.size());
-    const PixelWeight& weight = weights_.pixels[pixel];
-    counts += n;
-    by_total += n * weight.by_total;
-    by_reference += n * weight.by_reference;
-    from_empty += n * weight.from_empty;
-    if (weight.by_total == 0) counts_without_total_ += n;
+    sums.add(n, weights_.pixels[pixel]);
   }
-  counts_ += counts;
-  by_total_ += by_total;
-  by_reference_ += by_reference;
-  from_empty_ += from_empty;
+  sums_.add(sums);
 }
 
-Peak PeakSums::peak(std::string label) const {
-  Peak peak;
-  peak.label = std::move(label);
-  peak.counts = counts_;
-  peak.by_total_sum = by_total_;
-  peak.by_total = ratio(by_total_, static_cast<double>(weights_.pixels_with_ions));
-  peak.ratio_to_total = ratio(counts_, weights_.total_counts);
-  peak.by_reference_sum = by_reference_;
-  peak.by_reference = ratio(by_reference_, static_cast<double>(weights_.pixels_for_reference));
-  peak.ratio_to_reference = ratio(counts_, weights_.reference_counts);
-  peak.share_from_empty_reference = ratio(from_empty_, by_reference_);
-  return peak;
+void PeakSums::add(std::uint32_t first_pixel, std::span<const double> counts) {
+  assert(first_pixel + counts.size() <= weights_.pixels.size());
+  const PixelWeight* weights = weights_.pixels.data() + first_pixel;
+  for (; counts.size() > longest_run; counts = counts.subspan(longest_run), weights += longest_run)
+    add_short(weights, counts.first(longest_run));
+  add_short(weights, counts);
+}
+
+// Two sums side by side: an addition need not wait for the one before.
+void PeakSums::add_short(const PixelWeight* weights, std::span<const double> counts) {
+  Sums even, odd;
+  const auto pairs = counts.size() & ~std::size_t{1};
+  for (std::size_t i = 0; i < pairs; i += 2) {
+    even.add(counts[i], weights[i]);
+    odd.add(counts[i + 1], weights[i + 1]);
+  }
+  if (pairs < counts.size()) even.add(counts[pairs], weights[pairs]);
+  even.add(odd);
+  sums_.add(even);
+}
+
+Peak PeakSums::peak(std::string label) const { return peak_of(std::move(label), sums_, weights_); }
+
+// ---- pixel by pixel
+
+SpectrumSums::SpectrumSums(std::size_t peaks, std::optional<std::size_t> reference,
+                           const NormaliseOptions& options)
+    : reference_(reference), options_(options), sums_(peaks), run_(peaks) {}
+
+void SpectrumSums::add(double total, std::span<const double> counts) {
+  assert(counts.size() == run_.size());
+  const auto weight = totals_.add(total, reference_ ? &counts[*reference_] : nullptr, options_);
+  for (std::size_t i = 0; i < counts.size(); ++i) run_[i].add(counts[i], weight);
+  if (++pixels_of_run_ == longest_run) end();
+}
+
+void SpectrumSums::end() {
+  for (std::size_t i = 0; i < sums_.size(); ++i) sums_[i].add(std::exchange(run_[i], {}));
+  pixels_of_run_ = 0;
+}
+
+double SpectrumSums::counts_without_total() const {
+  return std::accumulate(sums_.begin(), sums_.end(), 0.0,
+                         [](double sum, const Sums& sums) { return sum + sums.without_total; });
+}
+
+Peak SpectrumSums::peak(std::size_t index, std::string label) const {
+  return peak_of(std::move(label), sums_[index], totals_);
 }
 
 std::vector<Setting> describe(const NormaliseOptions& options) {

@@ -81,22 +81,8 @@ Region of_events(Reader& reader, const ChannelIntervals& by_channel,
                  const std::vector<MassInterval>& intervals, const RegionFiles& found, Region region,
                  const NormaliseOptions& options) {
   std::uint32_t scans = 0;
-  const auto pass = [&](const IsWanted& wanted, const IonSink& sink) {
-    const bool totals = wanted(Ions::all);
-    std::vector<bool> asked;
-    for (std::uint32_t i = 0; i < intervals.size(); ++i) asked.push_back(wanted(i));
-    std::vector<Ions> run;
-    scans = reader.each_ion([&](std::span<const RawIon> ions) {
-      run.clear();
-      for (const auto& [pixel, channel] : ions) {
-        if (totals) run.push_back({pixel, Ions::all, 1});
-        for (const auto interval : by_channel.at(channel))
-          if (asked[interval]) run.push_back({pixel, interval, 1});
-      }
-      sink(run);
-    });
-  };
-  auto normalised = normalise_ions(pass, reader.shape(), intervals, found.name, options);
+  const auto pass = [&](const RawIonSink& sink) { scans = reader.each_ion(sink); };
+  auto normalised = normalise_ions(pass, reader.shape(), by_channel, intervals, found.name, options);
   if (scans > 1) region.notes.push_back(fmt::format("{} scans were summed", scans));
   return finished(std::move(normalised), std::move(region), found.name);
 }
@@ -119,8 +105,8 @@ bool is_peak(const Bif6Reader::Image& image, const Bif6Reader::Image& total) {
 // Images in one file: any reader with images() and read().
 template <typename Reader, typename Image>
 ImagePass pass_of_images(Reader& reader, const Image& total, const std::vector<Image>& peaks) {
-  return [&](std::uint32_t interval, const PixelSink& sink) {
-    reader.read(interval == Ions::all ? total : peaks[interval], sink);
+  return [&](std::uint32_t interval, const ImageSink& sink) {
+    reader.read(interval == all_ions ? total : peaks[interval], sink);
   };
 }
 
@@ -145,24 +131,12 @@ Region read_imzml(const RegionFiles& found, const NormaliseOptions& options) {
   region.files.push_back({name_of(binary), hashes.binary, reader.binary_bytes()});
   region.notes = reader.notes();
 
-  const auto pass = [&](const IsWanted& wanted, const IonSink& sink) {
-    std::vector<std::uint32_t> indices;
-    std::vector<MassInterval> asked;
-    for (std::uint32_t i = 0; i < intervals.size(); ++i)
-      if (wanted(i)) {
-        indices.push_back(i);
-        asked.push_back(intervals[i]);
-      }
-    std::vector<Ions> run;
-    reader.each_pixel([&](std::uint32_t pixel, double total, const Spectrum& spectrum) {
-      run.assign(1, {pixel, Ions::all, total});
-      const auto areas = interval_areas(spectrum, asked, options.area);
-      for (std::size_t i = 0; i < areas.size(); ++i)
-        if (areas[i] != 0) run.push_back({pixel, indices[i], areas[i]});
-      sink(run);
-    });
+  IntervalAreas areas(intervals, options.area);
+  const auto pass = [&](const SpectrumSink& sink) {
+    reader.each_pixel(
+        [&](std::uint32_t, double total, const Spectrum& spectrum) { sink(total, areas.of(spectrum)); });
   };
-  return finished(normalise_ions(pass, reader.shape(), intervals, found.name, options), std::move(region),
+  return finished(normalise_spectra(pass, reader.shape(), intervals, found.name, options), std::move(region),
                   found.name);
 }
 

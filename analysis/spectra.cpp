@@ -24,10 +24,6 @@ double trapezoid_of(const Spectrum& spectrum, std::size_t first, std::size_t las
   return area;
 }
 
-std::size_t channel_at(const Spectrum& spectrum, double mz) {
-  return static_cast<std::size_t>(std::ranges::lower_bound(spectrum.mz, mz) - spectrum.mz.begin());
-}
-
 const MassInterval* find_interval(std::span<const MassInterval> intervals, std::string_view label) {
   const auto key = fragment_key(label);
   const auto found =
@@ -39,15 +35,31 @@ const MassInterval* find_interval(std::span<const MassInterval> intervals, std::
 
 double total_counts(const Spectrum& spectrum) { return sum_of(spectrum, 0, spectrum.intensity.size()); }
 
+IntervalAreas::IntervalAreas(std::span<const MassInterval> intervals, SpectrumArea area)
+    : intervals_(intervals), area_(area), by_lower_(intervals.size()), areas_(intervals.size()) {
+  std::iota(by_lower_.begin(), by_lower_.end(), std::size_t{0});
+  std::ranges::stable_sort(by_lower_, {}, [&](std::size_t i) { return intervals_[i].lower; });
+}
+
+// Spectrum and intervals are both in the order of m/z, so one walk along the two finds every beginning.
+std::span<const double> IntervalAreas::of(const Spectrum& spectrum) {
+  const auto channels = spectrum.mz.size();
+  std::size_t first = 0;
+  for (const auto i : by_lower_) {
+    while (first < channels && spectrum.mz[first] < intervals_[i].lower) ++first;
+    auto end = first;
+    while (end < channels && spectrum.mz[end] < intervals_[i].upper) ++end;
+    areas_[i] =
+        area_ == SpectrumArea::sum ? sum_of(spectrum, first, end) : trapezoid_of(spectrum, first, end);
+  }
+  return areas_;
+}
+
 std::vector<double> interval_areas(const Spectrum& spectrum, std::span<const MassInterval> intervals,
                                    SpectrumArea area) {
-  std::vector<double> areas;
-  for (const auto& interval : intervals) {
-    const auto first = channel_at(spectrum, interval.lower), last = channel_at(spectrum, interval.upper);
-    areas.push_back(area == SpectrumArea::sum ? sum_of(spectrum, first, last)
-                                              : trapezoid_of(spectrum, first, last));
-  }
-  return areas;
+  IntervalAreas areas(intervals, area);
+  const auto of_spectrum = areas.of(spectrum);
+  return {of_spectrum.begin(), of_spectrum.end()};
 }
 
 Region normalise_spectrum(const Spectrum& spectrum, std::span<const MassInterval> intervals,

@@ -18,6 +18,21 @@ namespace cambench::sims {
                                                  std::span<const MassInterval> intervals,
                                                  SpectrumArea area = SpectrumArea::sum);
 
+/// The same for one spectrum after the other, without taking memory again.
+class IntervalAreas {
+ public:
+  /// `intervals` must outlive the object.
+  IntervalAreas(std::span<const MassInterval> intervals, SpectrumArea area);
+  /// In the order of the intervals; until the next call.
+  [[nodiscard]] std::span<const double> of(const Spectrum& spectrum);
+
+ private:
+  std::span<const MassInterval> intervals_;
+  SpectrumArea area_;
+  std::vector<std::size_t> by_lower_;  // their indices
+  std::vector<double> areas_;
+};
+
 /// A Region of one spectrum: its `files` are the caller's to fill in. Throws BadInput: no ions at all, an interval that
 /// reaches beyond the spectrum, a required reference ion that no interval has.
 [[nodiscard]] Region normalise_spectrum(const Spectrum& spectrum, std::span<const MassInterval> intervals,

@@ -53,22 +53,15 @@ Bif6Reader::Bif6Reader(BinaryFile file) : file_(std::move(file)) {
   }
 }
 
-void Bif6Reader::read(const Image& image, const PixelSink& sink) {
-  constexpr std::size_t pixels_of_piece = 64 * 1024;
-  std::vector<char> piece;
-  std::vector<PixelCounts> run;
+void Bif6Reader::read(const Image& image, const ImageSink& sink) {
+  constexpr std::size_t pixels_of_piece = 8 * 1024;
+  std::vector<std::uint32_t> piece;
+  std::vector<double> counts;
   for (std::size_t first = 0; first < shape_.pixels(); first += pixels_of_piece) {
-    const auto pixels = std::min(pixels_of_piece, shape_.pixels() - first);
-    piece.resize(4 * pixels);
-    file_.read(image.offset + 4 * first, piece, "an image");
-    run.resize(pixels);
-    std::size_t kept = 0;
-    for (std::size_t i = 0; i < pixels; ++i) {  // written always: a branch on the data would be guessed wrong
-      const auto counts = load<std::uint32_t>(&piece[4 * i]);
-      run[kept] = {static_cast<std::uint32_t>(first + i), static_cast<double>(counts)};
-      kept += counts != 0;
-    }
-    if (kept > 0) sink({run.data(), kept});
+    piece.resize(std::min(pixels_of_piece, shape_.pixels() - first));
+    file_.read(image.offset + 4 * first, as_bytes_of(piece), "an image");
+    counts.assign(piece.begin(), piece.end());
+    sink(static_cast<std::uint32_t>(first), counts);
   }
 }
 

@@ -4,7 +4,7 @@
 // They disagree on the two sizes. Here the first is X (width) and X runs fastest, as tofsims and a third script have it;
 // pybif6 says Y first. For square images, and for every sum over a region, both are the same.
 //
-// In memory: 40 bytes an image, and one piece of an image (256 KiB).
+// In memory: 40 bytes an image, and one piece of an image (96 KiB).
 #pragma once
 #include <cstdint>
 #include <string_view>
@@ -28,8 +28,8 @@ class Bif6Reader {
 
   [[nodiscard]] ImageShape shape() const { return shape_; }
   [[nodiscard]] const std::vector<Image>& images() const { return images_; }  ///< in the order of the file
-  /// Hands on the pixels of an image that are not zero.
-  void read(const Image& image, const PixelSink& sink);
+  /// Hands on all pixels of an image.
+  void read(const Image& image, const ImageSink& sink);
 
   [[nodiscard]] BinaryFile& file() { return file_; }
 

@@ -32,18 +32,25 @@ BinaryFile::BinaryFile(BinaryFile&& other) noexcept
     : name_(std::move(other.name_)),
       size_(other.size_),
       descriptor_(std::exchange(other.descriptor_, -1)),
-      memory_(other.memory_) {}
+      memory_(other.memory_),
+      ahead_(std::move(other.ahead_)),
+      ahead_at_(other.ahead_at_),
+      viewed_to_(other.viewed_to_) {}
 
 BinaryFile::~BinaryFile() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
-void BinaryFile::read(std::uint64_t offset, std::span<char> into, std::string_view what) {
-  if (!holds(offset, into.size()))
+void BinaryFile::require(std::uint64_t offset, std::uint64_t bytes, std::string_view what) const {
+  if (!holds(offset, bytes))
     throw BadInput(name_, 0,
                    fmt::format("ends at byte {}, but {} should stand at byte {} and take {}", size_, what,
-                               offset, into.size()),
+                               offset, bytes),
                    "the file is cut short or damaged: copy or export it again");
+}
+
+void BinaryFile::read(std::uint64_t offset, std::span<char> into, std::string_view what) {
+  require(offset, into.size(), what);
   if (descriptor_ < 0) {
     memory_.copy(into.data(), into.size(), offset);
     return;
@@ -55,6 +62,22 @@ void BinaryFile::read(std::uint64_t offset, std::span<char> into, std::string_vi
     if (more <= 0) throw BadInput(name_, 0, "changed while it was read", "wait until the copy is complete");
     got += static_cast<std::size_t>(more);
   }
+}
+
+std::string_view BinaryFile::view(std::uint64_t offset, std::uint64_t bytes, std::string_view what) {
+  constexpr std::uint64_t read_ahead = 256 * 1024;
+  require(offset, bytes, what);
+  if (descriptor_ < 0) return memory_.substr(offset, bytes);
+  const bool goes_on = offset == viewed_to_;
+  if (offset < ahead_at_ || offset - ahead_at_ > ahead_.size() ||
+      ahead_.size() - (offset - ahead_at_) < bytes) {
+    const bool has_more = goes_on && holds(offset, read_ahead);
+    ahead_.resize(has_more ? std::max(bytes, read_ahead) : bytes);
+    ahead_at_ = offset;
+    read(offset, ahead_, what);
+  }
+  viewed_to_ = offset + bytes;
+  return std::string_view(ahead_).substr(offset - ahead_at_, bytes);
 }
 
 void BinaryFile::each_piece(const std::function<void(std::string_view)>& sink, std::size_t unit) {

@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace cambench {
 
@@ -40,15 +41,29 @@ class BinaryFile {
     return std::bit_cast<T>(bytes);
   }
 
+  /// The same without a copy of its own: the bytes live until the next call. Calls that follow each other in the file are
+  /// served from 256 KiB read ahead; a place further off costs no more than itself.
+  [[nodiscard]] std::string_view view(std::uint64_t offset, std::uint64_t bytes, std::string_view what);
+
   /// The whole file from start to end, in pieces of at most 256 KiB, each a multiple of `unit` bytes but the last.
   void each_piece(const std::function<void(std::string_view)>& sink, std::size_t unit = 1);
 
  private:
+  void require(std::uint64_t offset, std::uint64_t bytes, std::string_view what) const;
+
   std::string name_;
   std::uint64_t size_ = 0;
-  int descriptor_ = -1;      // below 0: in memory
-  std::string_view memory_;  // then
+  int descriptor_ = -1;                         // below 0: in memory
+  std::string_view memory_;                     // then
+  std::string ahead_;                           // what view() has read,
+  std::uint64_t ahead_at_ = 0, viewed_to_ = 0;  // from where, and where its last call ended
 };
+
+/// The bytes of numbers, to be read into.
+template <typename T>
+[[nodiscard]] std::span<char> as_bytes_of(std::vector<T>& numbers) {
+  return {reinterpret_cast<char*>(numbers.data()), numbers.size() * sizeof(T)};
+}
 
 /// The number whose bytes stand at `at`.
 template <typename T>

@@ -17,27 +17,32 @@ constexpr std::size_t record_size = 20;
 constexpr std::uint32_t longest_side = 2048;
 constexpr std::string_view export_again = "export the raw data again with their properties";
 
-// Records become ions inside the raster.
+// Records become ions inside the raster, a piece at a time.
 class Raster {
  public:
   Raster(std::string_view file, std::uint32_t resolution) : file_(file), resolution_(resolution) {}
 
-  RawIon ion(std::uint32_t scan, std::uint32_t x, std::uint32_t y, std::uint32_t channel) {
-    ++records_;
+  void begin_piece(std::size_t records) { ions_.resize(records); }
+  void set(std::size_t i, std::uint32_t scan, std::uint32_t x, std::uint32_t y, std::uint32_t channel) {
     if (x >= resolution_ || y >= resolution_)
       throw BadInput(file_, 0,
-                     fmt::format("ion {} lies at X {} Y {}, outside the raster of {} x {}", records_, x, y,
-                                 resolution_, resolution_),
+                     fmt::format("ion {} lies at X {} Y {}, outside the raster of {} x {}",
+                                 before_piece_ + i + 1, x, y, resolution_, resolution_),
                      export_again);
     last_scan_ = std::max(last_scan_, scan);
-    return {y * resolution_ + x, channel};
+    ions_[i] = {y * resolution_ + x, channel};
+  }
+  [[nodiscard]] std::span<const RawIon> end_piece() {
+    before_piece_ += ions_.size();
+    return ions_;
   }
   [[nodiscard]] std::uint32_t scans() const { return last_scan_ == UINT32_MAX ? last_scan_ : last_scan_ + 1; }
 
  private:
   std::string_view file_;
   std::uint32_t resolution_, last_scan_ = 0;
-  std::uint64_t records_ = 0;
+  std::uint64_t before_piece_ = 0;
+  std::vector<RawIon> ions_;
 };
 
 }  // namespace
@@ -83,14 +88,15 @@ GrdReader::GrdReader(BinaryFile file, const GrdProperties& properties)
 
 std::uint32_t GrdReader::each_ion(const std::function<void(std::span<const RawIon>)>& sink) {
   Raster raster(file_.name(), resolution_);
-  std::vector<RawIon> run;
   file_.each_piece(
       [&](std::string_view piece) {
-        run.clear();
-        for (const char* at = piece.data(); at != piece.data() + piece.size(); at += record_size)
-          run.push_back(raster.ion(load<std::uint32_t>(at), load<std::uint32_t>(at + 8),
-                                   load<std::uint32_t>(at + 12), load<std::uint32_t>(at + 16)));
-        sink(run);
+        const auto records = piece.size() / record_size;
+        raster.begin_piece(records);
+        const char* at = piece.data();
+        for (std::size_t i = 0; i < records; ++i, at += record_size)
+          raster.set(i, load<std::uint32_t>(at), load<std::uint32_t>(at + 8), load<std::uint32_t>(at + 12),
+                     load<std::uint32_t>(at + 16));
+        sink(raster.end_piece());
       },
       record_size);
   return raster.scans();
@@ -114,11 +120,11 @@ SplitGrdReader::SplitGrdReader(BinaryFile scans, BinaryFile coords, BinaryFile t
 std::uint32_t SplitGrdReader::each_ion(const std::function<void(std::span<const RawIon>)>& sink) {
   constexpr std::uint64_t ions_of_piece = 16 * 1024;
   Raster raster(coords_.name(), resolution_);
-  std::vector<RawIon> run;
-  std::string scan, coord, tof;
-  const auto read = [](BinaryFile& file, std::uint64_t first, std::uint64_t count, std::string& into) {
-    into.resize(4 * count);
-    file.read(4 * first, into, "the ions");
+  std::vector<std::uint32_t> scan, coord, tof;
+  const auto read = [](BinaryFile& file, std::uint64_t first, std::uint64_t count,
+                       std::vector<std::uint32_t>& into) {
+    into.resize(count);
+    file.read(4 * first, as_bytes_of(into), "the ions");
   };
   const auto all = tofs_.size() / 4;
   for (std::uint64_t first = 0; first < all; first += ions_of_piece) {
@@ -126,11 +132,9 @@ std::uint32_t SplitGrdReader::each_ion(const std::function<void(std::span<const 
     read(scans_, first, count, scan);
     read(coords_, 2 * first, 2 * count, coord);
     read(tofs_, first, count, tof);
-    run.clear();
-    for (std::size_t i = 0; i < count; ++i)
-      run.push_back(raster.ion(load<std::uint32_t>(&scan[4 * i]), load<std::uint32_t>(&coord[8 * i]),
-                               load<std::uint32_t>(&coord[8 * i + 4]), load<std::uint32_t>(&tof[4 * i])));
-    sink(run);
+    raster.begin_piece(count);
+    for (std::size_t i = 0; i < count; ++i) raster.set(i, scan[i], coord[2 * i], coord[2 * i + 1], tof[i]);
+    sink(raster.end_piece());
   }
   return raster.scans();
 }

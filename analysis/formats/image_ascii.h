@@ -35,6 +35,9 @@ using PixelSink = std::function<void(std::span<const PixelCounts>)>;
 ImageShape read_image_ascii(std::string_view text, std::string_view name, const PixelSink& sink,
                             const ImageShape* expected = nullptr);
 
+/// Gets neighbouring pixels in the order of Image, zeros too.
+using ImageSink = std::function<void(std::uint32_t first_pixel, std::span<const double> counts)>;
+
 struct Image {
   ImageShape shape;
   std::vector<double> counts;  ///< row by row, Y = 0 first

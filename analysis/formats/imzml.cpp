@@ -7,11 +7,12 @@
 #include <cmath>
 #include <map>
 #include <numeric>
-#include <pugixml.hpp>
+#include <utility>
 
 #include "analysis/bad_input.h"
 #include "analysis/formats/digest.h"
 #include "analysis/formats/text.h"
+#include "analysis/formats/xml_tags.h"
 #include "schema/sha256.h"
 
 namespace cambench::sims {
@@ -19,79 +20,28 @@ namespace {
 
 constexpr std::string_view export_again = "export the measurement again as imzML";
 constexpr std::string_view copy_again = "copy or export both files again";
-constexpr std::size_t longest_header = 16 << 20, longest_spectrum_element = 1 << 20;
 constexpr std::uint32_t most_values = 1 << 22, most_pixels = 1 << 22;
 
-// The accessions that matter (imzML 1.1 and PSI-MS vocabularies).
-constexpr std::string_view uuid = "IMS:1000080", md5 = "IMS:1000090", sha1 = "IMS:1000091",
-                           position_x = "IMS:1000050", position_y = "IMS:1000051", pixels_x = "IMS:1000042",
-                           pixels_y = "IMS:1000043", array_offset = "IMS:1000102",
-                           array_values = "IMS:1000103", array_bytes = "IMS:1000104", mz_array = "MS:1000514",
-                           intensity_array = "MS:1000515", zlib = "MS:1000574",
-                           total_ion_current = "MS:1000285";
-
-// The text of an XML file, taken in pieces.
-class Pieces {
- public:
-  explicit Pieces(BinaryFile& file) : file_(file) {}
-
-  /// From where the last piece ended up to the end of the next `mark`. Nothing when there is none within `most` bytes.
-  std::optional<std::string_view> through(std::string_view mark, std::size_t most) {
-    text_.erase(0, taken_);
-    taken_ = 0;
-    for (std::size_t from = 0;;) {
-      if (const auto at = text_.find(mark, from); at != std::string::npos) {
-        taken_ = at + mark.size();
-        return std::string_view(text_).substr(0, taken_);
-      }
-      from = text_.size() - std::min(text_.size(), mark.size());
-      if (text_.size() > most || !read_on()) return std::nullopt;
-    }
+// An accession of the imzML 1.1 ("IMS:1000050") or the PSI-MS vocabulary ("MS:1000514") as a number; 0: of none.
+constexpr std::uint32_t accession(std::string_view text) {
+  const bool imaging = text.starts_with("IMS:");
+  if (!imaging && !text.starts_with("MS:")) return 0;
+  std::uint32_t number = 0;
+  for (const char c : text.substr(imaging ? 4 : 3)) {
+    if (c < '0' || c > '9' || number > 100'000'000) return 0;
+    number = 10 * number + static_cast<std::uint32_t>(c - '0');
   }
-
- private:
-  bool read_on() {
-    constexpr std::uint64_t step = 64 * 1024;
-    const auto bytes = std::min(step, file_.size() - at_);
-    const auto size = text_.size();
-    text_.resize(size + bytes);
-    file_.read(at_, std::span(text_).subspan(size), "the rest");
-    at_ += bytes;
-    return bytes > 0;
-  }
-
-  BinaryFile& file_;
-  std::uint64_t at_ = 0;
-  std::string text_;
-  std::size_t taken_ = 0;
-};
-
-// cvParams: accession and value, those of the groups that an element refers to among them.
-using Terms = std::vector<std::pair<std::string, std::string>>;
-using Groups = std::map<std::string, Terms, std::less<>>;
-
-const std::string* find(const Terms& terms, std::string_view accession) {
-  for (const auto& [name, value] : terms)
-    if (name == accession) return &value;
-  return nullptr;
+  return number + (imaging ? 1U << 31 : 0);
 }
 
-bool has(const Terms& terms, std::string_view accession) { return find(terms, accession) != nullptr; }
-
-// Of the element itself and of those below it that are no binary arrays.
-void collect(const pugi::xml_node& node, const Groups& groups, Terms& terms) {
-  for (const auto& child : node.children()) {
-    const std::string_view name = child.name();
-    if (name == "cvParam") {
-      terms.emplace_back(child.attribute("accession").value(), child.attribute("value").value());
-    } else if (name == "referenceableParamGroupRef") {
-      const auto group = groups.find(std::string_view(child.attribute("ref").value()));
-      if (group != groups.end()) terms.insert(terms.end(), group->second.begin(), group->second.end());
-    } else if (name != "binaryDataArrayList") {
-      collect(child, groups, terms);
-    }
-  }
-}
+// Those that matter.
+constexpr auto uuid = accession("IMS:1000080"), md5 = accession("IMS:1000090"),
+               sha1 = accession("IMS:1000091"), position_x = accession("IMS:1000050"),
+               position_y = accession("IMS:1000051"), pixels_x = accession("IMS:1000042"),
+               pixels_y = accession("IMS:1000043"), array_offset = accession("IMS:1000102"),
+               array_values = accession("IMS:1000103"), array_bytes = accession("IMS:1000104"),
+               mz_array = accession("MS:1000514"), intensity_array = accession("MS:1000515"),
+               zlib = accession("MS:1000574"), total_ion_current = accession("MS:1000285");
 
 // A whole number, also one that a spreadsheet or a script has turned into 1.156e+09.
 std::optional<std::int64_t> whole_number(std::string_view text) {
@@ -117,9 +67,9 @@ std::string hex_digits(std::string_view text) {
 }
 
 template <typename T>
-void widen(const std::vector<char>& raw, std::vector<double>& into) {
-  for (std::size_t i = 0; i < into.size(); ++i)
-    into[i] = static_cast<double>(load<T>(raw.data() + i * sizeof(T)));
+void widen(std::string_view raw, std::vector<double>& into) {
+  const char* at = raw.data();
+  for (auto& value : into) value = static_cast<double>(load<T>(at)), at += sizeof(T);
 }
 
 // Peak-picked spectra may come in any order of m/z. True when something had to be moved.
@@ -144,16 +94,18 @@ bool usable(double value) { return value >= 0 && std::isfinite(value); }
 // Reads the XML into pixels.
 class ImzmlReader::Xml {
  public:
-  explicit Xml(ImzmlReader& reader) : reader_(reader), pieces_(reader.xml_) {}
+  explicit Xml(ImzmlReader& reader) : reader_(reader), tags_(reader.xml_) {}
 
   void read() {
-    read_header();
-    while (const auto element = pieces_.through("</spectrum>", longest_spectrum_element))
-      add_spectrum(*element);
-    if (!pieces_.through("</spectrumList>", longest_spectrum_element) ||
-        !pieces_.through("</mzML>", longest_header))
-      refuse(fmt::format("the list of spectra does not end after spectrum {}", reader_.pixels_.size()),
-             "the file is cut short: copy or export it again");
+    bool first = true;
+    while (const auto* tag = tags_.next()) {
+      if (std::exchange(first, false) && tag->name != "mzML")
+        refuse("does not begin as an mzML does", export_again);
+      if (tag->opens) begin(*tag);
+      if (tag->closes) end(tag->name);
+    }
+    if (!in_spectra_)
+      refuse("has no list of spectra", "the file is cut short or no imzML: copy or export it again");
     if (reader_.pixels_.empty()) refuse("holds no spectrum", export_again);
     if (mz_offsets_.wrapped() || intensity_offsets_.wrapped())
       reader_.notes_.push_back("offsets beyond 2 GB had overflowed and were continued");
@@ -163,6 +115,18 @@ class ImzmlReader::Xml {
   std::string uuid_written;
 
  private:
+  // What a term belongs to: the innermost of these elements around it.
+  enum class Part { other, group, content, settings, spectrum, array };
+  struct ArrayTerms {
+    bool mz = false, intensity = false, zlib = false;
+    Number number = Number::none;
+    std::optional<std::int64_t> offset, values, bytes;
+  };
+  struct Term {
+    std::uint32_t accession = 0;
+    std::string value;
+  };
+
   [[noreturn]] void refuse(std::string_view problem, std::string_view mend) const {
     throw BadInput(reader_.xml_.name(), 0, problem, mend);
   }
@@ -170,127 +134,168 @@ class ImzmlReader::Xml {
     refuse(fmt::format("spectrum {}: {}", reader_.pixels_.size() + 1, problem), export_again);
   }
 
-  void read_header() {
-    const auto text = pieces_.through("<spectrumList", longest_header);
-    if (!text) refuse("has no list of spectra", "the file is cut short or no imzML: copy or export it again");
-    const auto header = std::string(text->substr(0, text->rfind("<run"))) + "</mzML>";
-    pugi::xml_document document;
-    const auto parsed = document.load_buffer(header.data(), header.size());
-    const auto root = document.child("mzML");
-    if (!parsed || !root)
-      refuse(fmt::format("its header is not the XML of an mzML ({})", parsed.description()), export_again);
-
-    for (const auto& group : root.child("referenceableParamGroupList").children("referenceableParamGroup"))
-      collect(group, {}, groups_[group.attribute("id").value()]);
-    Terms content, settings;
-    collect(root.child("fileDescription").child("fileContent"), groups_, content);
-    collect(root.child("scanSettingsList"), groups_, settings);
-    if (const auto* value = find(content, uuid)) uuid_written = *value;
-    if (const auto* value = find(content, sha1)) reader_.sha1_ = hex_digits(*value);
-    if (const auto* value = find(content, md5)) reader_.md5_ = hex_digits(*value);
-    width = pixel_count(settings, pixels_x);
-    height = pixel_count(settings, pixels_y);
+  void begin(const XmlTags::Tag& tag) {
+    if (tag.name == "cvParam") {
+      take(accession(tag.attribute("accession")), tag.attribute("value"));
+    } else if (tag.name == "referenceableParamGroupRef") {
+      const auto group = groups_.find(tag.attribute("ref"));
+      if (group == groups_.end() || part_ == Part::group) return;
+      for (const auto& [name, value] : group->second) take(name, value);
+    } else if (tag.name == "referenceableParamGroup") {
+      part_ = Part::group;
+      group_ = &groups_[std::string(tag.attribute("id"))];
+    } else if (tag.name == "fileContent") {
+      part_ = Part::content;
+    } else if (tag.name == "scanSettingsList") {
+      part_ = Part::settings;
+    } else if (tag.name == "spectrumList") {
+      in_spectra_ = true;
+    } else if (tag.name == "spectrum") {
+      begin_spectrum();
+    } else if (tag.name == "binaryDataArray" && part_ == Part::spectrum) {
+      part_ = Part::array;
+      array_ = {};
+    }
   }
 
-  std::optional<std::uint32_t> pixel_count(const Terms& settings, std::string_view accession) const {
-    const auto* value = find(settings, accession);
-    if (!value) return std::nullopt;
-    const auto count = whole_number(*value);
+  void end(std::string_view name) {
+    if (name == "binaryDataArray" && part_ == Part::array) {
+      part_ = Part::spectrum;
+      add_array();
+    } else if (name == "spectrum" && part_ == Part::spectrum) {
+      part_ = Part::other;
+      add_spectrum();
+    } else if (name == "referenceableParamGroup" || name == "fileContent" || name == "scanSettingsList") {
+      part_ = Part::other;
+    }
+  }
+
+  void take(std::uint32_t name, std::string_view value) {
+    switch (part_) {
+      case Part::other: return;
+      case Part::group: group_->push_back({name, std::string(value)}); return;
+      case Part::content: return take_content(name, value);
+      case Part::settings: return take_setting(name, value);
+      case Part::spectrum: return take_of_spectrum(name, value);
+      case Part::array: return take_of_array(name, value);
+    }
+  }
+
+  void take_content(std::uint32_t name, std::string_view value) {
+    if (name == uuid) uuid_written = value;
+    if (name == sha1) reader_.sha1_ = hex_digits(value);
+    if (name == md5) reader_.md5_ = hex_digits(value);
+  }
+
+  void take_setting(std::uint32_t name, std::string_view value) {
+    if (name != pixels_x && name != pixels_y) return;
+    const auto count = whole_number(value);
     if (!count || *count < 1 || *count > most_pixels)
-      refuse(fmt::format("{} is no number of pixels", text::quoted(*value)), export_again);
-    return static_cast<std::uint32_t>(*count);
+      refuse(fmt::format("{} is no number of pixels", text::quoted(value)), export_again);
+    (name == pixels_x ? width : height) = static_cast<std::uint32_t>(*count);
   }
 
-  void add_spectrum(std::string_view text) {
+  void take_of_spectrum(std::uint32_t name, std::string_view value) {
+    if (name == position_x) x_ = whole_number(value);
+    if (name == position_y) y_ = whole_number(value);
+    if (name != total_ion_current) return;
+    const auto total = text::number(value);
+    if (!total || !usable(*total))
+      refuse_spectrum(fmt::format("{} is no total ion current", text::quoted(value)));
+    pixel_.total = *total;
+  }
+
+  void take_of_array(std::uint32_t name, std::string_view value) {
+    switch (name) {
+      case mz_array: array_.mz = true; return;
+      case intensity_array: array_.intensity = true; return;
+      case zlib: array_.zlib = true; return;
+      case array_offset: array_.offset = whole_number(value); return;
+      case array_values: array_.values = whole_number(value); return;
+      case array_bytes: array_.bytes = whole_number(value); return;
+      default: break;
+    }
+    if (const auto number = number_type(name); number != Number::none) array_.number = number;
+  }
+
+  static Number number_type(std::uint32_t name) {
+    switch (name) {
+      case accession("MS:1000521"): return Number::float32;
+      case accession("MS:1000523"): return Number::float64;
+      case accession("IMS:1000141"):
+      case accession("MS:1000519"): return Number::int32;
+      case accession("IMS:1000142"):
+      case accession("MS:1000522"): return Number::int64;
+      default: return Number::none;
+    }
+  }
+
+  void begin_spectrum() {
     if (reader_.pixels_.size() == most_pixels)
       refuse(fmt::format("has more than {} spectra", most_pixels), "export a smaller area");
-    const auto start = text.find("<spectrum");
-    pugi::xml_document document;
-    if (start == std::string_view::npos) refuse_spectrum("has an end but no beginning");
-    text.remove_prefix(start);
-    const auto parsed = document.load_buffer(text.data(), text.size());
-    const auto spectrum = document.child("spectrum");
-    if (!parsed || !spectrum) refuse_spectrum(fmt::format("is no XML ({})", parsed.description()));
-
-    Terms terms;
-    collect(spectrum, groups_, terms);
-    Pixel pixel;
-    pixel.x = position(terms, position_x, "X");
-    pixel.y = position(terms, position_y, "Y");
-    if (const auto* written = find(terms, total_ion_current)) {
-      const auto total = text::number(*written);
-      if (!total || !usable(*total))
-        refuse_spectrum(fmt::format("{} is no total ion current", text::quoted(*written)));
-      pixel.total = *total;
-    }
-    for (const auto& array : spectrum.child("binaryDataArrayList").children("binaryDataArray"))
-      add_array(array, pixel);
-    if (pixel.mz.number == Number::none || pixel.intensity.number == Number::none)
-      refuse_spectrum("lacks its m/z or its intensity array");
-    if (pixel.mz.values != pixel.intensity.values)
-      refuse_spectrum(
-          fmt::format("has {} values of m/z and {} of intensity", pixel.mz.values, pixel.intensity.values));
-    reader_.pixels_.push_back(pixel);
+    if (part_ != Part::other) refuse_spectrum("lies inside another element");
+    part_ = Part::spectrum;
+    pixel_ = {};
+    x_ = y_ = std::nullopt;
   }
 
-  std::int32_t position(const Terms& terms, std::string_view accession, std::string_view axis) const {
-    const auto* written = find(terms, accession);
-    const auto value = written ? whole_number(*written) : std::nullopt;
+  void add_spectrum() {
+    pixel_.x = position(x_, "X");
+    pixel_.y = position(y_, "Y");
+    if (pixel_.mz.number == Number::none || pixel_.intensity.number == Number::none)
+      refuse_spectrum("lacks its m/z or its intensity array");
+    if (pixel_.mz.values != pixel_.intensity.values)
+      refuse_spectrum(
+          fmt::format("has {} values of m/z and {} of intensity", pixel_.mz.values, pixel_.intensity.values));
+    reader_.pixels_.push_back(pixel_);
+  }
+
+  std::int32_t position(const std::optional<std::int64_t>& value, std::string_view axis) const {
     if (!value || *value < 0 || *value > INT32_MAX)
       refuse_spectrum(fmt::format("its position {} is missing or no number from 0", axis));
     return static_cast<std::int32_t>(*value);
   }
 
-  void add_array(const pugi::xml_node& node, Pixel& pixel) {
-    Terms terms;
-    collect(node, groups_, terms);
-    const bool is_mz = has(terms, mz_array);
-    if (!is_mz && !has(terms, intensity_array)) return;  // others may be there
-    Array& array = is_mz ? pixel.mz : pixel.intensity;
-    const auto name = is_mz ? "m/z" : "intensity";
+  void add_array() {
+    if (!array_.mz && !array_.intensity) return;  // others may be there
+    Array& array = array_.mz ? pixel_.mz : pixel_.intensity;
+    const auto name = array_.mz ? "m/z" : "intensity";
     if (array.number != Number::none) refuse_spectrum(fmt::format("has two {} arrays", name));
-    array.number = number_of(terms);
-    array.zlib = has(terms, zlib);
+    array.number = array_.number;
+    array.zlib = array_.zlib;
     if (array.number == Number::none)
       refuse_spectrum(fmt::format("does not say what numbers its {} array has", name));
-    check_place(terms, is_mz, array);
+    check_place(array);
   }
 
-  void check_place(const Terms& terms, bool is_mz, Array& array) {
-    const auto given = [&](std::string_view accession) {
-      const auto* written = find(terms, accession);
-      return written ? whole_number(*written) : std::nullopt;
-    };
-    const auto written = given(array_offset), values = given(array_values);
-    if (!written || !values)
+  void check_place(Array& array) {
+    if (!array_.offset || !array_.values)
       refuse_spectrum("an array lacks its offset or its length, or they are no whole numbers");
-    if (*values < 0 || *values > most_values)
-      refuse_spectrum(fmt::format("an array of {} values cannot be ({} at most)", *values, most_values));
-    array.values = static_cast<std::uint32_t>(*values);
+    const auto values = *array_.values;
+    if (values < 0 || values > most_values)
+      refuse_spectrum(fmt::format("an array of {} values cannot be ({} at most)", values, most_values));
+    array.values = static_cast<std::uint32_t>(values);
     const auto plain = static_cast<std::int64_t>(array.values * size_of(array.number));
-    const auto bytes = given(array_bytes).value_or(array.zlib ? -1 : plain);
+    const auto bytes = array_.bytes.value_or(array.zlib ? -1 : plain);
     if (bytes < 0 || bytes > 2 * plain + 1024 || (!array.zlib && bytes != plain))
       refuse_spectrum(fmt::format("{} bytes cannot hold an array of {} values", bytes, array.values));
     array.bytes = static_cast<std::uint32_t>(bytes);
-    const auto offset = (is_mz ? mz_offsets_ : intensity_offsets_).next(*written);
+    const auto offset = (array_.mz ? mz_offsets_ : intensity_offsets_).next(*array_.offset);
     if (offset < 0 || !reader_.binary_.holds(static_cast<std::uint64_t>(offset), array.bytes))
       refuse_spectrum(fmt::format("an array of {} bytes from byte {} lies outside {}, which has {} bytes",
                                   bytes, offset, reader_.binary_.name(), reader_.binary_.size()));
     array.offset = static_cast<std::uint64_t>(offset);
   }
 
-  static Number number_of(const Terms& terms) {
-    constexpr std::pair<std::string_view, Number> types[] = {
-        {"MS:1000521", Number::float32}, {"MS:1000523", Number::float64}, {"IMS:1000141", Number::int32},
-        {"MS:1000519", Number::int32},   {"IMS:1000142", Number::int64},  {"MS:1000522", Number::int64}};
-    for (const auto& [accession, number] : types)
-      if (has(terms, accession)) return number;
-    return Number::none;
-  }
-
   ImzmlReader& reader_;
-  Pieces pieces_;
-  Groups groups_;
+  XmlTags tags_;
+  std::map<std::string, std::vector<Term>, std::less<>> groups_;
+  std::vector<Term>* group_ = nullptr;
+  Part part_ = Part::other;
+  bool in_spectra_ = false;
+  Pixel pixel_;                        // of the spectrum that is open
+  std::optional<std::int64_t> x_, y_;  // of it
+  ArrayTerms array_;                   // of the array that is open
   WrappedOffsets mz_offsets_, intensity_offsets_;
 };
 
@@ -416,20 +421,18 @@ std::vector<double> ImzmlReader::shared_axis() {
 }
 
 bool ImzmlReader::read_array(const Array& array, std::vector<double>& into) {
-  raw_.resize(array.values * size_of(array.number));
+  auto raw = binary_.view(array.offset, array.bytes, "an array");
   if (array.zlib) {
-    packed_.resize(array.bytes);
-    binary_.read(array.offset, packed_, "an array");
-    if (!inflate_exactly({packed_.data(), packed_.size()}, raw_)) return false;
-  } else {
-    binary_.read(array.offset, raw_, "an array");
+    inflated_.resize(array.values * size_of(array.number));
+    if (!inflate_exactly(raw, inflated_)) return false;
+    raw = {inflated_.data(), inflated_.size()};
   }
   into.resize(array.values);
   switch (array.number) {
-    case Number::float32: widen<float>(raw_, into); break;
-    case Number::float64: widen<double>(raw_, into); break;
-    case Number::int32: widen<std::int32_t>(raw_, into); break;
-    case Number::int64: widen<std::int64_t>(raw_, into); break;
+    case Number::float32: widen<float>(raw, into); break;
+    case Number::float64: widen<double>(raw, into); break;
+    case Number::int32: widen<std::int32_t>(raw, into); break;
+    case Number::int64: widen<std::int64_t>(raw, into); break;
     case Number::none: break;
   }
   return true;

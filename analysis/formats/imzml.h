@@ -3,8 +3,8 @@
 // IONTOF SurfaceLab 7.5's exporter, whose names are misspelled and whose pixels may be missing: terms are found by their
 // accession alone.
 //
-// The XML is taken one <spectrum> at a time, the binary file one spectrum at a time. In memory: 72 bytes a pixel, one
-// <spectrum> element (1 MB at most), one spectrum (4 million channels at most).
+// The XML is taken one tag at a time, the binary file one spectrum at a time. In memory: 72 bytes a pixel, a piece of each
+// file, one spectrum (4 million channels at most).
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -92,7 +92,7 @@ class ImzmlReader {
   std::vector<std::string> notes_;
   std::string sha1_, md5_;     // as the XML gives them
   bool totals_given_ = false;  // by every pixel
-  std::vector<char> raw_, packed_;
+  std::vector<char> inflated_;
 };
 
 [[nodiscard]] bool looks_like_imzml(std::string_view start);

@@ -37,20 +37,13 @@ ItaReader::ItaReader(BinaryFile file) : blocks_(std::move(file)) {
   for (const auto& peak : peaks) images_.push_back({peak.description, peak.interval, counts_of(peak)});
 }
 
-void ItaReader::read(const Image& image, const PixelSink& sink) {
-  std::vector<double> counts;
+void ItaReader::read(const Image& image, const ImageSink& sink) {
+  std::vector<double> counts(shape_.pixels());
   for (const auto& part : image.counts) {
     const auto bytes = blocks_.value(part, 4 * shape_.pixels());
-    counts.resize(shape_.pixels());
     for (std::size_t i = 0; i < shape_.pixels(); ++i) counts[i] += load<std::uint32_t>(&bytes[4 * i]);
   }
-  std::vector<PixelCounts> row;
-  for (std::size_t i = 0; i < counts.size(); ++i) {
-    if (counts[i] != 0) row.push_back({static_cast<std::uint32_t>(i), counts[i]});
-    if ((i + 1) % shape_.width != 0) continue;
-    if (!row.empty()) sink(row);
-    row.clear();
-  }
+  sink(0, counts);
 }
 
 std::vector<ItStr::Block> ItaReader::counts_of(const ItPeak& peak) {

@@ -28,8 +28,8 @@ class ItaReader {
 
   [[nodiscard]] ImageShape shape() const { return shape_; }
   [[nodiscard]] const std::vector<Image>& images() const { return images_; }
-  /// Hands on the pixels of an image that are not zero; the lowest row is Y = 0, as it is kept.
-  void read(const Image& image, const PixelSink& sink);
+  /// Hands on all pixels of an image; the lowest row is Y = 0, as it is kept.
+  void read(const Image& image, const ImageSink& sink);
 
   [[nodiscard]] BinaryFile& file() { return blocks_.file(); }
 

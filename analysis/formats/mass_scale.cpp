@@ -51,7 +51,6 @@ ChannelIntervals::ChannelIntervals(const MassScale& scale, std::span<const MassI
   }
   segments_.emplace_back();
   std::vector<std::uint32_t> open;
-  std::size_t memberships = 0;
   for (auto edge = edges.begin(); edge != edges.end();) {
     const auto channel = edge->first;
     segment_of_.resize(channel, static_cast<std::uint16_t>(open.empty() ? 0 : segments_.size() - 1));
@@ -60,10 +59,11 @@ ChannelIntervals::ChannelIntervals(const MassScale& scale, std::span<const MassI
       place == open.end() ? open.push_back(edge->second) : void(open.erase(place));
     }
     if (open.empty()) continue;
-    memberships += open.size();
-    if (memberships > most_memberships)
+    if (members_.size() + open.size() > most_memberships)
       throw BadInput(name, 0, "too many mass intervals overlap", "keep one interval for each ion");
-    segments_.push_back(open);
+    segments_.push_back(
+        {static_cast<std::uint32_t>(members_.size()), static_cast<std::uint32_t>(open.size())});
+    members_.insert(members_.end(), open.begin(), open.end());
   }
 }
 

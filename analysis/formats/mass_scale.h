@@ -29,12 +29,17 @@ class ChannelIntervals {
 
   /// Indices of the intervals with lower <= m/z < upper.
   [[nodiscard]] std::span<const std::uint32_t> at(std::uint32_t channel) const {
-    return channel < segment_of_.size() ? segments_[segment_of_[channel]] : segments_[0];
+    const auto [first, count] = segments_[channel < segment_of_.size() ? segment_of_[channel] : 0];
+    return {members_.data() + first, count};
   }
 
  private:
-  std::vector<std::uint16_t> segment_of_;             // by channel
-  std::vector<std::vector<std::uint32_t>> segments_;  // the first: in no interval
+  struct Segment {
+    std::uint32_t first = 0, count = 0;  // of members_
+  };
+  std::vector<std::uint16_t> segment_of_;  // by channel
+  std::vector<Segment> segments_;          // the first: in no interval
+  std::vector<std::uint32_t> members_;     // intervals, those of one segment side by side
 };
 
 }  // namespace cambench::sims

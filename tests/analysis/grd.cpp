@@ -5,10 +5,12 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <random>
 
 #include "analysis/bad_input.h"
+#include "analysis/ion_images.h"
 #include "analysis/region.h"
 #include "tests/analysis/folder.h"
 #include "tests/analysis/grd_writer.h"
@@ -129,6 +131,29 @@ TEST_CASE("a file of many pieces is read to its last ion") {
   std::uint64_t expected = 0;
   for (std::uint64_t i = 0; i < 40'000; ++i) expected += i % 4096;
   CHECK(places == expected);
+}
+
+TEST_CASE("an image that is too large to be counted in one go gives the same values") {
+  GrdWriter file;
+  std::mt19937 random(3);
+  const std::vector<MassInterval> intervals = {{"O-", 15, 17}, {"NiO2-", 89, 91}, {"heavy", 89, 200}};
+  for (int i = 0; i < 5'000; ++i)
+    file.ion(0, random() % 64, random() % 64, std::array{16.0, 90.0, 150.0, 250.0}[random() % 4]);
+  std::vector<Region> regions;
+  for (const std::uint32_t side : {64, 2048}) {
+    GrdReader reader(BinaryFile("e.grd", file.events), {side, {file.sf, file.k0}, {}});
+    const ChannelIntervals by_channel({file.sf, file.k0}, intervals, "e");
+    const auto pass = [&](const RawIonSink& sink) { (void)reader.each_ion(sink); };
+    regions.push_back(normalise_ions(pass, reader.shape(), by_channel, intervals, "e"));
+  }
+  CHECK(regions[1].width == 2048);
+  CHECK(regions[0].pixels_without_reference == regions[1].pixels_without_reference);
+  for (std::size_t i = 0; i < intervals.size(); ++i) {
+    CHECK(regions[0].peaks[i].counts == regions[1].peaks[i].counts);
+    CHECK(regions[0].peaks[i].by_total == doctest::Approx(regions[1].peaks[i].by_total).epsilon(1e-13));
+    CHECK(regions[0].peaks[i].by_reference ==
+          doctest::Approx(regions[1].peaks[i].by_reference).epsilon(1e-13));
+  }
 }
 
 TEST_CASE("events that cannot be used are refused with file, place and mend") {

@@ -298,7 +298,8 @@ TEST_CASE("a measurement that cannot be used is refused with file, place and men
   CHECK(with("ref=\"intensity\"", "ref=\"mz\"") == "m.imzML: spectrum 1: has two m/z arrays" + again);
   CHECK(with("ref=\"intensity\"", "ref=\"none\"") ==
         "m.imzML: spectrum 1: lacks its m/z or its intensity array" + again);
-  CHECK(with("<scanList>", "<scanLst>").starts_with("m.imzML: spectrum 1: is no XML"));
+  CHECK(with("<scanList>", "<scanLst>").find(": </scanList> stands where </scanLst> should") !=
+        std::string::npos);
   CHECK(with("accession=\"IMS:1000042\"", "accession=\"IMS:1000043\"").find("the file says") ==
         std::string::npos);
   CHECK(with("value=\"2\" accession=\"IMS:1000042\"", "value=\"4000000\" accession=\"IMS:1000042\"")

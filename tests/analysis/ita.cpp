@@ -25,7 +25,7 @@ std::vector<ItaImage> images() {
 std::string refused(const std::string& bytes) {
   return refusal([&] {
     ItaReader reader(BinaryFile("s.ita", bytes));
-    for (const auto& image : reader.images()) reader.read(image, [](auto) {});
+    for (const auto& image : reader.images()) reader.read(image, [](auto, auto) {});
   });
 }
 

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cmath>
 #include <random>
 
@@ -131,6 +132,36 @@ TEST_CASE("how the pixels are cut into runs does not matter") {
   for (const auto& pixel : pixels) single.add({&pixel, 1});
   CHECK(whole.peak("x").by_total == doctest::Approx(single.peak("x").by_total).epsilon(1e-13));
   CHECK(whole.peak("x").by_reference == doctest::Approx(single.peak("x").by_reference).epsilon(1e-13));
+}
+
+TEST_CASE("a peak as an image, as pixels that are not zero and as a part of spectra gives the same values") {
+  auto counts = random_counts(37, 5);  // odd, and no whole number of runs
+  counts.peak.counts[0] = 3, counts.reference.counts[0] = counts.total.counts[0] = 0;
+  for (const auto rule : {EmptyReference::half, EmptyReference::skip, EmptyReference::min_counts}) {
+    const NormaliseOptions options{.empty_reference = rule, .min_counts = 2};
+    const auto weights = weigh(counts.total, &counts.reference, options);
+    PeakSums sparse(weights), dense(weights);
+    sparse.add(not_zero(counts.peak));
+    dense.add(0, std::span(counts.peak.counts).first(1000));
+    dense.add(1000, std::span(counts.peak.counts).subspan(1000));
+    SpectrumSums spectra(2, 1, options);
+    for (std::size_t i = 0; i < counts.total.counts.size(); ++i)
+      spectra.add(counts.total.counts[i], std::array{counts.peak.counts[i], counts.reference.counts[i]});
+    spectra.end();
+    CHECK(spectra.totals().pixels_with_ions == weights.pixels_with_ions);
+    CHECK(spectra.totals().pixels_without_reference == weights.pixels_without_reference);
+    const auto expected = sparse.peak("x");
+    for (const auto& peak : {dense.peak("x"), spectra.peak(0, "x")}) {
+      CHECK(peak.counts == expected.counts);
+      CHECK(peak.by_total == doctest::Approx(expected.by_total).epsilon(1e-13));
+      CHECK(peak.by_reference == doctest::Approx(expected.by_reference).epsilon(1e-13));
+      CHECK(peak.share_from_empty_reference ==
+            doctest::Approx(expected.share_from_empty_reference).epsilon(1e-13));
+    }
+    CHECK(sparse.counts_without_total() == 3);
+    CHECK(dense.counts_without_total() == 3);
+    CHECK(spectra.counts_without_total() == 3);
+  }
 }
 
 TEST_CASE("counts where the total has none are told and kept out of the normalised sums") {

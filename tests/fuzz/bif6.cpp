@@ -16,8 +16,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     must(!reader.images().empty() && looks_like_bif6(input));
     for (const auto& image : reader.images()) {
       must(image.lower >= 0 && image.lower <= image.centre && image.centre <= image.upper);
-      reader.read(image, [&](std::span<const PixelCounts> run) {
-        for (const auto& [pixel, counts] : run) must(pixel < reader.shape().pixels() && counts > 0);
+      reader.read(image, [&](std::uint32_t first, std::span<const double> counts) {
+        must(first + counts.size() <= reader.shape().pixels());
+        for (const double n : counts) must(n >= 0);
       });
     }
   } catch (const BadInput& refused) {

@@ -13,8 +13,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   try {
     ItaReader reader(BinaryFile("fuzz.ita", std::string_view(reinterpret_cast<const char*>(data), size)));
     for (const auto& image : reader.images())
-      reader.read(image, [&](std::span<const PixelCounts> run) {
-        for (const auto& [pixel, counts] : run) must(pixel < reader.shape().pixels() && counts > 0);
+      reader.read(image, [&](std::uint32_t first, std::span<const double> counts) {
+        must(first + counts.size() <= reader.shape().pixels());
+        for (const double n : counts) must(n >= 0);
       });
   } catch (const BadInput& refused) {
     must(std::string_view(refused.what()).starts_with("fuzz.ita"));
