@@ -8,9 +8,8 @@
 #include <cmath>
 #include <fstream>
 #include <iterator>
-#include <map>
 
-#include "drivers/link/modbus_bus.h"
+#include "drivers/modbus_registers.h"
 #include "drivers/press_judge.h"
 
 namespace cambench {
@@ -20,43 +19,31 @@ std::string_view embedded_maps(std::string_view file);  // drivers/maps, by CMak
 namespace {
 
 namespace asio = boost::asio;
-using link::BusRead;
-using link::BusRequest;
-using link::BusWrite;
 using link::ModbusBus;
-using link::Urgency;
 using wire::modbus::Action;
-using wire::modbus::Block;
 using wire::modbus::Expectation;
 using wire::modbus::Item;
 using wire::modbus::ItemIndex;
 using wire::modbus::RegisterMap;
 using wire::modbus::Words;
 using wire::modbus::WriteStep;
+using Turn = ModbusRegisters::Turn;
+constexpr Turn polling = ModbusRegisters::polling;
 
 constexpr int stop_attempts = 3;             // an order to make safe is not given up after one lost frame
-constexpr Seconds confirm_every{0.05};       // wire time
 constexpr Seconds shortest_host_step{0.02};  // wire time
 constexpr Seconds poll_is_fresh{0.1};        // wire time; the feeding follows its poll at once
-
-/// On whose behalf something is said: an order that a later one has overtaken must not write any more.
-struct Turn {
-  Urgency urgency;
-  std::uint64_t order;
-};
-constexpr Turn polling{Urgency::poll, 0};
 
 Seconds since(Instant then) { return std::chrono::steady_clock::now() - then; }
 
 class ModbusPress final : public Press {
  public:
-  ModbusPress(asio::any_io_executor executor, ModbusPressOptions options, RegisterMap map,
+  ModbusPress(const asio::any_io_executor& executor, ModbusPressOptions options, RegisterMap map,
               std::shared_ptr<ModbusBus> bus)
       : options_(std::move(options)),
         map_(std::move(map)),
-        bus_(std::move(bus)),
-        ramp_timer_(executor),
-        executor_(std::move(executor)) {}
+        registers_(executor, options_.name, options_.unit, map_, std::move(bus)),
+        ramp_timer_(executor) {}
 
   Later<Identity> identify() override;
   [[nodiscard]] PressLimits limits() const override;
@@ -65,54 +52,32 @@ class ModbusPress final : public Press {
   Later<void> hold() override;
   Later<void> vent() override;
   Later<void> feed_watchdog() override;
-  void guard(bool running_cell) override { guards_cell_ = running_cell; }
-  [[nodiscard]] IoHealth health() const override { return health_; }
+  void guard(bool running_cell) override { registers_.guard(running_cell); }
+  [[nodiscard]] IoHealth health() const override { return registers_.health(); }
 
  private:
-  // Conversations.
-  Later<Words> ask(BusRequest request);
   Later<void> check_identity();
-  Later<std::string> read_text(std::optional<ItemIndex> item);
-  Later<Words> fetch(ItemIndex item, Turn turn);
-  Later<bool> is_so(Expectation expected, Turn turn);
-  Later<void> make_sure(Expectation expected, Turn turn);
+  Later<std::string> text(std::optional<ItemIndex> item);
+  Later<MegaPascal> pressure_now(Turn turn);
   Later<void> carry_out(const WriteStep& step, Turn turn);
+  Later<void> write_pressure_of_now(WriteStep step, Turn turn);
   Later<void> perform(const Action& action, Turn turn);
   Later<void> make_safe(const std::optional<Action>& action, std::string what);
-  Later<void> write_item(ItemIndex item, double value, Turn turn);
-  Later<void> write_step(const WriteStep& step, Turn turn);
-  Later<void> end_pulse(WriteStep step, Turn turn);
-  Later<void> write_pressure_of_now(WriteStep step, Turn turn);
-  Later<MegaPascal> pressure_now(Turn turn);
-  Later<bool> has_already(ItemIndex item, Words words, Turn turn);
-  Later<void> wait_for_interval(ItemIndex item, Turn turn);
+  Later<void> write_pressure(MegaPascal target, Turn turn);
   Later<void> ramp_by_device(MegaPascal target, Turn turn);
   Later<void> ramp_by_host(MegaPascal target, Turn turn);
   Later<void> reset_watchdog(Turn turn);
   [[nodiscard]] Result<bool> armed_at_last_poll(const Expectation& verify) const;
-  Later<void> pause(Seconds wire_time);
-
-  // The map's view of things.
-  [[nodiscard]] Result<double> value(ItemIndex item, const Words& words) const;
-  [[nodiscard]] Result<BusWrite> telegram_of(const WriteStep& step) const;
-  [[nodiscard]] Block block_around(ItemIndex item) const;
-  [[nodiscard]] BusRequest request(std::string_view what, Turn turn) const;
-  [[nodiscard]] bool overtaken(Turn turn) const {
-    return turn.urgency == Urgency::set_point && turn.order != order_;
+  [[nodiscard]] Fault fault(Fault::Kind kind, std::string_view what) const {
+    return registers_.fault(kind, what);
   }
-  [[nodiscard]] Fault fault(Fault::Kind kind, std::string_view what) const;
 
   const ModbusPressOptions options_;
   const RegisterMap map_;
-  const std::shared_ptr<ModbusBus> bus_;
+  ModbusRegisters registers_;
   asio::steady_timer ramp_timer_;
-  const asio::any_io_executor executor_;
-  IoHealth health_;
 
-  std::uint64_t order_ = 0;               // counts set_target, hold and vent: a later one ends a ramp
-  std::optional<MegaPascal> intended_;    // what we wrote last and read back; empty before and after a vent
-  bool guards_cell_ = false;              // a cell runs under it
-  std::map<ItemIndex, Instant> written_;  // for items that must not be written too often
+  std::optional<MegaPascal> intended_;  // what we wrote last and read back; empty before and after a vent
   bool armed_ = false;
   Instant armed_at_;
   std::size_t fed_ = 0;
@@ -122,59 +87,18 @@ class ModbusPress final : public Press {
   Instant polled_at_;
 };
 
-Fault ModbusPress::fault(Fault::Kind kind, std::string_view what) const {
-  return {kind, fmt::format("{}: {}", options_.name, what)};
-}
-
-BusRequest ModbusPress::request(std::string_view what, Turn turn) const {
-  BusRequest asked;
-  asked.unit = static_cast<std::uint8_t>(options_.unit);
-  asked.urgency = turn.urgency;
-  asked.guards_cell = guards_cell_;
-  asked.timeout = map_.response_timeout;
-  asked.guard_time = map_.guard_time;
-  asked.name = fmt::format("{}: {}", options_.name, what);
-  return asked;
-}
-
-/// What is read to get an item: the block it belongs to, else the item alone.
-Block ModbusPress::block_around(ItemIndex index) const {
-  const Item& item = map_.items[index];
-  if (const auto block = map_.block_of(index)) return map_.blocks[*block];
-  return {item.name, item.table, item.address, item.count};
-}
-
-Result<double> ModbusPress::value(ItemIndex item, const Words& words) const {
-  return value_of(map_, item, block_around(item), words);
-}
-
-Later<Words> ModbusPress::ask(BusRequest request) {
-  const Instant began = std::chrono::steady_clock::now();
-  auto answer = co_await bus_->ask(std::move(request));
-  if (answer || answer.error().kind != Fault::Kind::cancelled)
-    health_.count(answer.has_value(), since(began));
-  co_return answer;
-}
-
-Later<Words> ModbusPress::fetch(ItemIndex item, Turn turn) {
-  const Block block = block_around(item);
-  BusRequest asked = request("reading " + block.name, turn);
-  asked.what = BusRead{block.table, block.address, block.count};
-  co_return co_await ask(std::move(asked));
-}
-
 // ---- Identity ----------------------------------------------------------------------------------------------
 
 Later<Identity> ModbusPress::identify() {
   const auto checked = co_await check_identity();
   if (!checked) co_return fail(checked.error());
-  const auto serial = co_await read_text(map_.serial);
+  const auto serial = co_await text(map_.serial);
   if (!serial) co_return fail(serial.error());
   if (!options_.serial.empty() && *serial != options_.serial)
     co_return fail(
         fault(Fault::Kind::identity,
               fmt::format("serial number \"{}\" answered, configured is \"{}\"", *serial, options_.serial)));
-  const auto firmware = co_await read_text(map_.firmware);
+  const auto firmware = co_await text(map_.firmware);
   if (!firmware) co_return fail(firmware.error());
   const auto now = co_await read();  // the set point is read before anything is written
   if (!now) co_return fail(now.error());
@@ -188,12 +112,12 @@ Later<Identity> ModbusPress::identify() {
 
 Later<void> ModbusPress::check_identity() {
   for (const Expectation& check : map_.checks) {
-    const auto words = co_await fetch(check.item, polling);
+    const auto words = co_await registers_.fetch(check.item, polling);
     if (!words) co_return fail(words.error());
-    const auto as_expected = holds(map_, check, block_around(check.item), *words);
+    const auto as_expected = registers_.holds(check, *words);
     if (as_expected && *as_expected) continue;
     const Item& item = map_.items[check.item];
-    const auto found = value(check.item, *words);
+    const auto found = registers_.value(check.item, *words);
     co_return fail(fault(
         Fault::Kind::identity,
         fmt::format("{} is {} instead of {:g} ({}); is this the right device, map and word order?", item.name,
@@ -202,11 +126,9 @@ Later<void> ModbusPress::check_identity() {
   co_return Result<void>{};
 }
 
-Later<std::string> ModbusPress::read_text(std::optional<ItemIndex> item) {
+Later<std::string> ModbusPress::text(std::optional<ItemIndex> item) {
   if (!item) co_return std::string{};
-  const auto words = co_await fetch(*item, polling);
-  if (!words) co_return fail(words.error());
-  co_return text_of(map_, *item, block_around(*item), *words);
+  co_return co_await registers_.text(*item, polling);
 }
 
 namespace {
@@ -237,7 +159,7 @@ PressLimits ModbusPress::limits() const {
 // ---- Reading -----------------------------------------------------------------------------------------------
 
 Later<PressureSample> ModbusPress::read() {
-  const auto words = co_await fetch(map_.pressure, polling);
+  const auto words = co_await registers_.fetch(map_.pressure, polling);
   if (!words) co_return fail(words.error());
   polled_ = *words;
   polled_at_ = std::chrono::steady_clock::now();
@@ -245,9 +167,9 @@ Later<PressureSample> ModbusPress::read() {
       judge_.judge(*words, intended_.has_value(), {polled_at_, std::chrono::system_clock::now()});
   if (restarted) armed_ = false;
   if (map_.target && map_.block_of(*map_.target) != map_.poll) {
-    const auto target_words = co_await fetch(*map_.target, polling);
+    const auto target_words = co_await registers_.fetch(*map_.target, polling);
     if (!target_words) co_return fail(target_words.error());
-    if (const auto target = value(*map_.target, *target_words))
+    if (const auto target = registers_.value(*map_.target, *target_words))
       sample.target = map_.to_pressure(*map_.target, *target);
   }
   if (sample.trouble.empty()) sample.trouble = was_moved(map_, sample, intended_);
@@ -255,34 +177,11 @@ Later<PressureSample> ModbusPress::read() {
   co_return sample;
 }
 
-// ---- Writing -----------------------------------------------------------------------------------------------
-
-Later<void> ModbusPress::write_item(ItemIndex index, double number, Turn turn) {
-  WriteStep step;
-  step.items = {index};
-  step.values = {number};
-  co_return co_await carry_out(step, turn);
-}
+// ---- Steps and actions -------------------------------------------------------------------------------------
 
 Later<void> ModbusPress::carry_out(const WriteStep& step, Turn turn) {
   if (step.values.empty()) co_return co_await write_pressure_of_now(step, turn);
-  const auto written = co_await write_step(step, turn);
-  if (!written) co_return fail(written.error());
-  if (step.pulse) {
-    const auto ended = co_await end_pulse(step, turn);
-    if (!ended) co_return fail(ended.error());
-  }
-  if (!step.until) co_return Result<void>{};
-  co_return co_await make_sure(*step.until, turn);
-}
-
-// Its end goes out whatever happens meanwhile: a bit that is left standing is an order of its own.
-Later<void> ModbusPress::end_pulse(WriteStep step, Turn turn) {
-  const auto waited = co_await pause(*step.pulse);
-  std::ranges::fill(step.values, 0.0);
-  turn.urgency = Urgency::stop;
-  const auto ended = co_await write_step(step, turn);
-  co_return waited ? ended : waited;
+  co_return co_await registers_.carry_out(step, turn);
 }
 
 Later<void> ModbusPress::write_pressure_of_now(WriteStep step, Turn turn) {
@@ -299,106 +198,12 @@ Later<void> ModbusPress::write_pressure_of_now(WriteStep step, Turn turn) {
 }
 
 Later<MegaPascal> ModbusPress::pressure_now(Turn turn) {
-  const auto words = co_await fetch(map_.pressure, turn);
+  const auto words = co_await registers_.fetch(map_.pressure, turn);
   if (!words) co_return fail(words.error());
-  const auto fresh = value(map_.pressure, *words);
+  const auto fresh = registers_.value(map_.pressure, *words);
   if (fresh) co_return map_.to_pressure(map_.pressure, *fresh);
   if (const auto last = judge_.last_good(std::chrono::steady_clock::now())) co_return *last;
   co_return fail(fault(Fault::Kind::bad_value, "the pressure of now is not known: " + fresh.error().what));
-}
-
-Later<void> ModbusPress::write_step(const WriteStep& step, Turn turn) {
-  auto telegram = telegram_of(step);
-  if (!telegram) co_return fail(fault(telegram.error().kind, telegram.error().what));
-  const ItemIndex first = step.items[0];
-  if (map_.items[first].write->only_on_change && step.items.size() == 1) {
-    const auto same = co_await has_already(first, telegram->words, turn);
-    if (!same) co_return fail(same.error());
-    if (*same) co_return Result<void>{};
-  }
-  const auto waited = co_await wait_for_interval(first, turn);
-  if (!waited) co_return fail(waited.error());
-  if (overtaken(turn)) co_return fail(fault(Fault::Kind::cancelled, "the order was ended by a later one"));
-  BusRequest asked = request("writing " + map_.items[first].name, turn);
-  asked.what = std::move(*telegram);
-  const auto done = co_await ask(std::move(asked));
-  if (!done) co_return fail(done.error());
-  written_[first] = std::chrono::steady_clock::now();
-  co_return Result<void>{};
-}
-
-Result<BusWrite> ModbusPress::telegram_of(const WriteStep& step) const {
-  const Item& first = map_.items[step.items[0]];
-  BusWrite write{first.table, first.address, {}, first.write->single, {}};
-  Words expected;
-  bool reads_back = true;
-  for (std::size_t i = 0; i < step.items.size(); ++i) {
-    const Item& item = map_.items[step.items[i]];
-    const auto words = words_for(map_, step.items[i], step.values[i]);
-    if (!words) return fail(words.error());
-    write.words.insert(write.words.end(), words->begin(), words->end());
-    const auto back = step.readback ? encode((*step.readback)[i], item.type, item.order) : words;
-    if (!back) return fail(back.error());
-    expected.insert(expected.end(), back->begin(), back->end());
-    reads_back = reads_back && (step.readback || item.write->readback);
-  }
-  if (!reads_back) return write;
-  const Item& back = map_.items[first.write->readback.value_or(step.items[0])];
-  const auto count = static_cast<std::uint16_t>(expected.size());
-  write.check = {{back.table, back.address, count},
-                 std::move(expected),
-                 first.write->tolerance / std::abs(back.scale),
-                 back.type,
-                 back.order};
-  return write;
-}
-
-Later<bool> ModbusPress::has_already(ItemIndex item, Words words, Turn turn) {
-  const Item& back = map_.items[map_.items[item].write->readback.value_or(item)];
-  BusRequest asked = request("reading " + back.name, turn);
-  asked.what = BusRead{back.table, back.address, back.count};
-  const auto there = co_await ask(std::move(asked));
-  if (!there) co_return fail(there.error());
-  co_return *there == words;
-}
-
-Later<void> ModbusPress::wait_for_interval(ItemIndex item, Turn turn) {
-  const Seconds interval = map_.items[item].write->min_interval;
-  const auto before = written_.find(item);
-  if (turn.urgency == Urgency::stop || before == written_.end()) co_return Result<void>{};
-  const Seconds left = interval - since(before->second);
-  if (left.count() > 0) co_return co_await pause(left);
-  co_return Result<void>{};
-}
-
-Later<void> ModbusPress::pause(Seconds wire_time) {
-  asio::steady_timer timer(executor_);
-  timer.expires_after(std::chrono::duration_cast<std::chrono::nanoseconds>(wire_time));
-  const auto [error] = co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
-  if (error) co_return fail(fault(Fault::Kind::cancelled, "interrupted"));
-  co_return Result<void>{};
-}
-
-Later<bool> ModbusPress::is_so(Expectation expected, Turn turn) {
-  const auto words = co_await fetch(expected.item, turn);
-  if (!words) co_return fail(words.error());
-  co_return holds(map_, expected, block_around(expected.item), *words);
-}
-
-Later<void> ModbusPress::make_sure(Expectation expected, Turn turn) {
-  const Instant began = std::chrono::steady_clock::now();
-  for (;;) {
-    const auto so = co_await is_so(expected, turn);
-    if (!so) co_return fail(so.error());
-    if (*so) co_return Result<void>{};
-    if (overtaken(turn)) co_return fail(fault(Fault::Kind::cancelled, "the order was ended by a later one"));
-    if (since(began) >= expected.within) break;
-    const auto waited = co_await pause(confirm_every);
-    if (!waited) co_return fail(waited.error());
-  }
-  co_return fail(
-      fault(Fault::Kind::instrument, fmt::format("the press does not confirm: {} should be {:g}",
-                                                 map_.items[expected.item].name, expected.equals)));
 }
 
 Later<void> ModbusPress::perform(const Action& action, Turn turn) {
@@ -407,7 +212,7 @@ Later<void> ModbusPress::perform(const Action& action, Turn turn) {
     if (!done) co_return fail(done.error());
   }
   if (!action.confirm) co_return Result<void>{};
-  co_return co_await make_sure(*action.confirm, turn);
+  co_return co_await registers_.make_sure(*action.confirm, turn);
 }
 
 // ---- Moving ------------------------------------------------------------------------------------------------
@@ -417,7 +222,7 @@ Later<void> ModbusPress::set_target(MegaPascal target) {
     co_return fail(fault(Fault::Kind::refused, "this press is set by hand; its map has no set point"));
   const auto possible = words_for(map_, *map_.target, map_.from_pressure(*map_.target, target));
   if (!possible) co_return fail(fault(possible.error().kind, possible.error().what));
-  const Turn turn{Urgency::set_point, ++order_};
+  const Turn turn = registers_.set_point();
   ramp_timer_.cancel();
   judge_.forget_restart();
   const auto reset = co_await reset_watchdog(turn);
@@ -426,13 +231,20 @@ Later<void> ModbusPress::set_target(MegaPascal target) {
   co_return co_await ramp_by_host(target, turn);
 }
 
-Later<void> ModbusPress::ramp_by_device(MegaPascal target, Turn turn) {
-  const ItemIndex rate = *map_.ramp->rate;
-  const auto limited = co_await write_item(rate, map_.from_rate(rate, map_.ramp->rate_MPa_per_s), turn);
-  if (!limited) co_return fail(limited.error());
-  const auto written = co_await write_item(*map_.target, map_.from_pressure(*map_.target, target), turn);
+Later<void> ModbusPress::write_pressure(MegaPascal target, Turn turn) {
+  const auto written =
+      co_await registers_.write(*map_.target, map_.from_pressure(*map_.target, target), turn);
   if (!written) co_return fail(written.error());
   intended_ = target;
+  co_return Result<void>{};
+}
+
+Later<void> ModbusPress::ramp_by_device(MegaPascal target, Turn turn) {
+  const ItemIndex rate = *map_.ramp->rate;
+  const auto limited = co_await registers_.write(rate, map_.from_rate(rate, map_.ramp->rate_MPa_per_s), turn);
+  if (!limited) co_return fail(limited.error());
+  const auto written = co_await write_pressure(target, turn);
+  if (!written) co_return fail(written.error());
   if (!map_.run) co_return Result<void>{};
   co_return co_await perform(*map_.run, turn);
 }
@@ -449,9 +261,8 @@ Later<void> ModbusPress::ramp_by_host(MegaPascal target, Turn turn) {
   const MegaPascal step(map_.ramp->rate_MPa_per_s * wire_step.count() * options_.time_scale);
 
   for (bool running = false;;) {
-    const auto written = co_await write_item(*map_.target, map_.from_pressure(*map_.target, here), turn);
+    const auto written = co_await write_pressure(here, turn);
     if (!written) co_return fail(written.error());
-    intended_ = here;
     if (!std::exchange(running, true) && map_.run) {
       const auto runs = co_await perform(*map_.run, turn);
       if (!runs) co_return fail(runs.error());
@@ -479,7 +290,7 @@ Later<void> ModbusPress::vent() {
 }
 
 Later<void> ModbusPress::make_safe(const std::optional<Action>& action, std::string what) {
-  const Turn turn{Urgency::stop, ++order_};
+  const Turn turn = registers_.stop();
   ramp_timer_.cancel();
   Fault last;
   for (int attempt = 0; attempt < stop_attempts; ++attempt) {
@@ -505,13 +316,13 @@ Later<void> ModbusPress::feed_watchdog() {
     armed_at_ = std::chrono::steady_clock::now();
   }
   if (watchdog.feed) {
-    const auto fed =
-        co_await write_item(*watchdog.feed, watchdog.feed_with[fed_++ % watchdog.feed_with.size()], polling);
+    const auto fed = co_await registers_.write(
+        *watchdog.feed, watchdog.feed_with[fed_++ % watchdog.feed_with.size()], polling);
     if (!fed) co_return fail(fed.error());
   }
   if (!watchdog.verify) co_return Result<void>{};
   Result<bool> alive = armed_at_last_poll(*watchdog.verify);
-  if (!alive) alive = co_await is_so(*watchdog.verify, polling);
+  if (!alive) alive = co_await registers_.is_so(*watchdog.verify, polling);
   if (!alive) co_return fail(alive.error());
   if (*alive) co_return Result<void>{};
   co_return fail(
@@ -527,13 +338,13 @@ Result<bool> ModbusPress::armed_at_last_poll(const Expectation& verify) const {
   const bool polled = map_.block_of(verify.item) == map_.poll;
   if (!polled || polled_.empty() || since(polled_at_) > poll_is_fresh || polled_at_ < armed_at_)
     return fail(Fault::Kind::bad_value, "not polled");
-  return holds(map_, verify, map_.blocks[map_.poll], polled_);
+  return registers_.holds(verify, polled_);
 }
 
 Later<void> ModbusPress::reset_watchdog(Turn turn) {
   if (!map_.watchdog || map_.watchdog->reset.empty()) co_return Result<void>{};
   if (map_.watchdog->verify) {
-    const auto alive = co_await is_so(*map_.watchdog->verify, turn);
+    const auto alive = co_await registers_.is_so(*map_.watchdog->verify, turn);
     if (!alive) co_return fail(alive.error());
     if (*alive) co_return Result<void>{};
   }
