@@ -134,8 +134,10 @@ TEST_CASE("a silent unit that guards a cell leaves the line to the others for as
   silent.urgency = Urgency::stop;  // waits for nobody
   CHECK(tests::finish(bench.io, bus->ask(silent)).error().kind == Fault::Kind::timeout);
   silent.urgency = Urgency::poll;
-  tests::finish(bench.io, waited(bench.io, 310ms));
-  CHECK(tests::finish(bench.io, bus->ask(silent)).error().kind == Fault::Kind::timeout);
+  Fault later;
+  do later = tests::finish(bench.io, bus->ask(silent)).error();
+  while (later.what.find("left alone") != std::string::npos);
+  CHECK(later.kind == Fault::Kind::timeout);
 }
 
 TEST_CASE("a stop overtakes what waits and discards the set points of its own unit, not of the other") {
