@@ -29,6 +29,8 @@
 #include <set>
 #include <thread>
 
+#include "drivers/pulse.h"
+
 namespace cambench::link {
 
 namespace asio = boost::asio;
@@ -42,6 +44,8 @@ namespace {
 constexpr int highest_descriptor = 1000;  // libmodbus aborts in FD_SET from 1024 on
 constexpr int busy_retries = 3;
 constexpr std::chrono::milliseconds busy_pause{50};
+constexpr Seconds longest_exchange{
+    30};                      // opening, one request and its reply take two time-outs of 10 s at most
 constexpr int quiet_ms = 20;  // a serial line that says nothing for so long has finished its frame
 
 Clock::duration ticks(Seconds seconds) { return std::chrono::duration_cast<Clock::duration>(seconds); }
@@ -245,7 +249,10 @@ Result<Bytes> Line::exchange(std::uint8_t unit, const Bytes& request, Seconds ti
 class ModbusBus::Worker {
  public:
   explicit Worker(const BusSettings& settings)
-      : settings_(settings), line_(settings), thread_([this] { run(); }) {}
+      : settings_(settings),
+        line_(settings),
+        pulse_("the bus " + place(settings), longest_exchange),
+        thread_([this] { run(); }) {}
   ~Worker() { stop(); }
 
   void add(Job job);
@@ -282,6 +289,7 @@ class ModbusBus::Worker {
   std::deque<Job> queue_;
   bool stopping_ = false;
   BusHealth health_;
+  Pulse pulse_;
 
   std::thread thread_;  // last: everything above exists when it starts
 };
@@ -301,6 +309,7 @@ void ModbusBus::Worker::add(Job job) {
     at =
         std::ranges::find_if(queue_, [](const Job& other) { return other.request.urgency != Urgency::stop; });
   queue_.insert(at, std::move(job));
+  pulse_.handed_over();
   changed_.notify_one();
 }
 
@@ -331,6 +340,7 @@ BusHealth ModbusBus::Worker::health() const {
 }
 
 void ModbusBus::Worker::run() {
+  name_this_thread("bus");
   Job job;
   while (next(job)) {
     job.done(serve(job.request));
@@ -345,8 +355,10 @@ bool ModbusBus::Worker::rest_until(std::unique_lock<std::mutex>& lock, Clock::ti
 
 bool ModbusBus::Worker::next(Job& job) {
   std::unique_lock lock(mutex_);
+  if (queue_.empty()) pulse_.rests();
   changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
   // The guard time passes before a job is taken, so that a stop which comes meanwhile is still the first.
+  pulse_.pauses_until(quiet_until_);
   if (stopping_ || !rest_until(lock, quiet_until_)) return false;
   job = std::move(queue_.front());
   queue_.pop_front();
@@ -355,6 +367,7 @@ bool ModbusBus::Worker::next(Job& job) {
 
 void ModbusBus::Worker::count(bool ok, Clock::time_point since) {
   const std::lock_guard lock(mutex_);
+  pulse_.advanced();
   ++(ok ? health_.ok : health_.errors);
   health_.last = Clock::now() - since;
   health_.longest = std::max(health_.longest, health_.last);

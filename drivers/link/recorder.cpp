@@ -10,6 +10,7 @@
 #include <thread>
 #include <utility>
 
+#include "drivers/pulse.h"
 #include "schema/units.h"
 
 namespace cambench::link {
@@ -19,11 +20,15 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t longest_line = 256 * 1024;
+constexpr Seconds longest_write{30};
 
 /// The file and the thread that alone touches it.
 class Writer {
  public:
-  explicit Writer(Recording recording) : recording_(std::move(recording)), thread_([this] { run(); }) {}
+  explicit Writer(Recording recording)
+      : recording_(std::move(recording)),
+        pulse_("the recording " + recording_.file.string(), longest_write, Pulse::Role::beside),
+        thread_([this] { run(); }) {}
   ~Writer() {
     {
       const std::lock_guard lock(mutex_);
@@ -42,6 +47,7 @@ class Writer {
       ++left_out_;
     else
       waiting_ += text;
+    pulse_.handed_over();
     filled_.notify_one();
   }
 
@@ -49,6 +55,7 @@ class Writer {
   using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
 
   void run() {
+    name_this_thread("recorder");
     bool works = open();
     for (std::string taken; take(taken);) {
       if (!works) continue;
@@ -63,7 +70,9 @@ class Writer {
   /// Waits for text; false when the end has come and all is taken.
   bool take(std::string& into) {
     std::unique_lock lock(mutex_);
+    if (waiting_.empty()) pulse_.rests();
     filled_.wait(lock, [this] { return ending_ || !waiting_.empty() || left_out_ > 0; });
+    pulse_.advanced();
     into = std::exchange(waiting_, {});
     if (const std::size_t count = std::exchange(left_out_, 0); count > 0)
       into += fmt::format("# {} lines were left out: the disk was too slow\n", count);
@@ -93,6 +102,7 @@ class Writer {
   }
 
   Recording recording_;
+  Pulse pulse_;
   std::mutex mutex_;
   std::condition_variable filled_;
   std::string waiting_;

@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "drivers/link/signal.h"
+#include "drivers/pulse.h"
 
 namespace cambench::link {
 
@@ -31,6 +32,8 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::size_t longest_message = 256 * 1024;
+constexpr int waits_of_a_job =
+    6;  // opening, clearing, reading and giving up each end by the kernel's time-out
 
 bool asks(std::string_view message) { return message.find('?') != std::string_view::npos; }
 
@@ -111,7 +114,9 @@ class Device {
 class Worker {
  public:
   Worker(std::string path, UsbtmcCalls calls, Seconds timeout)
-      : device_(std::move(path), std::move(calls), timeout), thread_([this] { run(); }) {}
+      : pulse_("the thread of " + path, waits_of_a_job * timeout),
+        device_(std::move(path), std::move(calls), timeout),
+        thread_([this] { run(); }) {}
   ~Worker() {
     {
       const std::lock_guard lock(mutex_);
@@ -126,12 +131,15 @@ class Worker {
   void add(std::function<void(Device&)> job) {
     const std::lock_guard lock(mutex_);
     jobs_.push_back(std::move(job));
+    pulse_.handed_over();
     changed_.notify_one();
   }
 
  private:
   void run() {
+    name_this_thread("usbtmc");
     for (std::unique_lock lock(mutex_);;) {
+      if (jobs_.empty()) pulse_.rests();
       changed_.wait(lock, [this] { return ending_ || !jobs_.empty(); });
       if (ending_) return;
       const auto job = std::move(jobs_.front());
@@ -139,9 +147,11 @@ class Worker {
       lock.unlock();
       job(device_);
       lock.lock();
+      pulse_.advanced();
     }
   }
 
+  Pulse pulse_;
   Device device_;
   std::mutex mutex_;
   std::condition_variable changed_;
