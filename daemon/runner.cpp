@@ -302,10 +302,12 @@ void Runner::edit(const http::Order::Edit& what, Done done) {
   auto proposed = entries::propose(*edited_, what);
   if (!proposed) return done(fail(proposed.error()));
   is_keeping_ = true;
+  keeping_pulse_.handed_over();
   keeping_ = std::jthread([this, made = std::move(*proposed), done = std::move(done)] {
     const auto kept = entries::keep(config::entries_file(bench_), made.text);
     asio::post(io_, [this, made, kept, done] {
       is_keeping_ = false;
+      keeping_pulse_.rests();
       if (!kept) return done(fail(kept.error()));
       edited_ = made.bench;
       if (on_edited) on_edited(edited_);
@@ -387,15 +389,29 @@ void Runner::look_at_clocks() {
 }
 
 std::optional<std::string> Runner::stands_still(Instant now) const {
-  constexpr double longest_commit_s = 30;
-  constexpr std::chrono::minutes longest_job{15};  // without any news of it
   for (const auto& s : stations_)
     if (auto trouble = s->stands_still(now)) return trouble;
-  if (store_.health().oldest_queued_s > longest_commit_s)
-    return fmt::format("the store has been writing for {:.0f} s", store_.health().oldest_queued_s);
-  const bool computing = std::ranges::any_of(jobs_, [](const auto& job) { return job.state == "running"; });
-  if (computing && now - heard_of_jobs_ > longest_job) return "a job makes no progress";
-  return std::nullopt;
+  return Pulse::standing_still(Pulse::Role::needed, now);
+}
+
+/// A thread that waits for what is not ours opens no cell: people are told, and told again when it goes on.
+void Runner::look_at_threads_beside(Instant now) {
+  constexpr auto cause = "stands_still";
+  const auto trouble = Pulse::standing_still(Pulse::Role::beside, now);
+  if (trouble.has_value() == stands_beside_) return;
+  stands_beside_ = trouble.has_value();
+  const WallTime at = std::chrono::system_clock::now();
+  std::vector<store::Row> rows;
+  if (trouble) {
+    journal_.warning("", "", *trouble);
+    if (auto row = alarms_.raise("", "", {command::Severity::warning, cause, *trouble}, at))
+      rows.push_back(std::move(*row));
+  } else {
+    journal_.info("", "", "every thread advances again");
+    rows = alarms_.clear("", "", cause, at);
+  }
+  if (!rows.empty())
+    store_.commit(std::move(rows), [](const Result<void>&) {});  // a store that fails tells by itself
 }
 
 void Runner::store_failed(const Fault& fault) {
@@ -426,7 +442,6 @@ void Runner::watch_store(const store::Health& health) {
 void Runner::show(std::vector<status::Study> studies, std::vector<status::Job> jobs) {
   studies_ = std::move(studies);
   jobs_ = std::move(jobs);
-  heard_of_jobs_ = std::chrono::steady_clock::now();
 }
 
 asio::awaitable<void> Runner::publish() {
@@ -441,6 +456,7 @@ asio::awaitable<void> Runner::publish() {
     due = std::max(due, woken - publish_period);
     alarms_.pass(woken);
     look_at_clocks();
+    look_at_threads_beside(woken);
     const store::Health health = store_.health();
     watch_store(health);
     board_.publish(now(health));

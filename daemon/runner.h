@@ -13,6 +13,7 @@
 #include "daemon/config.h"
 #include "daemon/http/api.h"
 #include "daemon/station.h"
+#include "drivers/pulse.h"
 
 namespace cambench {
 
@@ -55,7 +56,8 @@ class Runner final : public http::Api {
   /// A cell does not open: this program of its station cuts its leads. Must not wait.
   std::function<void(const std::vector<std::string>& words)> cut_leads;
 
-  /// Which loop of the program has not advanced for longer than it may; none: all do.
+  /// Which loop of the program has not advanced for longer than it may, of the stations' and of every thread
+  /// (drivers/pulse.h); none: all do.
   [[nodiscard]] std::optional<std::string> stands_still(Instant now) const;
 
  private:
@@ -72,6 +74,7 @@ class Runner final : public http::Api {
   [[nodiscard]] Station* station(const std::string& name);
   [[nodiscard]] Station* station_of_run(const std::string& run);
   void look_at_clocks();
+  void look_at_threads_beside(Instant now);
   void shelve(const http::Order& order, Done done);
   void clear_what_is_over(const Stamp& at);
   void audit(const http::Order& order, const Result<std::string>& outcome, std::function<void()> then);
@@ -88,6 +91,7 @@ class Runner final : public http::Api {
       edited_;            // with what people edited since: materials, cells and studies
   std::jthread keeping_;  // an edit, which waits for the disk
   bool is_keeping_ = false;
+  Pulse keeping_pulse_{"the file of materials, cells and studies", Seconds{30}};
   store::Store& store_;
   Journal& journal_;
   Alarms alarms_;
@@ -102,7 +106,7 @@ class Runner final : public http::Api {
   status::Lateness lateness_;
   ClockWatch clock_watch_;
   bool store_stalled_ = false;
-  Instant heard_of_jobs_ = std::chrono::steady_clock::now();
+  bool stands_beside_ = false;
 };
 
 }  // namespace cambench

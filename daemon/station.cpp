@@ -182,8 +182,12 @@ void Station::note_gap(const std::string& why) {
 std::optional<std::string> Station::stands_still(Instant now) const {
   constexpr Seconds longest{60};  // identifying a press that does not answer takes some time-outs and a pause
   if (now - ticked_at_ > longest) return fmt::format("the clock of station {} stands still", name_);
-  if (instruments_.press && !proving() && now - polled_at_ > longest)
+  const Seconds silent = proving() ? proof_->test.longest_act() : Seconds{0};
+  if (instruments_.press && now - polled_at_ > longest + silent)
     return fmt::format("the conversation with the press of {} stands still", name_);
+  for (const Asked& asked : {meeting_, opening_, stopping_})
+    if (asked.since && now - *asked.since > longest)
+      return fmt::format("the {} of {} stands still", asked.what, name_);
   return std::nullopt;
 }
 
@@ -394,10 +398,10 @@ asio::awaitable<void> Station::start_step(PlannedStep step, std::uint64_t epoch)
 }
 
 asio::awaitable<void> Station::open_cell(std::string why) {
-  if (opening_) co_return;  // one at a time; the sequencer insists until it is confirmed
-  opening_ = true;
+  if (opening_.since) co_return;  // one at a time; the sequencer insists until it is confirmed
+  opening_.since = std::chrono::steady_clock::now();
   const auto opened = co_await instruments_.potentiostat->open_cell();
-  opening_ = false;
+  opening_.since.reset();
   if (!opened)
     journal_.alarm(name_, active_ ? active_->info.id : "",
                    fmt::format("the cell did not open ({}): {}", why, opened.error().what));
@@ -414,10 +418,12 @@ asio::awaitable<void> Station::set_pressure(MegaPascal target, std::uint64_t epo
 
 asio::awaitable<void> Station::stop_press(bool vent) {
   Result<void> stopped;
+  if (!stopping_.since) stopping_.since = std::chrono::steady_clock::now();
   if (vent)
     stopped = co_await instruments_.press->vent();
   else
     stopped = co_await instruments_.press->hold();
+  stopping_.since.reset();
   if (!stopped)
     journal_.alarm(name_, active_ ? active_->info.id : "",
                    fmt::format("the press did not {}: {}", vent ? "vent" : "hold", stopped.error().what));

@@ -184,11 +184,16 @@ class Station {
   bool in_turn_ = false;
   std::optional<std::string> refusal_;  ///< of the last order
   std::uint64_t epoch_ = 0;             ///< grows with every command that makes safe
-  bool opening_ = false;
   std::optional<std::string> open_when_met_;
   std::uint64_t samples_ = 0, polls_missed_ = 0;  ///< since the daemon came up
 
   Instant polled_at_ = std::chrono::steady_clock::now(), ticked_at_ = polled_at_;  ///< the loops' last turns
+  struct Asked {  ///< what an instrument owes an answer to, and must give one or fail
+    const char* what;
+    std::optional<Instant> since;
+  };
+  Asked meeting_{"meeting with the potentiostat", {}}, opening_{"opening of the cell", {}},
+      stopping_{"stopping of the press", {}};
 
   std::optional<Identity> potentiostat_identity_, press_identity_;
   std::string potentiostat_trouble_ = not_met, press_trouble_ = not_met, watchdog_trouble_;

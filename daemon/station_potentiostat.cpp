@@ -16,7 +16,9 @@ using station_time::first_retry, station_time::last_retry, station_time::pause;
 asio::awaitable<void> Station::meet_potentiostat() {
   auto wait = std::chrono::duration_cast<asio::steady_timer::duration>(first_retry);
   for (;;) {
+    meeting_.since = std::chrono::steady_clock::now();
     const auto known = co_await instruments_.potentiostat->identify();
+    meeting_.since.reset();
     if (known) {
       potentiostat_identity_ = *known;
       potentiostat_trouble_.clear();

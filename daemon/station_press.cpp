@@ -102,7 +102,10 @@ Result<std::string> Station::test_press(MegaPascal target, const std::string& wh
 
 asio::awaitable<void> Station::prove_press() {
   co_await cambench::carry_out(executor_, *instruments_.press, proof_->test,
-                               [this](const PressureSample& sample) { pressure_read(sample); });
+                               [this](const PressureSample& sample) {
+                                 polled_at_ = std::chrono::steady_clock::now();
+                                 pressure_read(sample);
+                               });
   const auto& test = proof_->test;
   for (const auto& finding : test.findings())
     if (finding.verdict == proof::Verdict::failed)

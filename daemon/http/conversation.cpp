@@ -84,6 +84,7 @@ Task<Response> from_archive(std::shared_ptr<Serving> serving, ArchiveQuery query
   if (serving->questions >= serving->limits.questions)
     co_return problem(503, "Too many questions", "The archive is busy; ask again in a moment.");
   ++serving->questions;
+  const ForReader given(*serving);
   auto response =
       co_await asio::co_spawn(serving->reader, ask(serving, std::move(query)), asio::use_awaitable);
   --serving->questions;
@@ -163,7 +164,7 @@ struct Counted {
 };
 
 // Runs on the reader thread, which other questions share between two pieces. Nothing: it broke off.
-Task<std::optional<std::string>> made(std::shared_ptr<Serving> serving,
+Task<std::optional<std::string>> make(std::shared_ptr<Serving> serving,
                                       std::shared_ptr<const Response> response) {
   if (serving->stopped) co_return std::nullopt;
   try {
@@ -171,6 +172,12 @@ Task<std::optional<std::string>> made(std::shared_ptr<Serving> serving,
   } catch (const std::exception&) {
     co_return std::nullopt;
   }
+}
+
+Task<std::optional<std::string>> made(std::shared_ptr<Serving> serving,
+                                      std::shared_ptr<const Response> response) {
+  const ForReader given(*serving);
+  co_return co_await asio::co_spawn(serving->reader, make(serving, response), asio::use_awaitable);
 }
 
 /// Sends a response in pieces, one in memory at a time: the next is made when the client has taken the last. The empty
@@ -181,8 +188,7 @@ Task<bool> send_pieces(Connection& connection, std::shared_ptr<const Response> r
   const Counted counted(serving->traffic.downloads);
   bool there = co_await send(connection, *response, keep_alive, false);
   for (bool more = true; there && more;) {
-    const std::optional<std::string> piece =
-        co_await asio::co_spawn(serving->reader, made(serving, response), asio::use_awaitable);
+    const std::optional<std::string> piece = co_await made(serving, response);
     if (!piece) co_return false;
     more = !piece->empty();
     const std::string bytes =

@@ -6,6 +6,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <stdexcept>
 
@@ -31,6 +32,7 @@ Task<void> accept_local(std::shared_ptr<Serving> serving);
 Server::Server(asio::io_context& io, const Listen& listen, const Limits& limits, Api& api,
                std::unique_ptr<Archive> archive)
     : serving_(std::make_shared<Serving>(io, listen, limits, api, std::move(archive))) {
+  asio::post(serving_->reader, [] { name_this_thread("http-reader"); });
   listen_on_tcp(*serving_);
   asio::co_spawn(io, accept_tcp(serving_), asio::detached);
   if (listen.control.empty()) return;

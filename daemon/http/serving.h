@@ -16,6 +16,7 @@
 
 #include "daemon/http/routes.h"
 #include "daemon/http/server.h"
+#include "drivers/pulse.h"
 
 namespace cambench::http {
 
@@ -43,6 +44,8 @@ struct Serving {
   std::unique_ptr<Archive> archive;  // touched on the reader thread only
   boost::asio::thread_pool reader{1};
   std::size_t questions = 0;  // that wait for the reader thread
+  std::size_t given = 0;      // to the reader thread: questions, and pieces of what is sent in pieces
+  Pulse pulse{"the thread that reads the store for HTTP", Seconds{30}};
   Tcp::acceptor tcp{io};
   Local::acceptor local{io};
   std::set<Wire*> streams;  // of the open connections
@@ -51,6 +54,20 @@ struct Serving {
   std::atomic<bool> stopped = false;  // read on the reader thread too
 };
 Traffic traffic_of(const Serving& serving);
+
+// Work for the reader thread, from when it is given until its result is here.
+class ForReader {
+ public:
+  explicit ForReader(Serving& serving) : serving_(serving) {
+    ++serving_.given;
+    serving_.pulse.handed_over();
+  }
+  ~ForReader() { --serving_.given > 0 ? serving_.pulse.advanced() : serving_.pulse.rests(); }
+  ForReader(const ForReader&) = delete;
+
+ private:
+  Serving& serving_;
+};
 
 // An open connection; counted, and known to the server, for as long as it lives.
 struct Connection {

@@ -20,6 +20,7 @@
 #include "daemon/jobs/scoring.h"
 #include "daemon/jobs/watcher.h"
 #include "daemon/store/reader.h"
+#include "drivers/pulse.h"
 
 namespace cambench::jobs {
 
@@ -32,6 +33,7 @@ constexpr std::size_t problems_shown = 100;
 /// A spot that lacks files may still be on its way: so many times `settle` a study waits for the rest.
 constexpr double patience_in_settles = 15;
 constexpr unsigned reading_threads = 2;
+constexpr Seconds longest_without_news{15 * 60};
 
 StudySpec spec_of(const config::Bench& bench, const config::Study& study) {
   StudySpec spec{.id = study.id, .title = study.title, .materials = {}, .caveats = {}};
@@ -185,8 +187,10 @@ class Jobs::Worker {
   // ---- the computing thread
 
   void work(const std::stop_token& ending) {
+    name_this_thread("jobs");
     std::unique_lock guard(mutex_);
     while (!ending.stop_requested()) {
+      pulse_.handed_over();
       if (auto bench = std::exchange(newly_edited_, nullptr)) {
         configure(std::move(bench));
         guard.unlock();
@@ -235,6 +239,7 @@ class Jobs::Worker {
     std::optional<Clock::time_point> soonest;
     for (const auto& [id, known] : studies_)
       if (known.due && (!soonest || *known.due < *soonest)) soonest = known.due;
+    pulse_.rests();
     const auto something = [&] {
       return ending.stop_requested() || newly_edited_ || !ended_runs_.empty() || next_due().has_value() ||
              std::ranges::any_of(studies_, [](const auto& entry) { return entry.second.ahead.has_value(); });
@@ -475,6 +480,7 @@ class Jobs::Worker {
   }
 
   void show_now() {
+    pulse_.advanced();
     const std::lock_guard in_order(showing_);
     Seen seen;
     {
@@ -524,6 +530,7 @@ class Jobs::Worker {
   std::shared_ptr<const config::Bench> newly_edited_;
   std::string folder_trouble_;
 
+  Pulse pulse_{"the scoring of studies", longest_without_news, Pulse::Role::beside};
   std::jthread computing_;
   std::unique_ptr<Watcher> watcher_;
 };

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "daemon/jobs/study_data.h"
+#include "drivers/pulse.h"
 
 namespace cambench::jobs {
 
@@ -19,6 +20,8 @@ namespace fs = std::filesystem;
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+constexpr Seconds longest_look{5 * 60};  // at a share in the network, for instance
 
 Clock::duration clock_time(Seconds seconds) { return std::chrono::duration_cast<Clock::duration>(seconds); }
 
@@ -84,9 +87,12 @@ class Watcher::Thread {
 
  private:
   void work(const std::stop_token& ending) {
+    name_this_thread("watcher");
     while (!ending.stop_requested()) {
       const auto scanned = Clock::now();
+      pulse_.handed_over();
       look(scanned);
+      pulse_.rests();
       const auto settles = drop_.next();
       const auto until = std::min(scanned + poll_, settles.value_or(scanned + poll_));
       if (wait(until)) wait_quietly(std::min(until, scanned + pause_));
@@ -137,6 +143,7 @@ class Watcher::Thread {
   Notifier notifier_;
   Sighting told_;
   int stop_;
+  Pulse pulse_{"the watch over " + folder_.string(), longest_look, Pulse::Role::beside};
   std::jthread thread_;
 };
 

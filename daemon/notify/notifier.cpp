@@ -10,6 +10,7 @@
 
 #include "daemon/notify/outbox.h"
 #include "daemon/notify/ways.h"
+#include "drivers/pulse.h"
 
 namespace cambench::notify {
 
@@ -21,6 +22,7 @@ using namespace std::chrono_literals;
 constexpr auto patience = 20s, relay_patience = 5s, last_words = 3s;
 constexpr std::size_t most_waiting = 1000;
 constexpr auto deciding_is_silent = 10s;
+constexpr Seconds longest_message{30}, longest_relay{30};
 
 Result<void> send(const config::Notify& way, const Sender& sender, const std::vector<status::Alarm>& alarms,
                   std::chrono::milliseconds longest) {
@@ -76,19 +78,26 @@ class Notifier::Thread {
       if (arrived_.size() >= most_waiting)
         arrived_.pop_front();  // of thousands the last ones say how it stands
       arrived_.push_back(alarm);
+      pulse_.handed_over();
     }
     wake_.notify_all();
   }
 
   void alive(Instant now) {
-    const std::lock_guard guard(mutex_);
-    alive_ = now;
+    {
+      const std::lock_guard guard(mutex_);
+      alive_ = now;
+      asked_ = true;
+      pulse_.handed_over();
+    }
+    wake_.notify_all();
   }
 
   void run_at_once(std::vector<std::string> words, std::function<void(Result<void>)> done) {
     {
       const std::lock_guard guard(mutex_);
       relay_jobs_.push_back({std::move(words), std::move(done)});
+      relay_pulse_.handed_over();
     }
     wake_.notify_all();
   }
@@ -100,9 +109,12 @@ class Notifier::Thread {
   };
 
   void work() {
+    name_this_thread("notify");
     std::unique_lock guard(mutex_);
     for (;;) {
-      wake_.wait_until(guard, wake_at(), [this] { return ending_ || !arrived_.empty(); });
+      if (arrived_.empty() && !asked_) pulse_.rests();
+      wake_.wait_until(guard, wake_at(), [this] { return ending_ || asked_ || !arrived_.empty(); });
+      asked_ = false;
       const auto arrived = std::exchange(arrived_, {});
       const bool ending = ending_, decided = Clock::now() - alive_ < deciding_is_silent;
       guard.unlock();
@@ -128,6 +140,7 @@ class Notifier::Thread {
         outbox_.sent(message, Clock::now());
       else
         outbox_.failed(message, Clock::now());
+      pulse_.advanced();
       note(troubles_[message.way], done, "people could not be told: ", "people are told again by ");
     }
   }
@@ -136,6 +149,7 @@ class Notifier::Thread {
     if (!heartbeat_ || Clock::now() < next_beat_) return;
     const auto done = heartbeat_->url.empty() ? run_program(heartbeat_->run, "", patience)
                                               : call(heartbeat_->url, "", patience);
+    pulse_.advanced();
     next_beat_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(heartbeat_->every);
     note(heartbeat_trouble_, done, "the heartbeat did not go out: ", "the heartbeat goes out again ");
   }
@@ -150,14 +164,17 @@ class Notifier::Thread {
 
   /// Relays have a thread of their own: what makes safe does not stand behind a mail server that hangs.
   void work_relays() {
+    name_this_thread("relay");
     std::unique_lock guard(mutex_);
     for (;;) {
+      if (relay_jobs_.empty()) relay_pulse_.rests();
       wake_.wait(guard, [this] { return ending_ || !relay_jobs_.empty(); });
       if (relay_jobs_.empty()) return;
       const Relay job = std::move(relay_jobs_.front());
       relay_jobs_.pop_front();
       guard.unlock();
       job.done(run_program(job.words, "", relay_patience));
+      relay_pulse_.advanced();
       guard.lock();
     }
   }
@@ -176,7 +193,10 @@ class Notifier::Thread {
   std::deque<status::Alarm> arrived_;
   std::deque<Relay> relay_jobs_;
   Instant alive_{};
+  bool asked_ = false;  ///< whether it advances
   bool ending_ = false;
+  Pulse pulse_{"the thread that tells people", longest_message};
+  Pulse relay_pulse_{"the thread that runs relay programs", longest_relay};
   std::thread worker_, relays_;
 };
 

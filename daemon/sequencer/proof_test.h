@@ -68,6 +68,10 @@ class ProofTest {
   void came(const Outcome& outcome, Instant now);
 
   [[nodiscard]] Seconds silence() const { return *setting_.watchdog_after + setting_.watchdog_margin; }
+  /// Between two readings at most: silent for the watchdog, or on the way by the host's own steps.
+  [[nodiscard]] Seconds longest_act() const {
+    return setting_.arrive_within + setting_.watchdog_after.value_or(Seconds{0}) + setting_.watchdog_margin;
+  }
   [[nodiscard]] const Setting& setting() const { return setting_; }
   [[nodiscard]] const std::vector<Finding>& findings() const { return findings_; }
   [[nodiscard]] bool over() const { return next_ == Act::end; }

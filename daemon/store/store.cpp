@@ -20,12 +20,15 @@
 #include "daemon/store/migrations.h"
 #include "daemon/store/spool.h"
 #include "daemon/store/writer.h"
+#include "drivers/pulse.h"
 
 namespace cambench::store {
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+constexpr Seconds longest_commit{30};
 
 /// An advisory lock on a file beside the database, held as long as the object lives. A lock on the database itself
 /// would be dropped as soon as SQLite closes any descriptor of it. The file also remembers whether its last owner closed
@@ -232,6 +235,7 @@ class Store::Writer {
   bool begin_waiting() {
     if (!waiting_.empty()) return false;
     waiting_.since = Clock::now();
+    pulse_.handed_over();
     return true;
   }
 
@@ -242,6 +246,7 @@ class Store::Writer {
   }
 
   void work() {
+    name_this_thread("store");
     std::unique_lock guard(mutex_);
     for (;;) {
       wake_.wait(guard, [this] { return ending_ || !waiting_.empty(); });
@@ -365,6 +370,7 @@ class Store::Writer {
 
   void account(const Batch& batch, const Result<void>& kept, Clock::time_point began) {
     in_work_ = {};
+    waiting_.empty() ? pulse_.rests() : pulse_.advanced();
     state_.queued = waiting_.rows.size();
     if (!kept || batch.rows.empty()) return;
     last_commit_ = Clock::now();
@@ -395,6 +401,7 @@ class Store::Writer {
   Clock::time_point last_commit_ = Clock::now();
   bool urgent_ = false, ending_ = false;
   bool dead_ = false;  // not even commits are taken
+  Pulse pulse_{"the store", longest_commit};
   std::thread thread_;
   std::optional<LookThrough> looking_;
 };
