@@ -1,8 +1,6 @@
 // An alarm reaches a person, whatever hangs on the way; and systemd hears that every loop advances.
-#include <sys/socket.h>
-#include <sys/un.h>
-
 #include "tests/scenario/charging.h"
+#include "tests/scenario/supervisor.h"
 
 using namespace cambench;
 using namespace cambench::scenario;
@@ -56,33 +54,6 @@ class Hook {
 std::string webhook(const Hook& hook) {
   return fmt::format("[[notify]]\nby = \"webhook\"\nurl = \"{}\"\n", hook.url);
 }
-
-/// systemd's end of NOTIFY_SOCKET.
-class Supervisor {
- public:
-  explicit Supervisor(const fs::path& path)
-      : path_(path), socket_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
-    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
-    path.string().copy(address.sun_path, sizeof address.sun_path - 1);
-    REQUIRE(::bind(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
-  }
-  ~Supervisor() { ::close(socket_); }
-  /// How often `word` came since the last call.
-  int count(const std::string& word) {
-    int times = 0;
-    char bytes[256];
-    for (ssize_t n = 0; (n = ::recv(socket_, bytes, sizeof bytes, 0)) > 0;)
-      times += std::string(bytes, static_cast<std::size_t>(n)).find(word) != std::string::npos;
-    return times;
-  }
-  [[nodiscard]] std::vector<std::string> environment() const {
-    return {"NOTIFY_SOCKET=" + path_.string(), "WATCHDOG_USEC=400000"};
-  }
-
- private:
-  fs::path path_;
-  int socket_;
-};
 
 }  // namespace
 
