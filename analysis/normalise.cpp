@@ -1,6 +1,7 @@
 #include "analysis/normalise.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cassert>
 #include <numeric>
@@ -32,6 +33,13 @@ std::string_view word(EmptyReference rule) {
     case EmptyReference::min_counts: return "min_counts";
   }
   return "";
+}
+
+std::string masses_text(const MassCheck& check) {
+  if (check.what == MassCheck::What::nothing) return "not checked";
+  return fmt::format("{} where more than {} ppm off (rms of {})",
+                     check.what == MassCheck::What::named ? "named" : "corrected", check.tolerance_ppm,
+                     fmt::join(check.known_ions, ", "));
 }
 
 }  // namespace
@@ -166,6 +174,8 @@ std::vector<Setting> describe(const NormaliseOptions& options) {
        options.area == SpectrumArea::sum ? "channels hold counts, so their sum is a number of ions"
                                          : "as the published scripts take it"},
   };
+  settings.push_back({"mass scale of spectra", masses_text(options.masses),
+                      "by known ions; images and raw events have the intervals and the scale of their file"});
   if (options.reference.empty()) return settings;
   settings.push_back({"reference ion", options.reference, "an ion of the cathode active material"});
   const auto rule = options.empty_reference == EmptyReference::min_counts

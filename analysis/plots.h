@@ -48,6 +48,16 @@ struct BarPanel {
 [[nodiscard]] std::string bars(std::span<const BarPanel> panels, std::string_view title,
                                std::string_view description);
 
+// ---- ratios with their intervals
+
+struct Ratio {
+  std::string label;
+  double value = 1, low = 1, high = 1;  ///< above 0
+};
+/// One line each, as given, over a logarithmic axis; those whose interval does not hold 1 are coloured.
+[[nodiscard]] std::string ratios(std::span<const Ratio> ratios, std::string_view title,
+                                 std::string_view description, std::string_view axis);
+
 // ---- curves over cycle number or rate
 
 struct Curve {

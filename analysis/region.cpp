@@ -11,6 +11,7 @@
 #include "analysis/formats/image_ascii.h"
 #include "analysis/formats/spectrum_ascii.h"
 #include "analysis/fragments.h"
+#include "analysis/mass_check.h"
 #include "analysis/normalise.h"
 #include "analysis/region_parts.h"
 #include "analysis/spectra.h"
@@ -174,7 +175,8 @@ Region read_spectrum(const RegionFiles& found, const NormaliseOptions& options) 
   auto intervals = intervals_for(found, region);
   FileReader files;
   const auto text = files.read(found.files.front());
-  const auto spectrum = parse_spectrum_ascii(text, name);
+  auto spectrum = parse_spectrum_ascii(text, name);
+  if (found.interval_list) spectrum = with_checked_masses(std::move(spectrum), options.masses, region.notes);
   if (!found.interval_list)
     std::erase_if(intervals, [&](const MassInterval& i) { return i.upper > spectrum.mz.back(); });
 

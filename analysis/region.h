@@ -32,12 +32,26 @@ enum class SpectrumArea {
   trapezoid  ///< over m/z, as the published scripts take it: depends on the width of the channels
 };
 
+/// What is done where the masses of a spectrum are off by more than a tolerance. Where no peak list is used, intervals
+/// are a whole unit wide and nothing is checked.
+struct MassCheck {
+  enum class What {
+    nothing,   ///< not looked at
+    named,     ///< the result says so
+    corrected  ///< and sf and k0 are put right by the known ions
+  } what = What::named;
+  /// Strong in every spectrum of Li6PS5Cl with NCM. Three of them must be found.
+  std::vector<std::string> known_ions = {"O-", "OH-", "S-", "SH-", "Cl-", "S2-", "PO2-", "PO3-"};
+  double tolerance_ppm = 50;  ///< rms; a peak is 167 ppm wide at R = 6000
+};
+
 struct NormaliseOptions {
   std::string reference = "NiO2-";  ///< in any spelling; empty: by total ion count only
   bool reference_required = false;  ///< refuse a region without it; else the region just has no such values
   EmptyReference empty_reference = EmptyReference::half;
   double min_counts = 1.0;
   SpectrumArea area = SpectrumArea::sum;
+  MassCheck masses;
 };
 [[nodiscard]] std::vector<Setting> describe(const NormaliseOptions& options);
 

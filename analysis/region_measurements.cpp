@@ -6,11 +6,9 @@
 #include <set>
 
 #include "analysis/bad_input.h"
-#include "analysis/formats/bif6.h"
 #include "analysis/formats/file.h"
 #include "analysis/formats/grd.h"
 #include "analysis/formats/imzml.h"
-#include "analysis/formats/ita.h"
 #include "analysis/formats/itm.h"
 #include "analysis/fragments.h"
 #include "analysis/ion_images.h"
@@ -102,20 +100,22 @@ bool is_peak(const Bif6Reader::Image& image, const Bif6Reader::Image& total) {
   return image.id > 1 || (image.id == 1 && image.lower < image.upper && !as_wide);
 }
 
-// Images in one file: any reader with images() and read().
-template <typename Reader, typename Image>
-ImagePass pass_of_images(Reader& reader, const Image& total, const std::vector<Image>& peaks) {
-  return [&](std::uint32_t interval, const ImageSink& sink) {
-    reader.read(interval == all_ions ? total : peaks[interval], sink);
-  };
-}
-
 void refuse_same_ions(const std::vector<MassInterval>& intervals, std::string_view file) {
   std::set<std::string> keys;
   for (const auto& interval : intervals)
     if (!keys.insert(fragment_key(interval.label)).second)
       throw BadInput(file, 0, fmt::format("has two images of {}", interval.label),
                      "export one image for each ion");
+}
+
+template <typename Reader, typename StackImage>
+Region of_stack(Stack<Reader, StackImage>& stack, const RegionFiles& found, Region region,
+                const NormaliseOptions& options) {
+  const auto read = [&](std::uint32_t interval, const ImageSink& sink) {
+    stack.reader.read(interval == all_ions ? stack.total : stack.peaks[interval], sink);
+  };
+  return finished(normalise_images(read, stack.reader.shape(), stack.intervals, found.name, options),
+                  std::move(region), found.name);
 }
 
 }  // namespace
@@ -140,14 +140,12 @@ Region read_imzml(const RegionFiles& found, const NormaliseOptions& options) {
                   found.name);
 }
 
-Region read_bif6(const RegionFiles& found, const NormaliseOptions& options) {
+Stack<Bif6Reader, Bif6Reader::Image> open_bif6(const RegionFiles& found, Region& region) {
   Bif6Reader reader{BinaryFile(found.files.at(0))};
   const auto& images = reader.images();
   const auto total = std::ranges::find(images, 0U, &Bif6Reader::Image::id);
   if (total == images.end())
     throw BadInput(reader.file().name(), 0, "has no total ion image (number 0)", "export it as well");
-  Region region;
-  region.files.push_back(used_whole(reader.file()));
   std::vector<MassInterval> list;
   if (found.interval_list) list = intervals_for(found, region);
 
@@ -159,22 +157,17 @@ Region read_bif6(const RegionFiles& found, const NormaliseOptions& options) {
     intervals.push_back({label_of(image, list), image.lower, image.upper});
   }
   refuse_same_ions(intervals, reader.file().name());
-  if (list.empty())
-    region.notes.push_back("no peak list names its images, so they are told by their mass alone");
-  return finished(
-      normalise_images(pass_of_images(reader, *total, peaks), reader.shape(), intervals, found.name, options),
-      std::move(region), found.name);
+  const auto total_image = *total;
+  return {std::move(reader), total_image, std::move(peaks), std::move(intervals)};
 }
 
-Region read_ita(const RegionFiles& found, const NormaliseOptions& options) {
+Stack<ItaReader, ItaReader::Image> open_ita(const RegionFiles& found) {
   ItaReader reader{BinaryFile(found.files.at(0))};
   const auto& images = reader.images();
   const auto total = std::ranges::find(images, total_label, &ItaReader::Image::description);
   if (total == images.end())
     throw BadInput(reader.file().name(), 0, "has no total ion image",
                    "export the images as BIF6 or as ASCII instead");
-  Region region;
-  region.files.push_back(used_whole(reader.file()));
   std::vector<MassInterval> intervals;
   std::vector<ItaReader::Image> peaks;
   for (const auto& image : images) {
@@ -183,9 +176,24 @@ Region read_ita(const RegionFiles& found, const NormaliseOptions& options) {
     intervals.push_back(image.interval);
   }
   refuse_same_ions(intervals, reader.file().name());
-  return finished(
-      normalise_images(pass_of_images(reader, *total, peaks), reader.shape(), intervals, found.name, options),
-      std::move(region), found.name);
+  const auto total_image = *total;
+  return {std::move(reader), total_image, std::move(peaks), std::move(intervals)};
+}
+
+Region read_bif6(const RegionFiles& found, const NormaliseOptions& options) {
+  Region region;
+  auto stack = open_bif6(found, region);
+  region.files.push_back(used_whole(stack.reader.file()));
+  if (!found.interval_list)
+    region.notes.push_back("no peak list names its images, so they are told by their mass alone");
+  return of_stack(stack, found, std::move(region), options);
+}
+
+Region read_ita(const RegionFiles& found, const NormaliseOptions& options) {
+  auto stack = open_ita(found);
+  Region region;
+  region.files.push_back(used_whole(stack.reader.file()));
+  return of_stack(stack, found, std::move(region), options);
 }
 
 Region read_grd(const RegionFiles& found, const NormaliseOptions& options) {

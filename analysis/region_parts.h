@@ -5,7 +5,9 @@
 #include <string_view>
 #include <vector>
 
+#include "analysis/formats/bif6.h"
 #include "analysis/formats/interval_list.h"
+#include "analysis/formats/ita.h"
 #include "analysis/region.h"
 
 namespace cambench::sims {
@@ -25,6 +27,18 @@ void sort_peaks(std::vector<Peak>& peaks);
 
 /// Takes what a measurement's normalisation gave, and what is known of its files and notes so far.
 [[nodiscard]] Region finished(Region normalised, Region so_far, const std::string& name);
+
+/// Images in one file, and which of them are the total and the peaks.
+template <typename Reader, typename StackImage>
+struct Stack {
+  Reader reader;
+  StackImage total;
+  std::vector<StackImage> peaks;
+  std::vector<MassInterval> intervals;  ///< of the peaks, by which they are called
+};
+/// A peak list that names the images is remembered among the files of `region`. Throw BadInput.
+[[nodiscard]] Stack<Bif6Reader, Bif6Reader::Image> open_bif6(const RegionFiles& found, Region& region);
+[[nodiscard]] Stack<ItaReader, ItaReader::Image> open_ita(const RegionFiles& found);
 
 /// One for each format that holds a whole measurement. Throw BadInput.
 [[nodiscard]] Region read_imzml(const RegionFiles& found, const NormaliseOptions& options);

@@ -9,7 +9,7 @@
 #include <map>
 
 #include "analysis/bad_input.h"
-#include "analysis/formats/file.h"
+#include "analysis/region_images.h"
 
 namespace cambench::sims {
 namespace {
@@ -231,26 +231,12 @@ Contrast PartComparison::of(std::string_view label, const Image& peak) const {
 
 std::vector<Contrast> compare_parts(const RegionFiles& found, const Mask& inner, const Mask& outer,
                                     const CompareOptions& options) {
-  if (found.format != RegionFiles::Format::images_ascii)
-    throw BadInput(found.name, 0, "parts are compared on ion images, and this is something else",
-                   "export images \"Ascii (X, Y, I)\"");
-  FileReader files;
-  const auto label_of = [](const std::filesystem::path& file) {
-    const auto name = parse_image_file_name(file.filename().string());
-    return name ? name->label : std::string();
-  };
-  const auto image_of = [&](const std::filesystem::path& file, const ImageShape* shape) {
-    return parse_image_ascii(files.read(file), file.filename().string(), shape);
-  };
-  const auto total_file = std::ranges::find(found.files, "total", label_of);
-  if (total_file == found.files.end())
-    throw BadInput(found.name, 0, "there is no total image", "export the total ion image too");
-  const Image total = image_of(*total_file, nullptr);
+  const auto images = images_of(found);
+  const Image total = images.total();
   const PartComparison comparison(total, inner, outer, options);
   std::vector<Contrast> contrasts;
-  for (const auto& file : found.files)
-    if (const auto label = label_of(file); label != "total" && label != "sum of rest")
-      contrasts.push_back(comparison.of(label, image_of(file, &total.shape)));
+  for (std::size_t i = 0; i < images.labels.size(); ++i)
+    contrasts.push_back(comparison.of(images.labels[i], images.peak(i, total.shape)));
   return contrasts;
 }
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "analysis/plots.h"
+#include "analysis/report_html.h"
 #include "analysis/study.h"
 #include "analysis/study_figures.h"
 #include "analysis/svg.h"
@@ -44,6 +45,11 @@ td.n,th.n{text-align:right}td.n,.name{white-space:nowrap}th .sd{font-weight:norm
 figure{margin:1.4rem 0;break-inside:avoid}
 figure svg{display:block;width:100%;height:auto;border:1px solid var(--rule);border-radius:6px}
 figure.half svg{max-width:47rem}
+.pictures{display:flex;flex-wrap:wrap;gap:.8rem;margin:1rem 0}
+.pictures figure{margin:0}.pictures img{display:block;max-width:100%;border-radius:4px}
+.pictures .large img{width:32rem}.pictures .small img{width:15.6rem;image-rendering:pixelated}
+.red,.green,.blue{font-weight:600;padding:0 .3em;border-radius:3px;background:#000}
+.red{color:#ff5a4d}.green{color:#3ddc5b}.blue{color:#7a9cff}
 figcaption{font-size:.9rem;padding:.4rem .1rem}
 details{margin:.25rem 0}
 summary{cursor:pointer}
@@ -59,64 +65,7 @@ std::string style_sheet() {
   return css.replace(at, 4, svg::dark_css());
 }
 
-/// "QS_{0}" with a lowered 0.
-std::string lowered(std::string_view label) {
-  std::string html = escaped(label);
-  for (std::size_t at; (at = html.find("_{")) != std::string::npos;) {
-    const std::size_t end = html.find('}', at);
-    if (end == std::string::npos) break;
-    html.replace(end, 1, "</sub>");
-    html.replace(at, 2, "<sub>");
-  }
-  return html;
-}
-
-/// A table being written row by row.
-class Table {
- public:
-  explicit Table(std::string_view caption = {}) {
-    html_ = "<div class=\"wide\"><table>\n";
-    if (!caption.empty()) html_ += fmt::format("<caption>{}</caption>\n", escaped(caption));
-  }
-  void head(std::initializer_list<std::string_view> cells) {
-    html_ += "<thead><tr>";
-    for (const auto cell : cells) head_cell(cell);
-    end_head();
-  }
-  void begin_head() { html_ += "<thead><tr>"; }
-  void head_cell(std::string_view html, bool number = false) {
-    html_ += fmt::format("<th scope=\"col\"{}>{}</th>", number ? " class=\"n\"" : "", html);
-  }
-  void end_head() { html_ += "</tr></thead>\n<tbody>\n"; }
-  void row(std::string_view first) {
-    html_ += fmt::format("{}<tr><th scope=\"row\">{}</th>", end_row(), first);
-  }
-  void cell(std::string_view html) { html_ += fmt::format("<td>{}</td>", html); }
-  void number(std::string_view html, std::string_view kind = {}) {
-    html_ += fmt::format("<td class=\"n{}{}\">{}</td>", kind.empty() ? "" : " ", kind, html);
-  }
-  [[nodiscard]] std::string take() { return html_ + end_row() + "</tbody></table></div>\n"; }
-
- private:
-  std::string end_row() { return std::exchange(in_row_, true) ? "</tr>\n" : ""; }
-  std::string html_;
-  bool in_row_ = false;
-};
-
-std::string maybe(const std::optional<double>& value, int decimals, double factor = 1) {
-  return value ? fmt::format("{:.{}f}", *value * factor, decimals) : std::string("–");
-}
-
-std::string paragraph(std::string_view text) { return fmt::format("<p>{}</p>\n", escaped(text)); }
-
 // ---- scores
-
-std::string interval_text(const sims::Interval& interval, int decimals) {
-  const auto number = [&](double value) {
-    return fmt::format("{}{:.{}f}", value < 0 ? "−" : "", std::abs(value), decimals);
-  };
-  return fmt::format("<span class=\"sd\">[{}, {}]</span>", number(interval.low), number(interval.high));
-}
 
 /// A score with its spread, and whether it is better or worse than uncoated, in a sign as well as in colour.
 void score_cell(Table& table, const status::Score& score, const std::optional<sims::Interval>& interval,
@@ -503,6 +452,8 @@ std::string report_html(const StudyResult& result, std::string_view program) {
   html += section("scores", "Scores", score_table(result));
   html += section("ranking", "Ranking by degradation", ranking_section(result));
   html += section("figures", "Figures", figure_section(result));
+  if (!result.input.parts.empty())
+    html += section("parts", "Inner against outer part", parts_section(result));
   html += section("rates", "Rate tests", rate_section(result));
   html += section("degradation", "Degradation", degradation_section(result));
   html += section("caveats", "Caveats", list_of(result.caveats, "None."));

@@ -173,6 +173,9 @@ std::string input_text(const StudyResult& result) {
       text += fmt::format("cycle {}\t{}\t{}\n", c.cycle, c.charge ? c.charge->capacity_Ah : 0,
                           c.discharge ? c.discharge->capacity_Ah : 0);
   }
+  for (const sims::RegionParts& parts : result.input.parts)
+    text += fmt::format("part {}\t{}\t{}\t{}\n", parts.spot.material, to_string(parts.spot.state),
+                        parts.spot.region, parts.inner);
   for (const Setting& setting : result.settings)
     text += fmt::format("setting {}\t{}\n", setting.name, setting.value);
   for (const std::string& problem : result.input.problems) text += fmt::format("problem {}\n", problem);
@@ -268,6 +271,23 @@ const std::vector<Reading>& readings_of_the_paper() {
   return readings;
 }
 
+namespace {
+
+void add_part_files(std::vector<OutputFile>& files, const StudyResult& result) {
+  if (!result.input.parts.empty()) files.push_back({"parts.csv", parts_csv(result)});
+  for (std::size_t i = 0; i < result.input.parts.size(); ++i) {
+    const sims::RegionParts& parts = result.input.parts[i];
+    const auto name = fmt::format("parts_{}", i + 1);
+    if (auto figure = contrast_figure(result, parts, i + 1); !figure.svg.empty())
+      files.push_back({figure.file, std::move(figure.svg)});
+    files.push_back({name + "_mask.png", parts.mask_png});
+    if (!parts.overlay_png.empty()) files.push_back({name + "_overlay.png", parts.overlay_png});
+    for (const auto& image : parts.images) files.push_back({name + "_" + image.ion + ".png", image.png});
+  }
+}
+
+}  // namespace
+
 std::vector<OutputFile> outputs(const StudyResult& result, std::string_view program) {
   std::vector<OutputFile> files{{"report.html", report_html(result, program)},
                                 {"scores.json", scores_json(result, program)},
@@ -275,6 +295,7 @@ std::vector<OutputFile> outputs(const StudyResult& result, std::string_view prog
   if (!result.cells.cells.empty()) files.push_back({"capacities.csv", capacities_csv(result)});
   if (result.input.degradation) files.push_back({"loadings.csv", loadings_csv(result)});
   if (result.input.spots) files.push_back({"fragments.csv", fragments_csv(result)});
+  add_part_files(files, result);
   for (auto& list : {figures(result), radar_figures(result)})
     for (const Figure& figure : list) files.push_back({figure.file, figure.svg});
   return files;

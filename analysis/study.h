@@ -12,6 +12,7 @@
 #include "analysis/cell_scores.h"
 #include "analysis/degradation.h"
 #include "analysis/setting.h"
+#include "analysis/study_parts.h"
 #include "schema/cell.h"
 #include "schema/status.h"
 
@@ -30,8 +31,9 @@ struct StudyInput {
   std::vector<Material> materials;  ///< in the order to show them; exactly one is the reference
   std::optional<sims::DegradationResult> degradation;
   std::optional<sims::SpotTable>
-      spots;                   ///< what it was made from; with it, statistics of every fragment are written
-  std::string no_degradation;  ///< when there is none: why, as a sentence
+      spots;  ///< what it was made from; with it, statistics of every fragment are written
+  std::vector<sims::RegionParts> parts;  ///< inner against outer part of regions, where that was asked for
+  std::string no_degradation;            ///< when there is none: why, as a sentence
   std::vector<rate::CellTest> cells;
   std::vector<Setting> settings;      ///< decisions made before: normalisation, mass intervals
   std::vector<InputUsed> inputs;      ///< everything that was read
@@ -88,6 +90,8 @@ struct Reading {
 [[nodiscard]] std::string capacities_csv(const StudyResult& result);
 /// One row a sample and fragment: the statistics that the paper lists, the uncycled reference compared with. Needs spots.
 [[nodiscard]] std::string fragments_csv(const StudyResult& result);
+/// One row a region and fragment: inner over outer part. Needs parts.
+[[nodiscard]] std::string parts_csv(const StudyResult& result);
 /// One row a fragment of the principal component analysis. Needs degradation.
 [[nodiscard]] std::string loadings_csv(const StudyResult& result);
 /// All of it: scores with their spread, spots, cells, cycles, settings, inputs and caveats. One line, no dates.

@@ -370,6 +370,35 @@ std::vector<Figure> radar_figures(const StudyResult& result) {
   return all;
 }
 
+std::string spot_name(const StudyResult& result, const sims::Spot& spot) {
+  return fmt::format("{}, {}, {}", name_of(result, spot.material), to_string(spot.state), spot.region);
+}
+
+Figure contrast_figure(const StudyResult& result, const sims::RegionParts& parts, std::size_t number) {
+  constexpr std::size_t most = 40;
+  std::vector<const sims::Contrast*> shown;
+  for (const auto& contrast : parts.contrasts)
+    if (contrast.interval) shown.push_back(&contrast);
+  const std::size_t all = shown.size();
+  std::ranges::stable_sort(shown, std::ranges::greater{}, [](const sims::Contrast* contrast) {
+    return std::abs(contrast->deviations.value_or(0));
+  });
+  shown.resize(std::min(all, most));
+  std::ranges::stable_sort(shown, std::ranges::greater{},
+                           [](const auto* contrast) { return *contrast->ratio; });
+  std::vector<plots::Ratio> ratios;
+  for (const auto* contrast : shown)
+    ratios.push_back({contrast->label, *contrast->ratio, contrast->interval->low, contrast->interval->high});
+  const auto caption = fmt::format(
+      "Inner over outer part, {}: share of all ions, with the interval of {:g} standard errors between tiles "
+      "of {} pixels. Coloured where the interval does not hold 1{}.",
+      spot_name(result, parts.spot), parts.options.deviations, parts.options.tile,
+      all > most ? fmt::format("; the {} clearest of {} fragments", most, all) : "");
+  if (ratios.empty()) return {};
+  return {fmt::format("parts_{}.svg", number), caption,
+          plots::ratios(ratios, "Inner against outer part", caption, "inner / outer")};
+}
+
 std::vector<Figure> figures(const StudyResult& result) {
   std::vector<Figure> all{radar_panel_figure(result)};
   const bool cells =

@@ -20,6 +20,12 @@ struct Figure {
 /// One radar chart a material: radar_<material>.svg.
 [[nodiscard]] std::vector<Figure> radar_figures(const StudyResult& result);
 
+/// Of one region whose inner part is compared with the outer one; `number` counts from 1.
+[[nodiscard]] Figure contrast_figure(const StudyResult& result, const sims::RegionParts& parts,
+                                     std::size_t number);
+/// "NCM uncoated, cycled, region 3".
+[[nodiscard]] std::string spot_name(const StudyResult& result, const sims::Spot& spot);
+
 /// The axes of the radar charts as drawn, labels with lowered letters.
 [[nodiscard]] std::vector<plots::RadarAxis> radar_axes(const StudyResult& result);
 /// "LiNbO3, 1 wt%", as far as it is known; "uncoated reference".

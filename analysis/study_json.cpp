@@ -139,6 +139,33 @@ void write_bootstrap(JsonWriter& json, const StudyResult& result) {
   json.end_array().end_object();
 }
 
+void write_parts(JsonWriter& json, const std::vector<sims::RegionParts>& all) {
+  json.key("parts").array();
+  for (const sims::RegionParts& parts : all) {
+    json.object().field("material", parts.spot.material).field("state", to_string(parts.spot.state));
+    json.field("region", parts.spot.region).field("inner_part", parts.inner);
+    json.field("inner_pixels", parts.inner_pixels).field("outer_pixels", parts.outer_pixels);
+    json.field("tile", parts.options.tile).field("deviations", parts.options.deviations);
+    json.key("contrasts").array();
+    for (const sims::Contrast& contrast : parts.contrasts) {
+      json.object().field("fragment", contrast.label).field("ratio", contrast.ratio);
+      if (contrast.interval) json.field("low", contrast.interval->low).field("high", contrast.interval->high);
+      json.field("deviations", contrast.deviations);
+      for (const auto& [name, part] : {std::pair{"inner", &contrast.inner}, {"outer", &contrast.outer}})
+        json.key(name)
+            .object()
+            .field("mean", part->mean)
+            .field("se", part->se)
+            .field("counts", part->counts)
+            .end_object();
+      if (!contrast.why_not.empty()) json.field("why_not", contrast.why_not);
+      json.end_object();
+    }
+    json.end_array().end_object();
+  }
+  json.end_array();
+}
+
 void write_settings(JsonWriter& json, std::string_view key, const std::vector<Setting>& settings) {
   json.key(key).array();
   for (const Setting& setting : settings)
@@ -234,6 +261,7 @@ std::string scores_json(const StudyResult& result, std::string_view program) {
   write_cells(json, result.cells);
   write_degradation(json, result.input);
   write_bootstrap(json, result);
+  if (!result.input.parts.empty()) write_parts(json, result.input.parts);
   write_settings(json, "settings", result.settings);
   write_inputs(json, result.input);
   write_strings(json, "problems", result.input.problems);

@@ -83,6 +83,23 @@ std::string fragments_csv(const StudyResult& result) {
   return csv;
 }
 
+std::string parts_csv(const StudyResult& result) {
+  std::string csv =
+      "material,state,region,inner_part,inner_pixels,outer_pixels,fragment,inner_mean,inner_se,inner_counts,"
+      "outer_mean,outer_se,outer_counts,ratio,ratio_low,ratio_high,deviations,why_not\n";
+  for (const sims::RegionParts& parts : result.input.parts)
+    for (const sims::Contrast& c : parts.contrasts) {
+      const auto low = c.interval ? std::optional(c.interval->low) : std::nullopt;
+      const auto high = c.interval ? std::optional(c.interval->high) : std::nullopt;
+      add_row(csv, field(parts.spot.material), to_string(parts.spot.state), field(parts.spot.region),
+              field(parts.inner), fmt::format("{}", parts.inner_pixels),
+              fmt::format("{}", parts.outer_pixels), field(c.label), field(c.inner.mean), field(c.inner.se),
+              field(c.inner.counts), field(c.outer.mean), field(c.outer.se), field(c.outer.counts),
+              field(c.ratio), field(low), field(high), field(c.deviations), field(c.why_not));
+    }
+  return csv;
+}
+
 std::string loadings_csv(const StudyResult& result) {
   const sims::DegradationResult& degradation = *result.input.degradation;
   std::string csv = "fragment,mz,category,maximum,mean";

@@ -390,9 +390,11 @@ class Jobs::Worker {
       job.text = fmt::format("read {} of {}", done, counted(all, "spot"));
       show_job(job);
     };
-    return read_spots(spec.id, sort_files(bench_.drop->path, files, ids_of(spec.materials), file),
-                      file.scoring.normalise, cache_, reading_threads, std::chrono::system_clock::now(),
-                      progress);
+    auto data = read_spots(spec.id, sort_files(bench_.drop->path, files, ids_of(spec.materials), file),
+                           file.scoring.normalise, cache_, reading_threads, std::chrono::system_clock::now(),
+                           progress);
+    read_parts(data, file, cache_, reading_threads);
+    return data;
   }
 
   /// Half a measurement may only be late. Until when to wait for the rest; none: score without it.

@@ -76,6 +76,15 @@ void RegionCache::add(const SpotFiles& spot, std::string_view settings, const st
   known_[fingerprint(spot.files, settings)] = read;
 }
 
+std::shared_ptr<const sims::RegionParts> RegionCache::find_parts(const std::string& key) const {
+  const auto found = parts_.find(key);
+  return found == parts_.end() ? nullptr : found->second;
+}
+
+void RegionCache::add_parts(const std::string& key, std::shared_ptr<const sims::RegionParts> parts) {
+  parts_[key] = std::move(parts);
+}
+
 std::string content_hash(const sims::Region& region) {
   Sha256 hash;
   for (const auto& file : region.files) hash.update(file.sha256);

@@ -10,6 +10,7 @@
 
 #include "analysis/region.h"
 #include "analysis/spot_table.h"
+#include "analysis/study_parts.h"
 #include "daemon/jobs/drop_folder.h"
 #include "daemon/store/rows.h"
 
@@ -44,9 +45,14 @@ class RegionCache {
   void add(const SpotFiles& spot, std::string_view settings, const std::string& study, const ReadSpot& read,
            WallTime at);
 
+  /// Comparisons of parts of a region, by all that they depend on; only as long as the program runs.
+  [[nodiscard]] std::shared_ptr<const sims::RegionParts> find_parts(const std::string& key) const;
+  void add_parts(const std::string& key, std::shared_ptr<const sims::RegionParts> parts);
+
  private:
   std::function<void(store::RegionRow)> keep_;
   std::map<std::string, ReadSpot> known_;
+  std::map<std::string, std::shared_ptr<const sims::RegionParts>> parts_;
 };
 
 /// SHA-256 over the hashes of the region's files in the order of their names.

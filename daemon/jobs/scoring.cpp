@@ -123,6 +123,7 @@ study::StudyInput input_of(const StudySpec& spec, const StudyData& data, std::sp
   for (const auto& test : tests) input.cells.push_back(test.test);
   input.settings = settings_of(options);
   input.inputs = inputs_of(data, tests);
+  for (const auto& parts : data.parts) input.parts.push_back(*parts);
   for (const auto& problem : data.problems) input.problems.push_back(problem.text);
   for (const auto& file : spec.files)
     input.inputs.push_back({"settings", file.name, file.sha256, file.bytes});
@@ -164,6 +165,7 @@ void add_study_file(const StudyFile& file, StudySpec& study) {
   study.regions = file.regions;
   study.wait_for_regions = file.wait;
   if (file.file) study.files.push_back(*file.file);
+  study.files.insert(study.files.end(), file.masks.begin(), file.masks.end());
   if (file.scoring.fragments) study.files.push_back(file.scoring.fragments->file);
 }
 
@@ -301,9 +303,10 @@ StudyScores score_folder(const fs::path& path, const FolderOptions& options) {
   std::vector<SeenFile> files;
   for (auto& seen : scan(folder.parent_path(), folder.filename()))
     if (!is_ignored_name(seen.path)) files.push_back(std::move(seen));
-  const StudyData data =
+  StudyData data =
       read_spots(study.id, sort_files(folder.parent_path(), files, {}, file), file.scoring.normalise,
                  nothing_known, options.threads, WallTime{}, options.progress);
+  read_parts(data, file, nothing_known, options.threads);
   if (const auto missing = waits_for(study, data); !missing.empty()) {
     std::string sentences = missing;
     for (const auto& problem : data.problems) sentences += "\n" + problem.text;

@@ -46,6 +46,20 @@ void read_degradation(Fields& fields, sims::DegradationOptions& options) {
   fields.finish();
 }
 
+void read_masses(Fields& fields, sims::MassCheck& check) {
+  using What = sims::MassCheck::What;
+  put(check.what,
+      fields.choice<What>(
+          "check", {{"named", What::named}, {"corrected", What::corrected}, {"nothing", What::nothing}}));
+  if (fields.has("known_ions")) check.known_ions = fields.texts("known_ions");
+  if (check.known_ions.size() < 3) fields.wrong("known_ions", "expected three ions at least");
+  for (const auto& ion : check.known_ions)
+    if (const auto formula = sims::parse_formula(ion); !formula || !sims::ion_mass(*formula))
+      fields.wrong("known_ions", fmt::format("\"{}\" is no ion of known mass", ion));
+  put(check.tolerance_ppm, fields.number("tolerance_ppm", document::above_zero, "ppm"));
+  fields.finish();
+}
+
 void read_bootstrap(Fields& fields, sims::BootstrapOptions& options) {
   using O = sims::BootstrapOptions;
   if (const auto n = fields.whole("resamples", 0, 1'000'000))
@@ -146,6 +160,7 @@ void read_scoring(Fields& scoring, const std::filesystem::path& folder, ScoringO
   if (normalise.reference_required && normalise.reference.empty())
     scoring.wrong("reference_ion", "normalising by a reference ion needs one, such as \"NiO2-\"");
   read_fragments(scoring, folder, options);
+  if (auto fields = scoring.table("masses")) read_masses(*fields, normalise.masses);
   if (auto fields = scoring.table("degradation")) read_degradation(*fields, options.degradation);
   if (auto fields = scoring.table("bootstrap")) read_bootstrap(*fields, options.study.bootstrap);
   if (auto fields = scoring.table("rate")) read_rate(*fields, options.study.cells);

@@ -72,9 +72,10 @@ const SampleFiles* named_sample(const StudyFile& study, std::string_view path) {
   return nullptr;
 }
 
-/// study.toml itself, and the table of fragments that it names.
+/// study.toml itself, and the table of fragments and the masks that it names.
 bool is_setting(const StudyFile& study, const std::string& name) {
-  return name == study_file_name || (study.scoring.fragments && study.scoring.fragments->file.name == name);
+  return name == study_file_name || std::ranges::count(study.masks, name, &sims::FileUsed::name) > 0 ||
+         (study.scoring.fragments && study.scoring.fragments->file.name == name);
 }
 
 Sorting sort_by_place(const std::vector<SeenFile>& files, std::span<const std::string> materials,
@@ -242,6 +243,30 @@ void in_parallel(std::size_t count, unsigned threads, Work work) {
   loop();
 }
 
+// ---- inner and outer parts
+
+const sims::PartOptions* wanted_part(const StudyFile& study, const StudySpot& spot) {
+  for (const auto& part : study.parts) {
+    const bool named = part.patterns.empty() || std::ranges::any_of(part.patterns, [&](const auto& pattern) {
+                         return matches(pattern, spot.region->name);
+                       });
+    if (part.material == spot.material && part.state == spot.state && named) return &part.options;
+  }
+  return nullptr;
+}
+
+/// Everything that a comparison depends on.
+std::string part_key(const StudyFile& study, const StudySpot& spot, const sims::PartOptions& options) {
+  auto key =
+      fmt::format("{} {} {} {} {} {} {} {} {}", spot.hash, spot.material, sims::to_string(spot.state),
+                  spot.region->name, sims::describe(options.inner), fmt::join(options.overlay, " "),
+                  options.field_of_view_um.value_or(0), options.compare.tile, options.compare.deviations);
+  if (const auto* drawn = std::get_if<sims::DrawnMask>(&options.inner))
+    for (const auto& mask : study.masks)
+      if (mask.name == drawn->name) key += " " + mask.sha256;
+  return key;
+}
+
 /// The same measurement twice: in one sample it counts once; in two nobody can say which of them it belongs to.
 void leave_out_copies(StudyData& data) {
   std::map<std::string, std::vector<std::size_t>> by_hash;
@@ -324,12 +349,55 @@ StudyData read_spots(const std::string& study, SortedFiles sorted, const sims::N
   for (std::size_t i = 0; i < spots.size(); ++i) {
     const SpotFiles& spot = sorted.spots[i];
     if (spots[i].region)
-      data.spots.push_back({spot.material, spot.state, std::move(spots[i].region), std::move(spots[i].hash)});
+      data.spots.push_back(
+          {spot.material, spot.state, std::move(spots[i].region), std::move(spots[i].hash), spot.region});
     else
       data.problems.push_back({fmt::format("{}: left out: {}", name_of(spot), spots[i].trouble), true});
   }
   leave_out_copies(data);
   return data;
+}
+
+void read_parts(StudyData& data, const StudyFile& study, RegionCache& cache, unsigned threads) {
+  struct Wanted {
+    const StudySpot* spot;
+    const sims::PartOptions* options;
+    std::string key;
+    std::shared_ptr<const sims::RegionParts> parts;
+    std::string trouble;
+  };
+  std::vector<Wanted> all;
+  for (const auto& spot : data.spots)
+    if (const auto* options = wanted_part(study, spot)) {
+      auto key = part_key(study, spot, *options);
+      auto known = cache.find_parts(key);
+      all.push_back({&spot, options, std::move(key), std::move(known), {}});
+    }
+  in_parallel(all.size(), threads, [&](std::size_t i) {
+    Wanted& wanted = all[i];
+    if (wanted.parts) return;
+    try {
+      const sims::Spot spot{wanted.spot->material, wanted.spot->state, wanted.spot->region->name};
+      wanted.parts = std::make_shared<const sims::RegionParts>(
+          sims::compare_region(spot, wanted.spot->files, *wanted.options));
+    } catch (const BadInput& bad) {
+      wanted.trouble = bad.what();
+    }
+  });
+  for (auto& wanted : all) {
+    if (!wanted.parts) {
+      data.problems.push_back({fmt::format("{}/{}: its parts are not compared: {}",
+                                           sample_of(wanted.spot->material, wanted.spot->state),
+                                           wanted.spot->region->name, wanted.trouble)});
+      continue;
+    }
+    cache.add_parts(wanted.key, wanted.parts);
+    data.parts.push_back(wanted.parts);
+  }
+  for (const auto& part : study.parts)
+    if (std::ranges::none_of(all, [&](const Wanted& wanted) { return wanted.options == &part.options; }))
+      data.problems.push_back({fmt::format("{}: no region of {} is one of [[part]] regions", study_file_name,
+                                           sample_of(part.material, part.state))});
 }
 
 void keep_settled_spots(SortedFiles& sorted, std::span<const std::string> moving) {

@@ -40,10 +40,12 @@ struct StudySpot {
   sims::State state = sims::State::cycled;
   std::shared_ptr<const sims::Region> region;  ///< its name is that of the spot
   std::string hash;
+  sims::RegionFiles files;
 };
 
 struct StudyData {
   std::vector<StudySpot> spots;
+  std::vector<std::shared_ptr<const sims::RegionParts>> parts;  ///< in the order of the spots
   std::vector<Problem> problems;
 };
 
@@ -53,6 +55,10 @@ using ReadProgress = std::function<void(std::size_t, std::size_t)>;
 /// Reads what the cache does not know, on up to `threads` threads, and leaves out what is there twice.
 StudyData read_spots(const std::string& study, SortedFiles sorted, const sims::NormaliseOptions& options,
                      RegionCache& cache, unsigned threads, WallTime now, const ReadProgress& progress = {});
+
+/// Compares the parts of the regions that study.toml says so of, on up to `threads` threads. A region whose parts cannot
+/// be compared is named.
+void read_parts(StudyData& data, const StudyFile& study, RegionCache& cache, unsigned threads);
 
 /// Leaves only spots that may be read while their study still arrives: none that a file of `moving` may belong to.
 void keep_settled_spots(SortedFiles& sorted, std::span<const std::string> moving);

@@ -5,6 +5,18 @@
 //   [expected]
 //   regions = 14                     # of every sample; what lacks some is named
 //   wait = false                     # true: nothing is scored before they are all there
+//   [[part]]                         # inner against outer part of regions; each region by the first that it fits
+//   material = "ncm-uncoated"
+//   state = "cycled"                 # or "uncycled"
+//   regions = ["spot 1*"]            # without: every region of the sample
+//   circle = [128, 128, 60]          # X, Y and radius in pixels; or one of these:
+//   # polygon = [20, 20, 200, 20, 110, 220]
+//   # mask = "inner.png"             # beside study.toml, of the image's size, white inside
+//   # ion = "Ni-"                    # pixels with more than `above` counts of it
+//   # above = 2
+//   overlay = ["PO3-", "S4-", "NiO2-"]  # red, green, blue
+//   field_of_view_um = 300           # width of the image, for scale bars
+//   tile = 16                        # pixels, a side of the tiles that errors are taken between
 //   [[sample]]                       # the first that matches a file counts; others lie as <material>/<uncycled|cycled>/...
 //   material = "ncm-linbo3"
 //   state = "cycled"                 # or "uncycled"
@@ -17,6 +29,7 @@
 #include <vector>
 
 #include "analysis/spot_table.h"
+#include "analysis/study_parts.h"
 #include "daemon/jobs/scoring_options.h"
 
 namespace cambench::jobs {
@@ -30,9 +43,19 @@ struct SampleFiles {
   std::vector<std::string> patterns;
 };
 
+/// Regions of one sample whose inner part is compared with the outer one.
+struct PartsWanted {
+  std::string material;
+  sims::State state = sims::State::cycled;
+  std::vector<std::string> patterns;  ///< of region names; empty: all
+  sims::PartOptions options;
+};
+
 struct StudyFile {
   ScoringOptions scoring;
   std::vector<SampleFiles> samples;
+  std::vector<PartsWanted> parts;
+  std::vector<sims::FileUsed> masks;   ///< files that the parts rest on
   std::optional<int> regions;          ///< expected of every sample
   bool wait = false;                   ///< for them, before anything is scored
   std::optional<sims::FileUsed> file;  ///< none: the study has no such file

@@ -209,6 +209,6 @@ TEST_CASE("a region of image files is compared ion by ion, and written as a tabl
   CHECK(csv.find("\n\"PO_3-\",0.0") != std::string::npos);
   found.files.erase(found.files.begin());
   CHECK_THROWS_WITH_AS((void)compare_parts(found, half, half.outside()),
-                       doctest::Contains("there is no total image"), BadInput);
+                       doctest::Contains("there is no total ion image"), BadInput);
   std::filesystem::remove_all(folder);
 }

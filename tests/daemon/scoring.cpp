@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "analysis/bad_input.h"
+#include "analysis/regions_compare.h"
 #include "daemon/jobs/results_folder.h"
 #include "drivers/sim/tof_sims.h"
 
@@ -331,4 +332,58 @@ TEST_CASE("one thread or five read the same study to the same bytes, in whatever
   CHECK(files.size() > 10);
   CHECK(with(2, false) == files);
   CHECK(with(5, true) == files);
+}
+
+TEST_CASE("parts of regions that study.toml names are compared once, and what cannot be is named") {
+  const Drop drop;
+  write(drop.study() / "study.toml", R"(
+[[part]]
+material = "ncm-uncoated"
+state = "cycled"
+circle = [8, 8, 5]
+tile = 4
+overlay = ["PO3-"]
+[[part]]
+material = "ncm-linbo3"
+state = "cycled"
+mask = "inner.png"
+[[part]]
+material = "ncm-linbo3"
+state = "uncycled"
+circle = [8, 8, 5]
+)");
+  sims::Mask too_small{4, 4, std::vector<bool>(16, true)};
+  write(drop.study() / "inner.png", sims::png_of(too_small));
+  const auto study_file = read_study_file(drop.study(), {});
+  REQUIRE(study_file.masks.size() == 1);
+  RegionCache cache;
+  const auto materials = std::vector<std::string>{"ncm-uncoated", "ncm-linbo3", "ncm-zro2-thick"};
+  auto data =
+      read_spots("coatings", sort_files(drop.path, scan(drop.path, "coatings"), materials, study_file), {},
+                 cache, 2, WallTime{});
+  CHECK(problems_of(data) == "");
+  read_parts(data, study_file, cache, 2);
+  REQUIRE(data.parts.size() == 2);
+  CHECK(data.parts[0]->spot.material == "ncm-uncoated");
+  CHECK(data.parts[0]->contrasts.size() > 20);
+  const auto problems = problems_of(data);
+  CAPTURE(problems);
+  CHECK(problems.find("ncm-linbo3/cycled/") == 0);
+  CHECK(problems.find("its parts are not compared: inner.png: it has 4 x 4 pixels, the ion images 16 x 16") !=
+        std::string::npos);
+  CHECK(problems.find("study.toml: no region of ncm-linbo3/uncycled is one of [[part]] regions") !=
+        std::string::npos);
+
+  auto again =
+      read_spots("coatings", sort_files(drop.path, scan(drop.path, "coatings"), materials, study_file), {},
+                 cache, 2, WallTime{});
+  read_parts(again, study_file, cache, 2);
+  CHECK(again.parts[0] == data.parts[0]);  // kept, not computed again
+  auto spec = a_study();
+  add_study_file(study_file, spec);
+  const auto scores = score_study(spec, data, {});
+  CHECK(scores.files.contains("parts_1_overlay.png"));
+  CHECK(scores.files.at("report.html").find("Inner against outer part") != std::string::npos);
+  CHECK(scores.result_json.find("\"name\":\"inner.png\"") != std::string::npos);  // an input with its hash
+  CHECK(scores.files == score_study(spec, again, {}).files);
 }

@@ -154,3 +154,72 @@ TEST_CASE("patterns stand for any text, and for one letter") {
   CHECK_FALSE(matches("a*b", "ab/c"));
   CHECK_FALSE(matches("", "a"));
 }
+
+TEST_CASE("a part is a circle, a polygon, a drawn mask or an ion's image, and what else it says") {
+  const auto study = parsed(R"(
+[[part]]
+material = "bare"
+state = "cycled"
+regions = ["spot 1*"]
+circle = [128, 127.5, 60]
+overlay = ["PO3-", "NiO2-"]
+field_of_view_um = 300
+tile = 8
+[[part]]
+material = "bare"
+state = "uncycled"
+polygon = [0, 0, 10, 0, 10, 10]
+[[part]]
+material = "coated"
+state = "cycled"
+ion = "Ni-"
+above = 2
+)");
+  REQUIRE(study.parts.size() == 3);
+  const auto& first = study.parts[0];
+  CHECK(first.material == "bare");
+  CHECK(first.patterns == std::vector<std::string>{"spot 1*"});
+  CHECK(sims::describe(first.options.inner) == "circle around X 128 Y 127.5, radius 60 pixels");
+  CHECK(first.options.overlay == std::vector<std::string>{"PO3-", "NiO2-"});
+  CHECK(first.options.field_of_view_um == 300.0);
+  CHECK(first.options.compare.tile == 8);
+  CHECK(study.parts[1].state == sims::State::uncycled);
+  CHECK(sims::describe(study.parts[1].options.inner) == "polygon of the corners (0, 0) (10, 0) (10, 10)");
+  CHECK(sims::describe(study.parts[2].options.inner) == "pixels with more than 2 counts of Ni-");
+  CHECK(study.masks.empty());
+}
+
+TEST_CASE("a part that is not clear is refused with its line") {
+  const std::string part = "[[part]]\nmaterial = \"bare\"\nstate = \"cycled\"\n";
+  const auto refused = [&](const std::string& more, const std::string& why) {
+    const auto said = refusal(part + more);
+    CAPTURE(said);
+    CHECK(said.find(why) != std::string::npos);
+  };
+  refused("", "expected one of circle, polygon, mask and ion");
+  refused("circle = [1, 2, 3]\nion = \"Ni-\"", "expected one of circle, polygon, mask and ion");
+  refused("circle = [1, 2]", "expected [X, Y, RADIUS] in pixels");
+  refused("circle = [1, 2, \"3\"]", "expected a list of numbers");
+  refused("polygon = [1, 2, 3, 4]", "expected X and Y of 3 to 1000 corners");
+  refused("mask = \"../inner.png\"", "expected the name of a PNG beside study.toml");
+  refused("mask = \"none.png\"", "none.png");
+  refused("circle = [1, 2, 3]\nabove = 2", "belongs to an ion");
+  refused("circle = [1, 2, 3]\noverlay = [\"a\", \"b\", \"c\", \"d\"]", "three ions at most");
+}
+
+TEST_CASE("the mass scale of spectra is checked by ions of known mass, three at least") {
+  const auto study = parsed(R"(
+[scoring.masses]
+check = "corrected"
+known_ions = ["O-", "S-", "PO3-"]
+tolerance_ppm = 20
+)");
+  CHECK(study.scoring.normalise.masses.what == sims::MassCheck::What::corrected);
+  CHECK(study.scoring.normalise.masses.known_ions.size() == 3);
+  CHECK(study.scoring.normalise.masses.tolerance_ppm == 20);
+  CHECK(parsed("").scoring.normalise.masses.what == sims::MassCheck::What::named);
+  CHECK(refusal("[scoring.masses]\nknown_ions = [\"O-\", \"S-\"]").find("expected three ions at least") !=
+        std::string::npos);
+  CHECK(refusal("[scoring.masses]\nknown_ions = [\"O-\", \"S-\", \"total\"]")
+            .find("\"total\" is no ion of known mass") != std::string::npos);
+}

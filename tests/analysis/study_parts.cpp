@@ -1,0 +1,171 @@
+// Parts of a region, from image files to the report. Invented counts: PO3- is half as strong again in the inner part.
+#include "analysis/study_parts.h"
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <random>
+
+#include "analysis/bad_input.h"
+#include "analysis/study.h"
+#include "tests/analysis/bif6_writer.h"
+#include "tests/analysis/folder.h"
+
+using namespace cambench;
+using namespace cambench::sims;
+using namespace cambench::tests;
+
+namespace {
+
+constexpr std::uint32_t side = 64;
+constexpr ImageShape shape{side, side};
+const Circle middle{{31.5, 31.5}, 20};
+const Spot spot{"bare", State::cycled, "spot 1"};
+
+/// Total, S- (equal everywhere), PO3- (more inside), Ni- (inside only), by name.
+struct Counts {
+  std::vector<std::string> labels{"total", "S-", "PO_3-", "Ni-"};
+  std::vector<Image> images;
+};
+
+Counts invented() {
+  const Mask inside = circle_mask(shape, middle.centre, middle.radius);
+  std::mt19937 random(3);
+  Counts counts;
+  for (const auto& [outer, inner] : {std::pair{200.0, 200.0}, {8.0, 8.0}, {4.0, 6.0}, {0.0, 3.0}}) {
+    Image image{shape, {}};
+    for (const bool in : inside.inside) {
+      const double mean = in ? inner : outer;
+      image.counts.push_back(mean > 0 ? std::poisson_distribution<>(mean)(random) : 0);
+    }
+    counts.images.push_back(std::move(image));
+  }
+  return counts;
+}
+
+RegionFiles exported(const Folder& folder, const Counts& counts) {
+  for (std::size_t k = 0; k < counts.labels.size(); ++k) {
+    std::string text = "#\r\n";
+    for (std::size_t i = 0; i < shape.pixels(); ++i)
+      text += fmt::format("{} {} {:e}\r\n", i % side, i / side, counts.images[k].counts[i]);
+    folder.write(fmt::format("spot 1 ({}) - {}.txt", k == 0 ? 0 : k + 1, counts.labels[k]), text);
+  }
+  return find_regions(folder.files()).regions.at(0);
+}
+
+RegionFiles stacked(const Folder& folder, const Counts& counts) {
+  std::vector<Bif6Image> stack;
+  const double mz[] = {150, 31.9726, 78.9591, 57.9359};
+  for (std::uint32_t k = 0; k < counts.labels.size(); ++k) {
+    const auto at = static_cast<float>(mz[k]);
+    const float reach = k == 0 ? 150 : 0.01F;
+    stack.push_back({k == 0 ? 0 : k + 1, at - reach, at, at + reach, {}});
+    for (const double n : counts.images[k].counts)
+      stack.back().counts.push_back(static_cast<std::uint32_t>(n));
+  }
+  folder.write("spot 1.bif6", write_bif6(side, side, stack));
+  folder.write(
+      "peaks.txt",
+      "Lower Mass (u)\tUpper Mass (u)\tAssignment\r\n31.9626\t31.9826\tS-\r\n78.9491\t78.9691\tPO_3-\r\n"
+      "57.9259\t57.9459\tNi-\r\n");
+  return find_regions(folder.files()).regions.at(0);
+}
+
+const Contrast& of(const RegionParts& parts, const std::string& ion) {
+  return *std::ranges::find(parts.contrasts, ion, &Contrast::label);
+}
+
+}  // namespace
+
+TEST_CASE(
+    "the contrast of each fragment is found, with its interval, from exported images and from a stack") {
+  const auto counts = invented();
+  for (const auto write : {exported, stacked}) {
+    const Folder folder;
+    const auto parts = compare_region(spot, write(folder, counts), {.inner = middle});
+    CHECK(parts.inner == "circle around X 31.5 Y 31.5, radius 20 pixels");
+    CHECK(parts.inner_pixels + parts.outer_pixels == shape.pixels());
+    REQUIRE(parts.contrasts.size() == 3);
+    CHECK(parts.contrasts[0].label == "S-");  // by m/z
+    CHECK(parts.contrasts[2].label == "PO3-");
+    CHECK(*of(parts, "S-").ratio == doctest::Approx(1).epsilon(0.03));
+    CHECK(*of(parts, "PO3-").ratio == doctest::Approx(1.5).epsilon(0.05));
+    CHECK(of(parts, "PO3-").interval->low > 1.3);
+    CHECK(of(parts, "S-").interval->low < 1.02);
+    CHECK(of(parts, "Ni-").why_not == "no ion of it in the outer part");
+    CHECK(parts.overlay_png.empty());
+    CHECK(parts.images.at(0).ion == "PO3-");  // the clearest
+    CHECK(parts.mask_png.starts_with("\x89PNG"));
+  }
+}
+
+TEST_CASE(
+    "circle, polygon, drawn mask and an ion's image give the same part where they cover the same pixels") {
+  const Folder folder;
+  const auto counts = invented();
+  const auto found = exported(folder, counts);
+  const Polygon square{{{9.5, 9.5}, {49.5, 9.5}, {49.5, 49.5}, {9.5, 49.5}}};
+  const auto by_polygon = compare_region(spot, found, {.inner = square});
+  CHECK(by_polygon.inner_pixels == 1600);
+  const auto by_drawing = compare_region(
+      spot, found, {.inner = DrawnMask{"inner.png", png_of(polygon_mask(shape, square.corners))}});
+  CHECK(by_drawing.inner == "white of inner.png");
+  CHECK(by_drawing.mask_png == by_polygon.mask_png);
+  CHECK(of(by_drawing, "PO3-").ratio == of(by_polygon, "PO3-").ratio);
+  const auto by_ion = compare_region(spot, found, {.inner = IonMask{"Ni-", 1}});
+  const Mask ni = image_mask(counts.images[3], 1);
+  CHECK(by_ion.inner == "pixels with more than 1 counts of Ni-");
+  CHECK(by_ion.inner_pixels == ni.pixels());
+}
+
+TEST_CASE("an overlay shows the ions that were asked for, and they come first among the images") {
+  const Folder folder;
+  const auto parts = compare_region(spot, exported(folder, invented()),
+                                    {.inner = middle, .overlay = {"S-", "PO_3-"}, .field_of_view_um = 300});
+  CHECK(parts.overlay_ions == std::vector<std::string>{"S-", "PO3-"});
+  CHECK(parts.overlay_png.starts_with("\x89PNG"));
+  REQUIRE(parts.images.size() == 2);
+  CHECK(parts.images[0].ion == "S-");
+}
+
+TEST_CASE("parts that cannot be compared are refused with the mend") {
+  const Folder folder;
+  const auto found = exported(folder, invented());
+  CHECK(refusal([&] { return compare_region(spot, found, {.inner = middle, .overlay = {"Nb-"}}); }) ==
+        "spot 1: has no image of Nb-; export it as well, or name another ion");
+  CHECK(refusal([&] {
+          return compare_region(spot, found, {.inner = Circle{{900, 900}, 3}});
+        }).find("the mask has no pixel") != std::string::npos);
+  const RegionFiles spectrum{"a", RegionFiles::Format::spectrum_ascii, {"a.txt"}, {}};
+  CHECK(refusal([&] {
+          return compare_region(spot, spectrum, {.inner = middle});
+        }).find("a: holds no ion images; export them as BIF6") == 0);
+}
+
+TEST_CASE("a study shows the parts of its regions in the report, in a table and in pictures of their own") {
+  const Folder folder;
+  study::StudyInput input;
+  input.id = input.title = "collector";
+  input.materials = {{"bare", "NCM bare", "none", 0, true}};
+  input.parts.push_back(
+      compare_region(spot, exported(folder, invented()),
+                     {.inner = middle, .overlay = {"PO3-", "S-"}, .field_of_view_um = 300}));
+  const auto result = study::score(input);
+  std::vector<std::string> names;
+  for (const auto& file : study::outputs(result, "test")) names.push_back(file.name);
+  for (const char* name : {"parts.csv", "parts_1.svg", "parts_1_mask.png", "parts_1_overlay.png",
+                           "parts_1_PO3-.png", "parts_1_S-.png"})
+    CHECK(std::ranges::count(names, name) == 1);
+  const auto csv = study::parts_csv(result);
+  CHECK(std::ranges::count(csv, '\n') == 4);
+  CHECK(csv.find("\nbare,cycled,spot 1,\"circle around X 31.5 Y 31.5, radius 20 pixels\",") !=
+        std::string::npos);
+  const auto html = study::report_html(result, "test");
+  CHECK(html.find("<h3>NCM bare, cycled, spot 1</h3>") != std::string::npos);
+  CHECK(html.find("src=\"data:image/png;base64,iVBORw0KGgo") != std::string::npos);  // a PNG's first bytes
+  CHECK(study::scores_json(result, "test").find("\"parts\":[{\"material\":\"bare\"") != std::string::npos);
+  auto other = input;
+  other.parts[0].inner = "elsewhere";
+  CHECK(study::score(other).inputs_hash != result.inputs_hash);
+}
