@@ -1,4 +1,6 @@
 // Contrasts between two parts of an image: one line a fragment, with its interval, on a logarithmic scale.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -41,10 +43,9 @@ void draw_row(Drawing& drawing, const Ratio& ratio, const Axis& x, double middle
   drawing.line({x(ratio.low), middle}, {x(ratio.high), middle}, {.stroke = ink, .width = 2});
   drawing.circle({x(ratio.value), middle}, 4,
                  {.fill = clear ? ink : colour::paper, .stroke = ink, .width = 1.5});
-  drawing.text(
-      {width - 24, middle + 4},
-      svg::number(ratio.value) + "  [" + svg::number(ratio.low) + ", " + svg::number(ratio.high) + "]",
-      {.size = 11, .anchor = Anchor::end, .colour = clear ? colour::ink : colour::soft});
+  drawing.text({width - 24, middle + 4},
+               fmt::format("{:.2f}  [{:.2f}, {:.2f}]", ratio.value, ratio.low, ratio.high),
+               {.size = 11, .anchor = Anchor::end, .colour = clear ? colour::ink : colour::soft});
 }
 
 }  // namespace

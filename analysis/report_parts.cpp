@@ -32,9 +32,9 @@ std::string pictures(const sims::RegionParts& parts) {
   std::string html = "<div class=\"pictures\">\n";
   if (!parts.overlay_png.empty())
     html += picture(parts.overlay_png, "large", "Overlay of ion images", overlay_caption(parts));
-  html += picture(parts.mask_png, "small", "Inner part in white", "inner part, white");
   for (const auto& image : parts.images)
     html += picture(image.png, "small", "Image of " + image.ion, escaped(image.ion) + " over all ions");
+  html += picture(parts.mask_png, "small", "Inner part in white", "inner part, white");
   return html + "</div>\n";
 }
 
