@@ -71,9 +71,9 @@ struct SimBench::State {
       const auto kind =
           i < settings.stations ? Station::Kind::methodscript : Station::Kind::source_measure_unit;
       auto say = [this, who = fmt::format("A{}", i + 1)](std::string_view what) { log(who, what); };
-      stations.push_back(
-          std::make_unique<Station>(io, Station::Settings{i, kind, settings.directory, settings.time_scale,
-                                                          settings.seed, std::move(say)}));
+      stations.push_back(std::make_unique<Station>(
+          io, Station::Settings{i, kind, model_of(i), settings.directory, settings.time_scale, settings.seed,
+                                std::move(say)}));
     }
     seen.resize(stations.size());
     orders.emplace(io, settings.directory / "sim.sock",
@@ -101,6 +101,12 @@ struct SimBench::State {
       throw std::runtime_error("the time scale of a simulated bench is above 0 and at most 1000000");
     std::filesystem::create_directories(settings.directory);
     return settings.directory = std::filesystem::canonical(settings.directory);
+  }
+
+  [[nodiscard]] Model model_of(int station) const {
+    if (station < std::ssize(settings.models)) return settings.models[static_cast<std::size_t>(station)];
+    if (station % 2 == 1) return Model::nexus;
+    return station % 4 == 0 ? Model::emstat4_hr : Model::multi_emstat4_hr;
   }
 
   void write_configuration() const {

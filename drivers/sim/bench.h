@@ -14,7 +14,9 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "drivers/sim/mscript_models.h"
 #include "schema/result.h"
 
 namespace boost::asio {
@@ -30,6 +32,8 @@ struct BenchSettings {
   std::uint64_t seed = 1;
   std::function<void(std::string_view)> log = [](std::string_view) {};  ///< one line per thing that happens
   int source_measure_units = 0;                                         ///< further stations, each with one
+  /// Of the first MethodSCRIPT stations; the others have a Nexus by turns with an EmStat4 HR and a MultiEmStat4 HR.
+  std::vector<Model> models{};
 };
 
 class SimBench {

@@ -6,7 +6,9 @@
 #include <cstdio>
 #include <exception>
 #include <filesystem>
+#include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "drivers/sim/bench.h"
 #include "drivers/sim/order_socket.h"
@@ -35,6 +37,16 @@ void log_line(std::string_view line) {
   std::fflush(stdout);
 }
 
+std::vector<Model> models_named(const std::vector<std::string>& names) {
+  std::vector<Model> models;
+  for (const std::string& name : names) {
+    const auto model = model_named(name);
+    if (!model) throw std::runtime_error(fmt::format("--model \"{}\" is none of {}", name, model_names()));
+    models.push_back(*model);
+  }
+  return models;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -48,6 +60,9 @@ int main(int argc, char** argv) {
   auto* where = app.add_option("--dir", directory, "where links, socket, configuration and ground truth go");
   app.add_option("--stations", bench.stations, "how many with a MethodSCRIPT instrument")
       ->capture_default_str();
+  std::vector<std::string> models;
+  app.add_option("--model", models,
+                 "of the first MethodSCRIPT instrument, the second, ...: one of " + model_names());
   app.add_option("--source-measure-units", bench.source_measure_units,
                  "and how many more with a Keithley 2450 instead")
       ->capture_default_str();
@@ -82,6 +97,7 @@ int main(int argc, char** argv) {
       return 2;
     }
     bench.directory = directory;
+    bench.models = models_named(models);
     return run_bench(std::move(bench));
   } catch (const std::exception& error) {
     fmt::print(stderr, "cambench-sim: {}\n", error.what());

@@ -1,5 +1,8 @@
 #include "drivers/sim/mscript_models.h"
 
+#include <fmt/core.h>
+
+#include <algorithm>
 #include <array>
 
 namespace cambench::sim {
@@ -33,7 +36,8 @@ struct Inside {
   std::span<const script::Type> measures;
 };
 
-const Inside& inside(Model model) {
+/// In the order of Model.
+const auto& all_models() {
   static const std::array all{
       Inside{"EmStat4 HR",
              {"es4_hr1500#Mar 12 2026 14:28:01", "ES4HR", Volt(6), Ampere(0.2)},
@@ -47,6 +51,10 @@ const Inside& inside(Model model) {
              {"mes4hr1500#Mar 12 2026 14:28:01", "MES4HR", Volt(6), Ampere(0.2), true, true, true},
              emstat4_ranges,
              emstat4_measures},
+      Inside{"MultiEmStat4 LR",
+             {"mes4lr1500#Mar 12 2026 14:28:01", "MES4LR", Volt(3), Ampere(0.03), true, true, true},
+             std::span(emstat4_ranges).first<8>(),
+             emstat4_measures},
       Inside{"Nexus",
              {"nexus11500#Mar 12 2026 14:28:01", "NEXUS", Volt(10), Ampere(1), true, true, false, true},
              nexus_ranges,
@@ -55,13 +63,27 @@ const Inside& inside(Model model) {
              {"espico1304#Oct 22 2021 14:38:26", "ESPICO", Volt(2.2), Ampere(0.003), false, false},
              pico_ranges,
              pico_measures}};
-  return all[static_cast<std::size_t>(model)];
+  return all;
 }
+
+const Inside& inside(Model model) { return all_models()[static_cast<std::size_t>(model)]; }
 
 }  // namespace
 
 const Profile& profile(Model model) { return inside(model).profile; }
 std::string_view name_of(Model model) { return inside(model).name; }
+std::optional<Model> model_named(std::string_view name) {
+  const auto found = std::ranges::find(all_models(), name, &Inside::name);
+  if (found == all_models().end()) return std::nullopt;
+  return static_cast<Model>(found - all_models().begin());
+}
+
+std::string model_names() {
+  std::string names;
+  for (const Inside& each : all_models()) names += fmt::format("{}{}", names.empty() ? "" : ", ", each.name);
+  return names;
+}
+
 std::span<const CurrentRange> current_ranges(Model model) { return inside(model).ranges; }
 std::span<const script::Type> measurable(Model model) { return inside(model).measures; }
 

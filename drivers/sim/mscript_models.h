@@ -1,7 +1,9 @@
 // The MethodSCRIPT instruments that can be simulated: what distinguishes one model from another, and what nobody
 // knows about any of them.
 #pragma once
+#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "drivers/sim/mscript_script.h"
@@ -9,7 +11,7 @@
 
 namespace cambench::sim {
 
-enum class Model { emstat4_hr, emstat4_lr, multi_emstat4_hr, nexus, emstat_pico };
+enum class Model { emstat4_hr, emstat4_lr, multi_emstat4_hr, multi_emstat4_lr, nexus, emstat_pico };
 
 /// What distinguishes one model from another on the wire and on the cell.
 struct Profile {
@@ -24,6 +26,8 @@ struct Profile {
 };
 const Profile& profile(Model model);
 std::string_view name_of(Model model);
+std::optional<Model> model_named(std::string_view name);  ///< "EmStat4 HR"
+std::string model_names();                                ///< of all, for a person
 
 struct CurrentRange {
   int id;  ///< as in a packet's metadata

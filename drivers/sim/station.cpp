@@ -48,18 +48,13 @@ std::string_view mode_name(PressMachine::Mode mode) {
   return "";
 }
 
-Model model_of_station(int index) {
-  if (index % 2 == 1) return Model::nexus;
-  return index % 4 == 0 ? Model::emstat4_hr : Model::multi_emstat4_hr;
-}
-
 std::unique_ptr<Instrument> make_machine(const Station::Settings& settings, const std::string& name) {
   const std::uint64_t seed = seed_for(settings.seed, name);
   if (settings.kind == Station::Kind::source_measure_unit)
     return std::make_unique<ScpiMachine>("2450", fmt::format("044{:05}", settings.index + 1), seed);
-  const Model model = model_of_station(settings.index);
   auto machine = std::make_unique<MscriptMachine>(
-      model, fmt::format("{}20B{:04}", sim::profile(model).serial_prefix, settings.index + 1), seed);
+      settings.model,
+      fmt::format("{}20B{:04}", sim::profile(settings.model).serial_prefix, settings.index + 1), seed);
   machine->unsettled.deaf_after_error_s *= settings.time_scale;  // about the wire, not about the cell
   machine->set_reader(false);
   return machine;
@@ -86,7 +81,7 @@ Station::Station(boost::asio::io_context& io, Settings settings)
 void Station::open_port(boost::asio::io_context& io) {
   HostPortEvents events{[this](std::string_view bytes) { hear(bytes); },
                         [this](bool connected) { host_changed(connected); }};
-  port_ = model_of_station(settings_.index) == Model::nexus
+  port_ = settings_.model == Model::nexus
               ? open_tcp(io, std::move(events))
               : open_pty(io, settings_.directory / (name_ + ".tty"), std::move(events));
 }

@@ -17,6 +17,7 @@
 #include "drivers/sim/host_port.h"
 #include "drivers/sim/instrument.h"
 #include "drivers/sim/modbus_server.h"
+#include "drivers/sim/mscript_models.h"
 #include "drivers/sim/press_machine.h"
 #include "schema/reading.h"
 #include "schema/result.h"
@@ -25,12 +26,12 @@ namespace cambench::sim {
 
 class Station {
  public:
-  /// Every second MethodSCRIPT station has a Nexus on TCP; the others are USB instruments, EmStat4 and MultiEmStat4 by
-  /// turns. A source-measure unit is a 2450.
+  /// A Nexus is on TCP, every other MethodSCRIPT instrument on USB. A source-measure unit is a 2450.
   enum class Kind { methodscript, source_measure_unit };
   struct Settings {
     int index = 0;  ///< from 0; the name is A1, A2, ...
     Kind kind = Kind::methodscript;
+    Model model = Model::emstat4_hr;  ///< of a MethodSCRIPT instrument
     std::filesystem::path directory;  ///< where a USB instrument's device link goes
     double time_scale = 1.0;
     std::uint64_t seed = 1;

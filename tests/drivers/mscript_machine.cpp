@@ -3,6 +3,7 @@
 #include "drivers/sim/mscript_machine.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
@@ -145,6 +146,41 @@ TEST_CASE("capabilities are C and 64 hex digits; the Pico has no galvanostat") {
   CHECK(bit(pico_cm, 28));
   for (const int known : {32, 33, 36, 37, 38, 48, 49, 96, 97, 98, 99}) CHECK(bit(cc, known));
   CHECK(pico.ask("e\nvar p\nvar c\nmeas_loop_cp p c 400u 1 10\nendloop\n\n") == "e!4001: Line 3, Col 13\n");
+}
+
+TEST_CASE("every model has its own name, limits, ranges and abilities") {
+  struct Known {
+    Model model;
+    std::string_view device;
+    double most_V, most_A;
+    int range_of_1_mA;
+    bool multi_channel;
+  };
+  for (const Known& known : {Known{Model::emstat4_hr, "es4_hr", 6, 0.2, 0x15, false},
+                             Known{Model::emstat4_lr, "es4_lr", 3, 0.03, 0x15, false},
+                             Known{Model::multi_emstat4_hr, "mes4hr", 6, 0.2, 0x15, true},
+                             Known{Model::multi_emstat4_lr, "mes4lr", 3, 0.03, 0x15, true},
+                             Known{Model::nexus, "nexus1", 10, 1, 38, false}}) {
+    Bench bench(known.model);
+    CAPTURE(known.device);
+    CHECK(bench.ask("t\n").substr(1, 6) == known.device);
+    CHECK(model_named(bench.machine.model_name()) == known.model);
+    CHECK((bench.ask("m\n") == "m!0048\n") != known.multi_channel);
+    const auto range = [&](std::string_view of, double value) {
+      return bench.ask(fmt::format("e\nset_pgstat_mode 6\nset_range {} {:.0f}u\n\n", of, value * 1e6));
+    };
+    CHECK(range("db", known.most_A) == "e\n\n");
+    CHECK(range("db", 1.01 * known.most_A).starts_with("e\n!4206"));
+    CHECK(range("ab", known.most_V) == "e\n\n");
+    CHECK(range("ab", 1.01 * known.most_V).starts_with("e\n!4206"));
+    const std::string row = bench.ask(
+        "e\nvar p\nvar c\nvar m\nset_pgstat_mode 6\nset_range db 1m\nset_i 0\ncell_on\n"
+        "meas_loop_cp p c 400u 1 1 add_meas(0 ba m)\npck_start\npck_add m\npck_end\nendloop\n"
+        "on_finished:\ncell_off\n\n",
+        3);
+    CHECK_MESSAGE(row.find(fmt::format(",10,2{:02X}\n", known.range_of_1_mA)) != std::string::npos, row);
+  }
+  CHECK_FALSE(model_named("EmStat5"));
 }
 
 TEST_CASE("the published text examples come out byte for byte") {

@@ -350,7 +350,7 @@ TEST_CASE("a cell opens, on demand and after an overload, under every reading of
 
 TEST_CASE("every model that can cycle a cell does so, the others are refused") {
   for (const auto model : {sim::Model::emstat4_hr, sim::Model::emstat4_lr, sim::Model::multi_emstat4_hr,
-                           sim::Model::nexus, sim::Model::emstat_pico}) {
+                           sim::Model::multi_emstat4_lr, sim::Model::nexus, sim::Model::emstat_pico}) {
     asio::io_context io;
     sim::Cell cell{*sim::cell_kind("rate", "ncm-uncoated")};
     sim::MscriptMachine machine{model, "X1", 1};

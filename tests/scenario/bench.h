@@ -130,16 +130,25 @@ class Bench {
   struct Settings {
     int stations = 1;
     double time_scale = 300;
-    std::string extra;             ///< more configuration
-    int source_measure_units = 0;  ///< stations with a Keithley, after the others
+    std::string extra;                  ///< more configuration
+    int source_measure_units = 0;       ///< stations with a Keithley, after the others
+    std::vector<std::string> models{};  ///< of the first stations, as cambench-sim names them
   };
 
   explicit Bench(Settings settings) : settings_(std::move(settings)), folder_(make_folder()) {
-    sim_.emplace(std::vector<std::string>{program("cambench-sim"), "--dir", folder_.string(), "--stations",
-                                          std::to_string(settings_.stations), "--source-measure-units",
-                                          std::to_string(settings_.source_measure_units), "--time-scale",
-                                          fmt::format("{:g}", settings_.time_scale), "--seed", "7"},
-                 folder_ / "sim.log");
+    std::vector<std::string> words{program("cambench-sim"),
+                                   "--dir",
+                                   folder_.string(),
+                                   "--stations",
+                                   std::to_string(settings_.stations),
+                                   "--source-measure-units",
+                                   std::to_string(settings_.source_measure_units),
+                                   "--time-scale",
+                                   fmt::format("{:g}", settings_.time_scale),
+                                   "--seed",
+                                   "7"};
+    for (const std::string& model : settings_.models) words.insert(words.end(), {"--model", model});
+    sim_.emplace(words, folder_ / "sim.log");
     until("the simulator listens", [&] { return fs::exists(folder_ / "ready"); });
     fs::create_directory(folder_ / "recipes");
     configure();

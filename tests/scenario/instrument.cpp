@@ -1,5 +1,5 @@
 // The potentiostat is switched off, exchanged, or out of reach.
-#include "tests/scenario/bench.h"
+#include "tests/scenario/campaign.h"
 
 #include <cmath>
 
@@ -41,9 +41,34 @@ TEST_CASE("an instrument that lost its power in a rest does not begin the next s
       "the daemon has seen it", [&] { return bench.happened(bench.run_id, "gap"); },
       [&] { return bench.log(); });
   bench.until_state("tripped");
-  CHECK(bench.happened(bench.run_id, "tripped power_cycled"));
+  CHECK(bench.happened(bench.run_id, "tripped unknown_end"));
+  CHECK_MESSAGE(bench.where().why.find("the supply was lost, or the program failed") != std::string::npos,
+                bench.where().why);
   CHECK_FALSE(bench.cell_is_on());
   CHECK(bench.truth_with_cell_off().back().switches == 2);  // of the charge before
+}
+
+TEST_CASE(
+    "an instrument of 3 V refuses the rate test before anything moves, and carries out what stays within "
+    "it") {
+  Bench bench({.stations = 1, .time_scale = 300, .models = {"MultiEmStat4 LR"}});
+  std::string within = short_recipe(600, 100);
+  const auto replace = [&](std::string_view what, std::string_view by) {
+    within.replace(within.find(what), what.size(), by);
+  };
+  replace("until_voltage_V = 4.32", "until_voltage_V = 3.2");  // vs Li+/Li; 2.89 V against the reference
+  replace("cell_max_V = 4.3", "cell_max_V = 2.95");
+  replace("rate_C = 1.0", "rate_C = 0.02");
+  replace("rate_C = -1.0", "rate_C = -0.02");
+  bench.recipe("within", within);
+  bench.start();
+  CHECK_THROWS_WITH_AS(bench.run("rate-test-3e"), doctest::Contains("4.010 V is beyond 3 V"),
+                       std::runtime_error);
+  CHECK(bench.truth().back().switches == 0);
+  const std::string run = bench.run("within");
+  bench.until_state("finished");
+  CHECK(bench.reader().steps(run).at(0).end_reason == "planned");
+  CHECK(while_on(bench.truth_with_cell_off()).highest_V < 3);
 }
 
 TEST_CASE("another instrument on the same port is refused and nothing is polarised") {
