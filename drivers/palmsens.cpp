@@ -57,7 +57,10 @@ Later<Found> Palmsens::Conversation::reattach() {
   const auto turn = co_await turns_.for_request();
   const auto listened = co_await hear_its_name();
   if (!listened) co_return fail(listened.error());
-  if (!program_) co_return co_await recall();
+  if (!program_) {
+    ++programs_recalled_;
+    co_return co_await recall();
+  }
   if (!program_->known()) co_return Found{Found::State::unknown, {}, {}, {}, {}};
   if (!program_->serial().empty() && program_->serial() != settings_.serial) {
     Fault other{Fault::Kind::identity, fmt::format("a program for instrument {} runs there, {} is configured",
@@ -181,22 +184,38 @@ Later<void> Palmsens::Conversation::open_cell() {
 
 // ---- what comes ---------------------------------------------------------------------------------------------
 
+/// Nobody takes rows any more: new ones are dropped, and that is told. Where there is a file they are told late; those
+/// that come from it are as many as it holds.
 void Palmsens::Conversation::tell(Heard what) {
-  if (queue_.size() >= settings_.longest_queue && std::holds_alternative<heard::Measured>(what)) {
+  const auto* row = std::get_if<heard::Measured>(&what);
+  const bool late = row && (row->sample.status & reading_status::late);
+  if (row && !late && queue_.size() >= settings_.longest_queue) {
     ++dropped_rows_;
+    if (program_) program_->row_was_dropped();
     return;
   }
   queue_.push_back(std::move(what));
   heard_.notify();
 }
 
-/// Whether a line is the program's; else it answers a command. A row or an announcement without a program is one of
-/// something that we did not start, or no longer expected.
+namespace {
+
+/// What only a program says while nothing was asked. One that was stopped by an error says its last words to nobody.
+bool shows_a_program(const std::string& line) {
+  const auto kind = mscript::classify(line);
+  const auto ending = mscript::parse_ending(line);
+  return kind == mscript::LineKind::packet || kind == mscript::LineKind::loop_ended ||
+         mscript::parse_announcement(line) || (ending && ending->reason != EndReason::aborted);
+}
+
+}  // namespace
+
+/// Whether a line is the program's; else it answers a command. A line of a program that is not known is one of something
+/// that we did not start, or no longer expected.
 bool Palmsens::Conversation::hear(const std::string& line) {
   using Kind = mscript::LineKind;
   const auto kind = mscript::classify(line);
-  if (!program_ && (kind == Kind::packet || mscript::parse_announcement(line)))
-    program_.emplace(settings_.longest_record);
+  if (!program_ && shows_a_program(line)) program_.emplace(settings_.longest_record);
   if (!program_) return false;
   if (kind == Kind::abort_acknowledged && !mscript::parse_error(line)) program_->stop_acknowledged();
   if (kind == Kind::other || kind == Kind::abort_acknowledged) return false;
@@ -212,7 +231,7 @@ void Palmsens::Conversation::hear_program(const std::string& line) {
   const bool changed = gone || was_known != program_->known() || was_announced != program_->announced();
   if (outcome.failed) program_failed(*outcome.failed);
   if (outcome.over) program_ended();
-  if (gone) program_.reset();
+  if (gone) program_.reset(), ++programs_over_;
   if (changed) talk_->replied().notify();
 }
 

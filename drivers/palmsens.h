@@ -36,7 +36,7 @@ struct PalmsensSettings {
   Seconds abort_time{5.0};         ///< from Z to the end of the program, beyond one pause between rows
   Seconds longest_record{60.0};    ///< instrument time between two rows of a program that has not said it yet
   std::size_t longest_queue =
-      100'000;  ///< rows that wait for next(); later ones are dropped and next() says so
+      100'000;  ///< rows that wait for next(); later ones are dropped, next() says so, and their file tells them late
 };
 
 class Palmsens final : public Potentiostat {

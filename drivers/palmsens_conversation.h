@@ -79,6 +79,8 @@ class Palmsens::Conversation : public std::enable_shared_from_this<Conversation>
   Later<void> until_announced();
   Later<Found> recall();
   boost::asio::awaitable<void> conclude(palmsens::Program over, std::string otherwise);
+  Later<bool> recall_file(Found& found);
+  void recall_queue(Found& found);
 
   // opening the cell
   Later<Sample> look();
@@ -103,6 +105,8 @@ class Palmsens::Conversation : public std::enable_shared_from_this<Conversation>
   link::Signal heard_;
   std::deque<Heard> queue_;
   std::size_t dropped_rows_ = 0;
+  std::uint64_t programs_over_ = 0;      ///< whose last line came
+  std::uint64_t programs_recalled_ = 0;  ///< of which reattach() has told everything
   std::optional<palmsens::Program> program_;
   std::optional<Identity> identity_;
   std::optional<wire::mscript::Model> model_;

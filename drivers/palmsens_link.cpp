@@ -141,10 +141,12 @@ Later<void> Palmsens::Conversation::check_abilities() {
 /// `i` is refused while a script runs. Answered, nothing runs whatever we thought, and the serial number is held
 /// against the configured one. Refused when a program runs.
 Later<void> Palmsens::Conversation::confirm_idle() {
+  const auto over_before = programs_over_;
   const auto answer = co_await talk_->ask("i");
   if (!answer) co_return fail(answer.error());
   const auto error = mscript::parse_error(*answer);
   if (error && error->code == mscript::error::not_in_this_mode) {
+    if (programs_over_ != over_before) co_return co_await confirm_idle();  // it ended just after it was asked
     if (!program_) program_.emplace(settings_.longest_record);
     co_return fail(Fault::Kind::refused, "a program runs in the instrument");
   }

@@ -27,6 +27,7 @@ class Program {
 
   void stop_asked() { stop_asked_ = true; }
   void stop_acknowledged() { stop_acknowledged_ = true; }
+  void row_was_dropped() { gap_ = missed_ = true; }  ///< one that hear() gave out
   /// The link was lost: whatever runs there next time has to say its name.
   void forget_name() { known_ = false, gap_ = true; }
 

@@ -13,29 +13,71 @@ using palmsens::ticks;
 
 // ---- what the instrument kept ---------------------------------------------------------------------------------
 
-/// The program that was expected is over: its file has the rows that nobody heard, and how it ended. A file without an
-/// end is one whose program was cut off: the instrument has lost its power.
+namespace {
+
+constexpr auto breaks_off =
+    "its record in the instrument breaks off: the supply was lost, or the program failed";
+
+}  // namespace
+
+/// The program that was expected is over: its file has the rows that nobody heard, and how it ended; without one there is
+/// what was heard of it since the link came back.
 Later<Found> Palmsens::Conversation::recall() {
   Found found{Found::State::idle, {}, {}, {}, {}};
-  if (!expected_ || !can_ || !mscript::can_store(*can_)) co_return found;
+  if (!expected_) co_return found;
+  if (!can_) {  // met while the program ran
+    const auto idle = co_await confirm_idle();
+    if (!idle) co_return fail(idle.error());
+    const auto able = co_await check_abilities();
+    if (!able) co_return fail(able.error());
+  }
+  recall_queue(found);
+  if (mscript::can_store(*can_)) {
+    const auto there = co_await recall_file(found);
+    if (!there) co_return fail(there.error());
+  }
+  if (!found.ended) co_return found;
+  found.marker = expected_->marker;
+  found.state = Found::State::ended;
+  co_return found;
+}
+
+/// What is told here need not wait for next() any more.
+void Palmsens::Conversation::recall_queue(Found& found) {
+  std::erase_if(queue_, [&](const Heard& what) {
+    if (const auto* row = std::get_if<heard::Measured>(&what)) found.kept.push_back(row->sample);
+    if (const auto* end = std::get_if<heard::Ended>(&what); end && end->marker == expected_->marker)
+      found.ended = *end;
+    return std::holds_alternative<heard::Measured>(what) || std::holds_alternative<heard::Ended>(what);
+  });
+}
+
+/// False when there is no file. One that has words and not the last ones was cut off; by what, nobody knows.
+Later<bool> Palmsens::Conversation::recall_file(Found& found) {
   Program kept(expected_->marker, settings_.serial, settings_.longest_record);
+  std::vector<Sample> rows;
   const palmsens::TakeRow take = [&](Sample row) {
-    if (row.step_time > expected_->recorded) found.kept.push_back(std::move(row));
+    if (row.step_time > expected_->recorded) rows.push_back(std::move(row));
   };
   const auto there = co_await palmsens::replay(*talk_, expected_->file, kept, take);
   if (!there) co_return fail(there.error());
-  if (!*there) co_return found;
-  found.marker = expected_->marker;
-  found.state = kept.has_said_its_end() ? Found::State::ended : Found::State::power_cycled;
-  if (kept.has_said_its_end()) found.ended = kept.ending();
-  co_return found;
+  if (!*there) co_return false;
+  found.kept = std::move(rows);
+  if (kept.has_said_its_end()) {
+    found.ended = kept.ending();
+  } else if (!found.ended && kept.announced()) {
+    found.ended = {expected_->marker, EndReason::unknown, breaks_off};
+  }
+  co_return true;
 }
 
 /// Tells the rows that were missed, then the end. When the link is lost on the way nothing is told: whoever comes back
 /// finds the program over and recalls it.
 asio::awaitable<void> Palmsens::Conversation::conclude(Program over, std::string otherwise) {
   const auto alive = shared_from_this();
+  const auto recalled_before = programs_recalled_;
   const auto turn = co_await turns_.for_request();
+  if (recalled_before != programs_recalled_) co_return;  // reattach() has told it
   heard::Ended ended = over.ending();
   if (ended.reason == EndReason::unknown) ended.text = std::move(otherwise);
   if (expected_ && expected_->marker == over.marker()) {  // one that cannot store has no such file

@@ -294,9 +294,9 @@ std::string program(const PlannedStep& step, const Marker& marker, const Profile
   s.line("endloop\ncell_off");
   s.line("if x == 0i\ntimer_get t\nstore_var x 1i jb");
   s.line("send_string \"{}\"\nendif", step.run_time_is_planned ? "END time" : "TIMEOUT");
-  s.line("on_finished:\ncell_off\nif t >= 0");
-  s.line("if x == 0i\ntimer_get t\nendif");  // it was aborted
-  s.line("send_string \"{}\"", says);
+  s.line("on_finished:\ncell_off");
+  s.line("if x == 0i\nsend_string \"STOPPED\"\nif t >= 0\ntimer_get t\nendif\nendif");  // by Z, or an error
+  s.line("if t >= 0\nsend_string \"{}\"", says);
   send_row(s, step.kind);
   s.line("endif");
   if (profile.stores) s.line("file_close");
@@ -338,6 +338,8 @@ std::optional<Ending> parse_ending(std::string_view line) {
   if (line.starts_with("TEND ")) return Ending{EndReason::planned, std::string(line.substr(1))};
   if (line.starts_with("TGUARD ")) return Ending{EndReason::guard, std::string(line.substr(1))};
   if (line == "TTIMEOUT") return Ending{EndReason::timeout, "TIMEOUT"};
+  if (line == "TSTOPPED")
+    return Ending{EndReason::aborted, "stopped before its end, by an order or an error"};
   return std::nullopt;
 }
 

@@ -42,10 +42,10 @@ struct Announcement {
 };
 std::optional<Announcement> parse_announcement(std::string_view text_line);
 
-/// "TEND upper", "TGUARD cell_max", "TTIMEOUT": how the program says it ended.
+/// "TEND upper", "TGUARD cell_max", "TTIMEOUT", "TSTOPPED": how the program says it ended.
 struct Ending {
   EndReason reason{};
-  std::string text;  ///< without the T
+  std::string text;  ///< for a person
 };
 std::optional<Ending> parse_ending(std::string_view text_line);
 

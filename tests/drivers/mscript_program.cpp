@@ -249,10 +249,13 @@ send_string "TIMEOUT"
 endif
 on_finished:
 cell_off
-if t >= 0
 if x == 0i
+send_string "STOPPED"
+if t >= 0
 timer_get t
 endif
+endif
+if t >= 0
 send_string "RUN r000001 3 30000 ES4HR20B0001"
 pck_start
 pck_add s
@@ -479,6 +482,7 @@ TEST_CASE("how a program ended is in its own words") {
   CHECK(parse_ending("TEND upper")->text == "END upper");
   CHECK(parse_ending("TGUARD cell_max")->reason == EndReason::guard);
   CHECK(parse_ending("TTIMEOUT")->reason == EndReason::timeout);
+  CHECK(parse_ending("TSTOPPED")->reason == EndReason::aborted);
   for (const auto* line : {"", "TEND", "TENDED", "END upper", "TRUN r000001 12"})
     CHECK_FALSE(parse_ending(line));
 }

@@ -411,6 +411,7 @@ TEST_CASE("rows that nobody takes are dropped at last and counted, the end is no
   REQUIRE(c.wait_for(c.driver->measure_rest()));  // everything before it has been read
   const auto lost = c.wait_for(c.driver->next());
   REQUIRE_FALSE(lost);
+  CHECK(lost.error().kind == Fault::Kind::storage);  // which becomes a gap row
   CHECK(lost.error().what == "40 rows were lost because nobody took them");
   for (int second = 0; second < 10; ++second) CHECK(c.hear_row().step_time == Seconds(second));
   CHECK(c.hear<heard::Ended>().reason == EndReason::planned);

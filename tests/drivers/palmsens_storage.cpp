@@ -41,8 +41,9 @@ struct Bench {
     plug_in_new_driver();
   }
   /// As a daemon that comes up does it: nothing is remembered.
-  void plug_in_new_driver() {
+  void plug_in_new_driver(std::size_t longest_queue = 100'000) {
     PalmsensSettings settings{.serial = "ES4HR20B0001", .time_scale = 1000};
+    settings.longest_queue = longest_queue;
     settings.deaf_after_error = Seconds(0.001);
     settings.silence = Seconds(0.1);
     settings.reply_time = Seconds(0.5);
@@ -128,6 +129,50 @@ TEST_CASE("a daemon that was dead while its step ended finds every row and the t
   CHECK(found.kept.back().we_vs_re >= Volt(3.9));
 }
 
+TEST_CASE(
+    "a program that ends while a daemon comes back, at whatever moment of it, has told every row and its "
+    "true end") {
+  bool stores = true;
+  SUBCASE("from its file") {}
+  SUBCASE("without a file, of what was heard") { stores = false; }
+  int ended_first = 0, met_running = 0;
+  for (double left_s = 0; left_s < 150; left_s += left_s < 3 ? 0.04 : 7.3) {
+    CAPTURE(left_s);
+    Bench bench;
+    if (!stores) REQUIRE(bench.machine.fault("no_card"));
+    PlannedStep step = charge();
+    step.run_time = Seconds(600);
+    step.run_time_is_planned = true;
+    bench.begin(step);
+    const Seconds began = bench.machine.now();
+    bench.listen_for(5);
+    bench.nobody_listens_for(began + Seconds(600 - left_s) - bench.machine.now());
+    const Found found = bench.come_back(step);
+    bench.told.insert(bench.told.end(), found.kept.begin(), found.kept.end());
+    bench.ended = found.ended;
+    if (found.state == Found::State::running) {
+      bench.listen_to_the_end();
+      ++met_running;
+    } else if (found.state == Found::State::idle && !stores) {
+      continue;  // it had ended before anybody heard it again
+    } else {
+      CHECK(found.state == Found::State::ended);
+      ++ended_first;
+    }
+    REQUIRE(bench.ended);
+    CHECK(bench.ended->reason == EndReason::planned);
+    if (stores) CHECK(bench.ended->text == "END time");
+    std::ranges::stable_sort(bench.told, {}, &Sample::step_time);
+    const auto again = std::ranges::unique(bench.told, {}, &Sample::step_time);
+    bench.told.erase(again.begin(), again.end());
+    CHECK(abs(bench.told.back().step_time - Seconds(600)) < Seconds(0.1));
+    if (stores) check_whole(bench.told, bench.told.back().step_time);
+  }
+  MESSAGE(ended_first, " times its end came first, ", met_running, " times it was met running");
+  CHECK(ended_first > 0);
+  CHECK(met_running > 0);
+}
+
 TEST_CASE("a guard that fired while nobody listened is told as one") {
   Bench bench;
   PlannedStep step = charge();
@@ -199,6 +244,33 @@ TEST_CASE("a row that was damaged on its way is told again, whole") {
   }));
 }
 
+TEST_CASE(
+    "rows that nobody took are told late, from the file, and the first one after them says that some are "
+    "missing") {
+  Bench bench;
+  bench.plug_in_new_driver(10);
+  PlannedStep step = charge();
+  step.run_time = Seconds(1200);
+  step.run_time_is_planned = true;
+  step.record_delta.reset();
+  bench.begin(step);
+  bench.listen_for(3);
+  bench.io.restart();
+  while (bench.machine.now() < Seconds(900)) bench.io.run_one();  // nobody calls next()
+  auto lost = bench.wait_for(bench.driver->next());
+  REQUIRE_FALSE(lost);
+  CHECK(lost.error().what.find("rows were lost because nobody took them") != std::string::npos);
+  bench.listen_for(10);
+  const Heard after = bench.next();
+  REQUIRE(std::holds_alternative<heard::Measured>(after));
+  CHECK(std::get<heard::Measured>(after).after_gap);
+  bench.listen_to_the_end();
+  std::ranges::stable_sort(bench.told, {}, &Sample::step_time);
+  const auto again = std::ranges::unique(bench.told, {}, &Sample::step_time);
+  bench.told.erase(again.begin(), again.end());
+  check_whole(bench.told, bench.told.back().step_time);
+}
+
 TEST_CASE("an end whose words were lost is read from the file") {
   Bench bench;
   PlannedStep step = charge();
@@ -260,6 +332,32 @@ TEST_CASE("a storage that fails in the middle of a step opens the cell or costs 
   CHECK_FALSE(bench.machine.cell_on());
 }
 
+TEST_CASE("a program that somebody stopped says so in its file, and is not taken for a lost supply") {
+  Bench bench;
+  bench.begin();
+  bench.listen_for(5);
+  bench.nobody_listens_for(Seconds(300));
+  SUBCASE("by Z") {
+    bench.machine.receive("Z\n");
+    bench.nobody_listens_for(Seconds(1));
+  }
+  SUBCASE("by Z before its first measurement") {
+    REQUIRE(bench.machine.settle("first_point_at_zero", 0));
+    bench.listen_to_the_end();
+    bench.ended.reset();
+    bench.told.clear();
+    bench.link->step = Seconds(1e-5);
+    bench.begin();
+    bench.machine.receive("Z\n");
+    bench.nobody_listens_for(Seconds(1));
+  }
+  const Found found = bench.come_back();
+  REQUIRE(found.ended);
+  CHECK(found.ended->reason == EndReason::aborted);
+  CHECK(found.ended->text == "stopped before its end, by an order or an error");
+  CHECK_FALSE(bench.machine.cell_on());
+}
+
 TEST_CASE("a file that was cut ends without a word: nobody says that the step ended as planned") {
   Bench bench;
   bench.begin();
@@ -273,8 +371,10 @@ TEST_CASE("a file that was cut ends without a word: nobody says that the step en
     REQUIRE(bench.machine.fault("file_cut", {"bytes=250"}));
   }
   const Found found = bench.come_back();
-  CHECK(found.state == Found::State::power_cycled);
-  CHECK_FALSE(found.ended);
+  REQUIRE(found.ended);
+  CHECK(found.ended->reason == EndReason::unknown);
+  CHECK(found.ended->text ==
+        "its record in the instrument breaks off: the supply was lost, or the program failed");
   CHECK(found.kept.size() > 5);
   for (const Sample& row : found.kept) CHECK(row.current.has_value());
 }
@@ -293,7 +393,7 @@ TEST_CASE(
   bench.listen_for(5);
   bench.nobody_listens_for(Seconds(20'000));
   const Found found = bench.come_back();
-  CHECK(found.state == (words ? Found::State::ended : Found::State::power_cycled));
+  CHECK(found.state == (words ? Found::State::ended : Found::State::idle));
   std::vector<Sample> all = bench.told;
   all.insert(all.end(), found.kept.begin(), found.kept.end());
   check_whole(all, found.kept.back().step_time);
