@@ -140,6 +140,7 @@ void Station::recover(RunInfo info, const LeftRun& kept) {
     left.step_began = age_of_step ? std::optional(before_now(*age_of_step)) : std::nullopt;
     left.last.reset();
     left.charge = AmpereHour(0);
+    active_->holes.clear();
     active_->step_base = row.test_time.value_or(kept.last_test_time);
     const Seconds done_before = active_->done_before = row.elapsed.value_or(Seconds{0});
     const auto& last = kept.last_sample;

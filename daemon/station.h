@@ -137,7 +137,6 @@ class Station {
   void measured(const heard::Measured& heard);
   void keep_room(const Sample& after_gap);
   void fill(Sample late);
-  [[nodiscard]] Seconds same_row(std::uint32_t step) const;
   void keep(const Sample& sample, std::int64_t seq, Seconds test_time);
   [[nodiscard]] Stamp told_at(const Stamp& earlier, Seconds later) const;
   void pressure_read(PressureSample sample);

@@ -13,6 +13,14 @@ namespace cambench {
 namespace asio = boost::asio;
 using station_time::first_retry, station_time::last_retry, station_time::pause;
 
+namespace {
+
+/// A row that was heard and is told again from the instrument's file is the same to the last digit; what was taken from
+/// the store and put together again need not be. No instrument measures twice so soon.
+constexpr Seconds same_row{1e-6};
+
+}  // namespace
+
 asio::awaitable<void> Station::meet_potentiostat() {
   auto wait = std::chrono::duration_cast<asio::steady_timer::duration>(first_retry);
   for (;;) {
@@ -44,6 +52,7 @@ asio::awaitable<void> Station::listen_to_potentiostat() {
     auto what = co_await instruments_.potentiostat->next();
     if (!what) {
       journal_.warning(name_, active_ ? active_->info.id : "", "potentiostat: " + what.error().what);
+      if (what.error().kind == Fault::Kind::storage) note_gap(what.error().what);
       co_await pause(executor_, first_retry);
       continue;
     }
@@ -137,7 +146,7 @@ void Station::measured(const heard::Measured& heard) {
   const auto& last = active_->last_sample;
   const bool same_step = last && last->step == sample.step;
   if (sample.status & reading_status::late && same_step) {
-    if (sample.step_time <= last->step_time + same_row(sample.step)) return fill(sample);
+    if (sample.step_time <= last->step_time + same_row) return fill(sample);
     sample.at = told_at(last->at, sample.step_time - last->step_time);
   }
   if (heard.after_gap && same_step) keep_room(sample);
@@ -162,18 +171,11 @@ void Station::keep_room(const Sample& after_gap) {
   active_->seq += room;
 }
 
-/// Rows are `sampling` apart. One that was heard and is told again from the instrument's file may differ in its last digit.
-Seconds Station::same_row(std::uint32_t step) const {
-  const auto& steps = active_->info.plan->steps;
-  return step < steps.size() ? steps[step].sampling / 2 : Seconds{0};
-}
-
 /// A row that was missed is stored once, where it belongs. One that is there already only shows that the instrument is
 /// alive.
 void Station::fill(Sample late) {
-  const Seconds near = same_row(late.step);
   const auto hole = std::ranges::find_if(active_->holes, [&](const Hole& it) {
-    return it.from + near < late.step_time && late.step_time < it.to - near && it.next <= it.last;
+    return it.from + same_row < late.step_time && late.step_time < it.to - same_row && it.next <= it.last;
   });
   if (hole != active_->holes.end()) {
     late.at = told_at(hole->at, late.step_time - hole->from);

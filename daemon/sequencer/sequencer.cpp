@@ -345,10 +345,13 @@ void found_again(Deciding& d, const event::Restarted& restarted) {
   if (step.on_gap == OnGap::proceed && step.kind == PlannedStep::Kind::open_circuit) {
     const auto over = time_is_over(d, step);
     if (over && *over) return end_step(d, EndReason::planned, "the rest was over before the gap was");
-    if (over)
-      return trip_run(
-          d, because(d, "power_cycled", "the rest is not over, and the instrument does not run it any more"));
-    return hold_run(d, "the host was restarted, and nobody can say whether the rest was long enough",
+    if (over && d.run().watch.last)
+      return trip_run(d, because(d, "unknown_end",
+                                 "the rest is not over, and the instrument does not run it any more: it was "
+                                 "stopped, or its supply was lost"));
+    return hold_run(d,
+                    over ? "the rest was ordered, and nobody heard whether it began"
+                         : "the host was restarted, and nobody can say whether the rest was long enough",
                     command::Severity::alarm, "interrupted");
   }
   hold_run(d, "the step was interrupted; a person decides whether to go on", command::Severity::alarm,

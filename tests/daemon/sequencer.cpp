@@ -383,11 +383,22 @@ TEST_CASE("after a gap the instrument decides what may go on") {
     play.hear(event::Restarted{Found::idle, std::nullopt});
     CHECK(play.phase() == "finished");
   }
-  SUBCASE("a rest that is not over and does not run was lost with the instrument's power") {
+  SUBCASE(
+      "a rest that had begun, is not over and does not run any more ended for a reason that nobody knows") {
     play.hear(event::StepEnded{0, EndReason::planned, ""});
+    play.sample(0, 3.0, 2.7, 0);
     play.now += 3600s;
     play.hear(event::Restarted{Found::idle, std::nullopt});
-    CHECK(std::get<phase::Tripped>(play.run.phase).cause == "power_cycled");
+    CHECK(std::get<phase::Tripped>(play.run.phase).cause == "unknown_end");
+  }
+  SUBCASE(
+      "a rest of which nothing was heard may never have begun: a person decides, and nothing is claimed") {
+    play.hear(event::StepEnded{0, EndReason::planned, ""});
+    play.now += 3600s;
+    const Turn turn = play.hear(event::Restarted{Found::idle, std::nullopt});
+    CHECK(std::get<phase::Held>(play.run.phase).why ==
+          "the rest was ordered, and nobody heard whether it began");
+    CHECK_FALSE(ordered<command::StartStep>(turn));
   }
   SUBCASE("power-cycled: never polarise") {
     CHECK_FALSE(ordered<command::StartStep>(play.hear(event::Restarted{Found::power_cycled, std::nullopt})));

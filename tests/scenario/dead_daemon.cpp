@@ -47,8 +47,9 @@ TEST_CASE(
   CHECK_FALSE(fs::exists(bench.database()));
   fs::rename(bench.folder() / "elsewhere.sqlite", bench.database());
   bench.start();
-  bench.until_state(
-      "tripped");  // its file has no end: an abort and a lost supply look alike, and a person decides
+  bench.until_state("tripped");  // a person decides
+  CHECK_MESSAGE(bench.happened(bench.run_id, "tripped unknown_end"), bench.where().why);
+  CHECK(bench.where().why.find("stopped before its end") != std::string::npos);
   CHECK(bench.happened(bench.run_id, "gap"));
   CHECK(bench.truth_with_cell_off().back().switches == 2);
 }
