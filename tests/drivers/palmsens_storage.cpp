@@ -84,8 +84,9 @@ struct Bench {
     machine.set_reader(true);
   }
   /// A new daemon that has every row up to the last one told; what it finds.
-  Found come_back(const PlannedStep& step = charge()) {
+  Found come_back(const PlannedStep& step = charge(), Seconds look = Seconds(0.05)) {
     plug_in_new_driver();
+    link->step = look;
     REQUIRE(wait_for(driver->identify()));
     driver->expect(step, marker, told.empty() ? Seconds(-1) : told.back().step_time);
     auto found = wait_for(driver->reattach());
@@ -147,7 +148,8 @@ TEST_CASE(
     const Seconds began = bench.machine.now();
     bench.listen_for(5);
     bench.nobody_listens_for(began + Seconds(600 - left_s) - bench.machine.now());
-    const Found found = bench.come_back(step);
+    const Found found = bench.come_back(step, Seconds(0.002));
+    bench.link->step = Seconds(0.05);
     bench.told.insert(bench.told.end(), found.kept.begin(), found.kept.end());
     bench.ended = found.ended;
     if (found.state == Found::State::running) {
