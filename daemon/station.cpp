@@ -151,13 +151,15 @@ void Station::recover(RunInfo info, const LeftRun& kept) {
     left.last->step_time -= done_before;
     left.last->at.steady = before_now(ago(left.last->at.wall));
     active_->step_base = std::max(active_->step_base, last->test_time - left.last->step_time);
-    for (const store::StoredHole& hole : kept.holes)
-      if (hole.from >= done_before)
-        active_->holes.push_back({hole.from - done_before,
-                                  hole.to - done_before,
-                                  {before_now(ago(hole.at)), hole.at},
-                                  hole.first_seq,
-                                  hole.last_seq});
+    for (const store::StoredHole& hole : kept.holes) {
+      const Stamp at{before_now(ago(hole.at)), hole.at};
+      const Seconds to = hole.to - done_before;
+      if (hole.from && *hole.from >= done_before - same_row)
+        active_->holes.push_back({*hole.from - done_before, to, at, hole.first_seq, hole.last_seq});
+      if (!hole.from && done_before == Seconds{0})
+        active_->holes.push_back(
+            {before_start, to, told_at(at, before_start - to), hole.first_seq, hole.last_seq});
+    }
   }
   active_->last_sample = left.last;
   active_->run = sequencer::take_up(active_->info.plan, rules_, left, now.steady);

@@ -135,7 +135,7 @@ class Station {
   boost::asio::awaitable<void> tick();
   void heard(Heard&& what);
   void measured(const heard::Measured& heard);
-  void keep_room(const Sample& after_gap);
+  void keep_room(const Sample& after_gap, bool same_step);
   void fill(Sample late);
   void keep(const Sample& sample, std::int64_t seq, Seconds test_time);
   [[nodiscard]] Stamp told_at(const Stamp& earlier, Seconds later) const;
@@ -167,6 +167,10 @@ class Station {
   [[nodiscard]] status::Run run_status() const;
 
   static constexpr auto not_met = "not met yet";
+  static constexpr Seconds before_start{-1};  ///< step time of what comes before a step's first row
+  /// A row that was heard and is told again from the instrument's file is the same to the last digit; what was taken
+  /// from the store and put together again need not be. No instrument measures twice so soon.
+  static constexpr Seconds same_row{1e-6};
 
   boost::asio::any_io_executor executor_;
   std::string name_;

@@ -13,14 +13,6 @@ namespace cambench {
 namespace asio = boost::asio;
 using station_time::first_retry, station_time::last_retry, station_time::pause;
 
-namespace {
-
-/// A row that was heard and is told again from the instrument's file is the same to the last digit; what was taken from
-/// the store and put together again need not be. No instrument measures twice so soon.
-constexpr Seconds same_row{1e-6};
-
-}  // namespace
-
 asio::awaitable<void> Station::meet_potentiostat() {
   auto wait = std::chrono::duration_cast<asio::steady_timer::duration>(first_retry);
   for (;;) {
@@ -149,7 +141,7 @@ void Station::measured(const heard::Measured& heard) {
     if (sample.step_time <= last->step_time + same_row) return fill(sample);
     sample.at = told_at(last->at, sample.step_time - last->step_time);
   }
-  if (heard.after_gap && same_step) keep_room(sample);
+  if (heard.after_gap) keep_room(sample, same_step);
   active_->last_test_time = std::max(active_->last_test_time, active_->step_base + sample.step_time);
   active_->last_sample = sample;
   keep(first_out_.heard(sample));
@@ -159,15 +151,15 @@ void Station::measured(const heard::Measured& heard) {
 }
 
 /// Keeps as many numbers free as rows can have been missed: a row is a measurement, and they are `sampling` apart.
-void Station::keep_room(const Sample& after_gap) {
+void Station::keep_room(const Sample& after_gap, bool same_step) {
   constexpr double most = 1e6;
   const auto& steps = active_->info.plan->steps;
   if (after_gap.step >= steps.size()) return;
-  const Sample& before = *active_->last_sample;
-  const double rows = (after_gap.step_time - before.step_time) / steps[after_gap.step].sampling + 1;
+  const Seconds from = same_step ? active_->last_sample->step_time : before_start;
+  const Stamp at = same_step ? active_->last_sample->at : told_at(after_gap.at, from - after_gap.step_time);
+  const double rows = (after_gap.step_time - std::max(from, Seconds{0})) / steps[after_gap.step].sampling + 1;
   const auto room = static_cast<std::int64_t>(std::min(rows, most));
-  active_->holes.push_back(
-      {before.step_time, after_gap.step_time, before.at, active_->seq + 1, active_->seq + room});
+  active_->holes.push_back({from, after_gap.step_time, at, active_->seq + 1, active_->seq + room});
   active_->seq += room;
 }
 

@@ -337,15 +337,21 @@ std::vector<StoredHole> Reader::holes_of_last_step(const std::string& run) {
                 "SELECT seq, step, step_time_s, at_wall_ns FROM sample WHERE run = ? ORDER BY seq DESC");
   row.bind(1, run);
   std::vector<StoredHole> found;
-  std::int64_t step = 0, after_seq = 0;
+  std::int64_t step = 0, after_seq = 0, before_seq = 0;  // before_seq: the last of the step before
   Seconds after{0};
+  WallTime after_at;
   for (bool first = true; row.step(); first = false) {
-    if (!first && row.integer(1) != step) break;
+    if (!first && row.integer(1) != step) {
+      before_seq = row.integer(0);
+      break;
+    }
     const Seconds time(row.real(2));
+    const WallTime at = wall(row.integer(3));
     if (!first && row.integer(0) + 1 < after_seq)
-      found.push_back({time, after, wall(row.integer(3)), row.integer(0) + 1, after_seq - 1});
-    step = row.integer(1), after_seq = row.integer(0), after = time;
+      found.push_back({time, after, at, row.integer(0) + 1, after_seq - 1});
+    step = row.integer(1), after_seq = row.integer(0), after = time, after_at = at;
   }
+  if (before_seq + 1 < after_seq) found.push_back({{}, after, after_at, before_seq + 1, after_seq - 1});
   std::ranges::reverse(found);
   return found;
 }

@@ -52,10 +52,11 @@ struct StoredStep {
   std::optional<std::string> end_reason;  ///< none: it has not ended
 };
 
-/// Numbers that were kept free between two rows of a step, for rows that were missed and may still be told.
+/// Numbers that were kept free in a step, for rows that were missed and may still be told.
 struct StoredHole {
-  Seconds from, to;  ///< step times of the rows on both sides
-  WallTime at;       ///< of the row before
+  std::optional<Seconds> from;  ///< step time of the row before; none: they are missing from the step's start
+  Seconds to;                   ///< and of the row after
+  WallTime at;                  ///< of the row before, or, without one, of the row after
   std::int64_t first_seq = 0, last_seq = 0;
 };
 

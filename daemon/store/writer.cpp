@@ -270,7 +270,7 @@ void RowWriter::turn_to_step(Tail& tail, const SampleRow& row) {
   if (tail.step && tail.step->step == row.sample.step) return;
   save_step(row.run, tail);
   tail.step = resumed(row);
-  tail.step_from = tail.step->samples == 0 ? row.seq : 1;
+  tail.step_from = tail.step->samples == 0 ? tail.seq + 1 : 1;  // rows before this one may come late
 }
 
 /// The step that a sample belongs to, as the tables know it: empty for a new one, else as the last commit left it.

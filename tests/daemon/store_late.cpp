@@ -127,6 +127,47 @@ TEST_CASE("numbers that were kept free are found again, as far as they are not u
   CHECK(reader.holes_of_last_step("r000009").empty());
 }
 
+TEST_CASE("numbers before a step's first row belong to that step") {
+  const Folder folder;
+  Store store(folder.path / "holes.sqlite");
+  SUBCASE("of a later step") { keep(store, 1, 50); }
+  SUBCASE("of the first one") {}
+  const auto free_from =
+      static_cast<std::int64_t>(Reader(folder.path / "holes.sqlite").samples("r000001").size());
+  keep(store, 101, 110, 1);
+  const auto holes = Reader(folder.path / "holes.sqlite").holes_of_last_step("r000001");
+  REQUIRE(holes.size() == 1);
+  CHECK_FALSE(holes[0].from);
+  CHECK(holes[0].to == Seconds(101));
+  CHECK(holes[0].at == WallTime(std::chrono::seconds(101)));
+  CHECK(holes[0].first_seq == free_from + 1);
+  CHECK(holes[0].last_seq == 100);
+}
+
+TEST_CASE("rows that were missed at the beginning of a step count like all others") {
+  const Folder folder;
+  const auto ordered = folder.path / "ordered.sqlite", late = folder.path / "late.sqlite";
+  {
+    Store store(ordered);
+    keep(store, 1, 100);
+    keep(store, 101, 400, 1);
+  }
+  {
+    auto store = std::make_unique<Store>(late);
+    keep(*store, 1, 100);
+    keep(*store, 201, 390, 1);
+    SUBCASE("told to the same daemon") {}
+    SUBCASE("told after a restart") {
+      store.reset();
+      store = std::make_unique<Store>(late);
+    }
+    keep(*store, 101, 200, 1);
+    keep(*store, 391, 400, 1);
+  }
+  Reader one(ordered), other(late);
+  check_same(one, other);
+}
+
 TEST_CASE("after a restart, late rows and the next one in a single commit count each sample once") {
   const Folder folder;
   const auto file = folder.path / "restarted.sqlite";
