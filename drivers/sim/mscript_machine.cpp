@@ -371,7 +371,7 @@ void MscriptMachine::set_ideal(bool ideal) {
 }
 
 Result<void> MscriptMachine::settle(std::string_view name, double value) {
-  static constexpr std::array<std::pair<std::string_view, bool Unsettled::*>, 12> switches{
+  static constexpr std::array<std::pair<std::string_view, bool Unsettled::*>, 13> switches{
       {{"on_finished_after_error", &Unsettled::on_finished_after_error},
        {"blank_after_error", &Unsettled::blank_after_error},
        {"knows_add_meas", &Unsettled::knows_add_meas},
@@ -381,6 +381,7 @@ Result<void> MscriptMachine::settle(std::string_view name, double value) {
        {"abort_waits_for_sample", &Unsettled::abort_waits_for_sample},
        {"unread_output_blocks", &Unsettled::unread_output_blocks},
        {"zero_has_blank_prefix", &Unsettled::zero_has_blank_prefix},
+       {"ag_is_ce_vs_we", &Unsettled::ag_is_ce_vs_we},
        {"file_has_text", &Unsettled::file_has_text},
        {"full_storage_is_an_error", &Unsettled::full_storage_is_an_error},
        {"file_after_echo", &Unsettled::file_after_echo}}};

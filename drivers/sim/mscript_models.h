@@ -48,6 +48,7 @@ struct Unsettled {
   bool abort_waits_for_sample = false;       ///< `Z` takes effect at the next sample instead of at once
   bool unread_output_blocks = false;   ///< nobody reads: the script waits, cell on, instead of losing bytes
   bool zero_has_blank_prefix = false;  ///< zero is sent as 8000000 and a blank, not as 8000000a
+  bool ag_is_ce_vs_we = false;         ///< the full cell's potential comes with the other sign
   bool file_has_text = true;           ///< send_string and loop marks go into the file, not packets alone
   bool full_storage_is_an_error =
       true;                      ///< writing to a full storage ends the script, cell on; or is skipped

@@ -396,7 +396,13 @@ bool ScriptRun::end_packet() {
 bool ScriptRun::measure_once(const Instruction& i) {
   if (wait(number(i.a))) return true;
   if (around_.front.overloaded()) return failed(Error::critical_overload);
-  return give(i.b, around_.front.measure(i.type));
+  return give(i.b, read(i.type));
+}
+
+Value ScriptRun::read(Type what) {
+  Value measured = around_.front.measure(what);
+  if (what == type("ag") && around_.unsettled.ag_is_ce_vs_we) measured.number = -measured.number;
+  return measured;
 }
 
 bool ScriptRun::begin_measuring(const Instruction& i) {
@@ -443,7 +449,7 @@ bool ScriptRun::next_point(const Instruction& i) {
 bool ScriptRun::take_point(const Instruction& i, bool late) {
   FrontEnd& front = around_.front;
   const auto measure = [&](Type what) {
-    Value measured = front.measure(what);
+    Value measured = read(what);
     if (late) measured.status |= timing_bit;
     return measured;
   };

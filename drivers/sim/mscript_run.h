@@ -97,6 +97,7 @@ class ScriptRun {
   bool end_packet();
 
   bool measure_once(const script::Instruction& i);
+  script::Value read(script::Type what);
   bool begin_measuring(const script::Instruction& i);
   Error may_measure(const script::Instruction& i, double interval_s, double run_s) const;
   bool next_point(const script::Instruction& i);

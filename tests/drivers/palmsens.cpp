@@ -348,6 +348,18 @@ TEST_CASE("a cell opens, on demand and after an overload, under every reading of
   }
 }
 
+TEST_CASE(
+    "a firmware whose full cell has the other sign shows it at rest, where the recipe's window refuses it") {
+  Bench bench;
+  REQUIRE(bench.machine.settle("ag_is_ce_vs_we", 1));
+  REQUIRE(bench.wait_for(bench.driver->identify()));
+  const auto rest = bench.wait_for(bench.driver->measure_rest());
+  REQUIRE(rest);
+  CHECK(*rest->cell < Volt(-2));
+  CHECK(*rest->we_vs_re > Volt(2));
+  CHECK(bench.machine.switches() == 0);
+}
+
 TEST_CASE("every model that can cycle a cell does so, the others are refused") {
   for (const auto model : {sim::Model::emstat4_hr, sim::Model::emstat4_lr, sim::Model::multi_emstat4_hr,
                            sim::Model::multi_emstat4_lr, sim::Model::nexus, sim::Model::emstat_pico}) {

@@ -71,6 +71,18 @@ TEST_CASE(
   CHECK(while_on(bench.truth_with_cell_off()).highest_V < 3);
 }
 
+TEST_CASE("a firmware whose full cell has the other sign is refused at rest, and nothing is polarised") {
+  Bench bench({.time_scale = 300});
+  bench.recipe("short", short_recipe(600, 100));
+  bench.sim("settle A1 ag_is_ce_vs_we 1");
+  bench.start();
+  const std::string run = bench.run("short");
+  bench.until_state("tripped");
+  CHECK_MESSAGE(bench.happened(run, "tripped ocv_window"), bench.where().why);
+  CHECK(bench.reader().steps(run).empty());
+  CHECK(bench.truth().back().switches == 0);
+}
+
 TEST_CASE("another instrument on the same port is refused and nothing is polarised") {
   Running bench(0);
   bench.sim("fault A1 serial value=ES4HR99B9999");
