@@ -90,6 +90,12 @@ void draw_bar(Drawing& drawing, const Bar& bar, const Axis& x, double from, doub
   drawing.text({right, middle + 4}, score_text(*bar.value, bar.sd), {.size = 12, .anchor = Anchor::end});
 }
 
+/// "(a)", after "(z)" comes "(aa)".
+std::string letter_of(std::size_t i) {
+  const auto letter = [](std::size_t n) { return static_cast<char>('a' + n % 26); };
+  return i < 26 ? fmt::format("({})", letter(i)) : fmt::format("({}{})", letter(i / 26 - 1), letter(i));
+}
+
 void draw_panel(Drawing& drawing, const BarPanel& panel, std::string_view letter) {
   double gutter = 60;
   for (const Bar& bar : panel.bars) gutter = std::max(gutter, svg::text_width(bar.label, 12.5));
@@ -136,8 +142,7 @@ std::string bars(std::span<const BarPanel> panels, std::string_view title, std::
   for (std::size_t i = 0; i < panels.size(); ++i) {
     drawing.open({panel_width * static_cast<double>(i % columns), row_tops[i / columns]},
                  svg::plain(panels[i].title));
-    draw_panel(drawing, panels[i],
-               panels.size() > 1 ? fmt::format("({})", static_cast<char>('a' + i % 26)) : std::string());
+    draw_panel(drawing, panels[i], panels.size() > 1 ? letter_of(i) : std::string());
     drawing.close();
   }
   return std::move(drawing).take();

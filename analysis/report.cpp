@@ -244,14 +244,19 @@ std::string ranking_section(const StudyResult& result) {
 
 // ---- figures
 
+std::string figure_element(const Figure& figure) {
+  const bool narrow = figure.file == "pca_variance.svg" || figure.file == "pca_loadings.svg";
+  return fmt::format(
+      "<figure{}>\n{}<figcaption>{} <span class=\"soft\">({})</span></figcaption>\n</figure>\n",
+      narrow ? " class=\"half\"" : "", figure.svg, escaped(figure.caption), escaped(figure.file));
+}
+
 std::string figure_section(const StudyResult& result) {
-  std::string html;
-  for (const Figure& figure : figures(result)) {
-    const bool narrow = figure.file == "pca_variance.svg" || figure.file == "pca_loadings.svg";
-    html += fmt::format(
-        "<figure{}>\n{}<figcaption>{} <span class=\"soft\">({})</span></figcaption>\n</figure>\n",
-        narrow ? " class=\"half\"" : "", figure.svg, escaped(figure.caption), escaped(figure.file));
-  }
+  std::string html, boxes;
+  for (const Figure& figure : figures(result)) html += figure_element(figure);
+  for (const Figure& figure : box_figures(result)) boxes += figure_element(figure);
+  if (!boxes.empty())
+    html += fmt::format("<details><summary>Box plots of every fragment</summary>{}</details>\n", boxes);
   return html;
 }
 

@@ -24,7 +24,7 @@ std::string overlay_caption(const sims::RegionParts& parts) {
   std::string caption;
   for (std::size_t i = 0; i < parts.overlay_ions.size(); ++i)
     caption += fmt::format("{}<span class=\"{}\">{}</span>", i > 0 ? " " : "", colours.at(i),
-                           escaped(parts.overlay_ions[i]));
+                           lowered(formula(parts.overlay_ions[i])));
   return caption + ", each over the same pixel's total ion count";
 }
 
@@ -33,7 +33,8 @@ std::string pictures(const sims::RegionParts& parts) {
   if (!parts.overlay_png.empty())
     html += picture(parts.overlay_png, "large", "Overlay of ion images", overlay_caption(parts));
   for (const auto& image : parts.images)
-    html += picture(image.png, "small", "Image of " + image.ion, escaped(image.ion) + " over all ions");
+    html +=
+        picture(image.png, "small", "Image of " + image.ion, lowered(formula(image.ion)) + " over all ions");
   html += picture(parts.mask_png, "small", "Inner part in white", "inner part, white");
   return html + "</div>\n";
 }
@@ -52,7 +53,7 @@ std::string contrast_table(const sims::RegionParts& parts) {
                  : fmt::format("{:.3e}", of.mean);
   };
   for (const auto& contrast : parts.contrasts) {
-    table.row(escaped(contrast.label));
+    table.row(lowered(formula(contrast.label)));
     table.number(part(contrast.inner));
     table.number(part(contrast.outer));
     table.number(maybe(contrast.ratio, 3));

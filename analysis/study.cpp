@@ -282,7 +282,8 @@ void add_part_files(std::vector<OutputFile>& files, const StudyResult& result) {
       files.push_back({figure.file, std::move(figure.svg)});
     files.push_back({name + "_mask.png", parts.mask_png});
     if (!parts.overlay_png.empty()) files.push_back({name + "_overlay.png", parts.overlay_png});
-    for (const auto& image : parts.images) files.push_back({name + "_" + image.ion + ".png", image.png});
+    for (const auto& image : parts.images)
+      files.push_back({name + "_" + file_part(image.ion) + ".png", image.png});
   }
 }
 
@@ -296,7 +297,7 @@ std::vector<OutputFile> outputs(const StudyResult& result, std::string_view prog
   if (result.input.degradation) files.push_back({"loadings.csv", loadings_csv(result)});
   if (result.input.spots) files.push_back({"fragments.csv", fragments_csv(result)});
   add_part_files(files, result);
-  for (auto& list : {figures(result), radar_figures(result)})
+  for (auto& list : {figures(result), box_figures(result), radar_figures(result)})
     for (const Figure& figure : list) files.push_back({figure.file, figure.svg});
   return files;
 }

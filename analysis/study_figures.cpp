@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "analysis/plots.h"
 #include "analysis/statistics.h"
+#include "analysis/svg.h"
 
 namespace cambench::study {
 
@@ -204,24 +206,6 @@ Figure overpotential_figure(const StudyResult& result) {
 
 // ---- principal components
 
-/// "PO3-" as chemists write it.
-std::string formula(std::string_view label) {
-  std::string out;
-  for (std::size_t i = 0; i < label.size();) {
-    std::size_t digits = i;
-    while (digits < label.size() && label[digits] >= '0' && label[digits] <= '9') ++digits;
-    if (digits > i && i > 0) {
-      out += fmt::format("_{{{}}}", label.substr(i, digits - i));
-      i = digits;
-      continue;
-    }
-    const bool charge = i + 1 == label.size() && i > 0;
-    out += charge && label[i] == '-' ? "⁻" : charge && label[i] == '+' ? "⁺" : std::string(1, label[i]);
-    ++i;
-  }
-  return out;
-}
-
 std::string percent_axis(const sims::Pca& pca, std::size_t component) {
   return fmt::format("PC{} ({:.1f} % of the variance)", component + 1, 100 * pca.explained[component]);
 }
@@ -319,6 +303,11 @@ plots::BarPanel intensity_panel(const StudyResult& result, const std::string& fr
   return panel;
 }
 
+constexpr std::string_view boxes_caption =
+    "Boxes: quartiles (type 7) with the median; whiskers: smallest and largest spot; small circles: spots. "
+    "The "
+    "number is the median.";
+
 Figure intensity_figure(const StudyResult& result) {
   const sims::DegradationResult& degradation = *result.input.degradation;
   std::vector<plots::BarPanel> panels;
@@ -326,14 +315,38 @@ Figure intensity_figure(const StudyResult& result) {
     panels.push_back(
         intensity_panel(result, degradation.fragments[f].label, degradation.fragments[f].category));
   if (panels.empty()) return {};
-  const std::string caption =
-      "The two fragments of each category with the largest loadings on PC1. Boxes: quartiles (type 7) with "
-      "the median; "
-      "whiskers: smallest and largest spot; small circles: spots. The number is the median.";
+  const auto caption =
+      fmt::format("The two fragments of each category with the largest loadings on PC1. {}", boxes_caption);
   return {"fragments.svg", caption, plots::bars(panels, "Intensities of telling fragments", caption)};
 }
 
 }  // namespace
+
+std::string file_part(std::string_view text) {
+  std::string part(text);
+  for (char& c : part) {
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    if (!letter && !(c >= '0' && c <= '9') && c != '-' && c != '+') c = '_';
+  }
+  return part;
+}
+
+std::string formula(std::string_view label) {
+  std::string out;
+  for (std::size_t i = 0; i < label.size();) {
+    std::size_t digits = i;
+    while (digits < label.size() && label[digits] >= '0' && label[digits] <= '9') ++digits;
+    if (digits > i && i > 0) {
+      out += fmt::format("_{{{}}}", label.substr(i, digits - i));
+      i = digits;
+      continue;
+    }
+    const bool charge = i + 1 == label.size() && i > 0;
+    out += charge && label[i] == '-' ? "⁻" : charge && label[i] == '+' ? "⁺" : std::string(1, label[i]);
+    ++i;
+  }
+  return out;
+}
 
 std::string coating_of(const status::ScoredMaterial& material) {
   if (material.reference) return "uncoated reference";
@@ -370,6 +383,23 @@ std::vector<Figure> radar_figures(const StudyResult& result) {
   return all;
 }
 
+std::vector<Figure> box_figures(const StudyResult& result) {
+  if (!result.input.spots) return {};
+  std::map<std::string, std::vector<plots::BarPanel>> by_category;
+  for (const sims::Fragment& fragment : result.input.spots->fragments) {
+    auto panel = intensity_panel(result, fragment.label, fragment.category);
+    if (!panel.bars.empty()) by_category[fragment.category].push_back(std::move(panel));
+  }
+  std::vector<Figure> figures;
+  for (const auto& [category, panels] : by_category) {
+    const auto name = symbol(fmt::format("DS_{}", category));
+    const auto caption = fmt::format("Every fragment of {}. {}", svg::plain(name), boxes_caption);
+    figures.push_back({fmt::format("fragments_{}.svg", file_part(category)), caption,
+                       plots::bars(panels, "Intensities: " + name, caption)});
+  }
+  return figures;
+}
+
 std::string spot_name(const StudyResult& result, const sims::Spot& spot) {
   return fmt::format("{}, {}, {}", name_of(result, spot.material), to_string(spot.state), spot.region);
 }
@@ -388,7 +418,8 @@ Figure contrast_figure(const StudyResult& result, const sims::RegionParts& parts
                            [](const auto* contrast) { return *contrast->ratio; });
   std::vector<plots::Ratio> ratios;
   for (const auto* contrast : shown)
-    ratios.push_back({contrast->label, *contrast->ratio, contrast->interval->low, contrast->interval->high});
+    ratios.push_back(
+        {formula(contrast->label), *contrast->ratio, contrast->interval->low, contrast->interval->high});
   const auto caption = fmt::format(
       "Inner over outer part, {}: share of all ions, with the interval of {:g} standard errors between tiles "
       "of {} pixels. Coloured where the interval does not hold 1{}.",

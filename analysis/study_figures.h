@@ -20,6 +20,8 @@ struct Figure {
 /// One radar chart a material: radar_<material>.svg.
 [[nodiscard]] std::vector<Figure> radar_figures(const StudyResult& result);
 
+/// Box plots of every fragment that the uncoated, cycled sample has: fragments_<category>.svg. Needs spots.
+[[nodiscard]] std::vector<Figure> box_figures(const StudyResult& result);
 /// Of one region whose inner part is compared with the outer one; `number` counts from 1.
 [[nodiscard]] Figure contrast_figure(const StudyResult& result, const sims::RegionParts& parts,
                                      std::size_t number);
@@ -30,6 +32,10 @@ struct Figure {
 [[nodiscard]] std::vector<plots::RadarAxis> radar_axes(const StudyResult& result);
 /// "LiNbO3, 1 wt%", as far as it is known; "uncoated reference".
 [[nodiscard]] std::string coating_of(const status::ScoredMaterial& material);
+/// A name as part of a file's: what may not stand there becomes `_`.
+[[nodiscard]] std::string file_part(std::string_view text);
+/// "SO_{3}⁻" of "SO3-".
+[[nodiscard]] std::string formula(std::string_view label);
 /// "QS_{0}", "SO_{x}": a score's name with lowered letters.
 [[nodiscard]] std::string symbol(std::string_view key);
 

@@ -11,6 +11,8 @@
 #include <set>
 
 #include "analysis/bad_input.h"
+#include "analysis/study_figures.h"
+#include "analysis/svg.h"
 #include "tests/analysis/study_fixture.h"
 
 using namespace cambench;
@@ -95,12 +97,13 @@ TEST_CASE("a study leaves a page, its tables, its figures, and a radar chart a m
   const auto names = names_of(study::outputs(study::score(tests::made_study()), program));
   for (const char* name :
        {"report.html", "scores.csv", "scores.json", "capacities.csv", "loadings.csv", "fragments.csv",
-        "fragments.svg", "radar.svg", "degradation.svg", "performance.svg", "capacity.svg",
-        "overpotential.svg", "pca_variance.svg", "pca_scores.svg", "pca_loadings.svg"})
+        "fragments.svg", "fragments_polysulfide.svg", "fragments_SOy.svg", "fragments_POy.svg", "radar.svg",
+        "degradation.svg", "performance.svg", "capacity.svg", "overpotential.svg", "pca_variance.svg",
+        "pca_scores.svg", "pca_loadings.svg"})
     CHECK(names.contains(name));
   for (const auto& material : study::score(tests::made_study()).materials)
     CHECK(names.contains(material.radar));
-  CHECK(names.size() == 15 + 6);
+  CHECK(names.size() == 15 + 6 + 6);
 }
 
 TEST_CASE("the hash of the inputs follows inputs, settings and caveats, not the program") {
@@ -172,6 +175,19 @@ TEST_CASE("without spectra, or without rate tests, the other half is still score
   CHECK_FALSE(score_of(without_cells, "ncm-uncoated", "QS_0").value);
   CHECK(*score_of(without_cells, "ncm-uncoated", "DS_POy").value == 1.0);
   CHECK_FALSE(names_of(study::outputs(without_cells, program)).contains("capacity.svg"));
+}
+
+TEST_CASE("every fragment has its box plot, in a file of its category") {
+  const auto result = study::score(tests::made_study());
+  std::string boxes;
+  for (const auto& figure : study::box_figures(result)) boxes += figure.svg;
+  for (const auto& fragment : result.input.spots->fragments) {
+    const auto title =
+        fmt::format("data-name=\"{}", svg::escaped(svg::plain(study::formula(fragment.label))));
+    CAPTURE(title);
+    CHECK(holds(boxes, title));
+  }
+  CHECK(study::file_part("NiS-/Zr- 2") == "NiS-_Zr-_2");
 }
 
 TEST_CASE("a study needs exactly one reference, and radar axes that exist and have a span") {
@@ -285,7 +301,7 @@ TEST_CASE("the report is one well-formed page that fetches nothing and runs noth
   pugi::xml_document page;
   REQUIRE(page.load_string(html.c_str()));
   CHECK(page.select_nodes("//section").size() == 10);
-  CHECK(page.select_nodes("//figure").size() == 9);
+  CHECK(page.select_nodes("//figure").size() == 9 + 6);
   for (const char* active : {"//script", "//img", "//link", "//iframe", "//@src", "//@onclick", "//@onload"})
     CHECK(page.select_nodes(active).empty());
   for (const auto& link : page.select_nodes("//@href")) CHECK(link.attribute().value()[0] == '#');
