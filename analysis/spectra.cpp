@@ -36,23 +36,53 @@ const MassInterval* find_interval(std::span<const MassInterval> intervals, std::
 double total_counts(const Spectrum& spectrum) { return sum_of(spectrum, 0, spectrum.intensity.size()); }
 
 IntervalAreas::IntervalAreas(std::span<const MassInterval> intervals, SpectrumArea area)
-    : intervals_(intervals), area_(area), by_lower_(intervals.size()), areas_(intervals.size()) {
-  std::iota(by_lower_.begin(), by_lower_.end(), std::size_t{0});
-  std::ranges::stable_sort(by_lower_, {}, [&](std::size_t i) { return intervals_[i].lower; });
+    : area_(area), areas_(intervals.size()) {
+  for (std::size_t i = 0; i < intervals.size(); ++i)
+    by_lower_.push_back({intervals[i].lower, intervals[i].upper, i});
+  std::ranges::stable_sort(by_lower_, {}, &Bounds::lower);
+
+  double last = 0;
+  for (const auto& bounds : by_lower_) last = std::max(last, bounds.upper);
+  constexpr double widest = 4096;  // u: beyond, the last bin is a wide one
+  const auto bins = static_cast<std::size_t>(std::clamp(last, 0.0, widest) * bins_per_u) + 1;
+  std::size_t first = 0;
+  for (std::size_t bin = 0; bin < bins; ++bin) {
+    while (first < by_lower_.size() && by_lower_[first].upper <= static_cast<double>(bin) / bins_per_u)
+      ++first;
+    first_of_bin_.push_back(static_cast<std::uint32_t>(first));
+  }
 }
 
-// Spectrum and intervals are both in the order of m/z, so one walk along the two finds every beginning.
 std::span<const double> IntervalAreas::of(const Spectrum& spectrum) {
+  if (area_ == SpectrumArea::sum)
+    add_up(spectrum);
+  else
+    integrate(spectrum);
+  return areas_;
+}
+
+// Channel by channel: a table says which interval is the first that it can lie in.
+void IntervalAreas::add_up(const Spectrum& spectrum) {
+  std::ranges::fill(areas_, 0.0);
+  const double last_bin = static_cast<double>(first_of_bin_.size() - 1);
+  for (std::size_t channel = 0; channel < spectrum.mz.size(); ++channel) {
+    const double mz = spectrum.mz[channel];
+    auto i = first_of_bin_[static_cast<std::size_t>(std::clamp(mz * bins_per_u, 0.0, last_bin))];
+    for (; i < by_lower_.size() && by_lower_[i].lower <= mz; ++i)
+      if (mz < by_lower_[i].upper) areas_[by_lower_[i].interval] += spectrum.intensity[channel];
+  }
+}
+
+// Interval by interval. Both are in the order of m/z, so one walk finds every beginning.
+void IntervalAreas::integrate(const Spectrum& spectrum) {
   const auto channels = spectrum.mz.size();
   std::size_t first = 0;
-  for (const auto i : by_lower_) {
-    while (first < channels && spectrum.mz[first] < intervals_[i].lower) ++first;
+  for (const auto& [lower, upper, interval] : by_lower_) {
+    while (first < channels && spectrum.mz[first] < lower) ++first;
     auto end = first;
-    while (end < channels && spectrum.mz[end] < intervals_[i].upper) ++end;
-    areas_[i] =
-        area_ == SpectrumArea::sum ? sum_of(spectrum, first, end) : trapezoid_of(spectrum, first, end);
+    while (end < channels && spectrum.mz[end] < upper) ++end;
+    areas_[interval] = trapezoid_of(spectrum, first, end);
   }
-  return areas_;
 }
 
 std::vector<double> interval_areas(const Spectrum& spectrum, std::span<const MassInterval> intervals,

@@ -1,6 +1,7 @@
 // Spectra, one a spot: the area of each mass interval as a share of all ions counted in the spectrum. This is what the
 // published principal component analysis starts from (Hertle et al., section "Principal Component Analysis").
 #pragma once
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -21,15 +22,23 @@ namespace cambench::sims {
 /// The same for one spectrum after the other, without taking memory again.
 class IntervalAreas {
  public:
-  /// `intervals` must outlive the object.
   IntervalAreas(std::span<const MassInterval> intervals, SpectrumArea area);
   /// In the order of the intervals; until the next call.
   [[nodiscard]] std::span<const double> of(const Spectrum& spectrum);
 
  private:
-  std::span<const MassInterval> intervals_;
+  struct Bounds {
+    double lower = 0, upper = 0;
+    std::size_t interval = 0;  // its index
+  };
+  static constexpr double bins_per_u = 16;
+
+  void add_up(const Spectrum& spectrum);
+  void integrate(const Spectrum& spectrum);
+
   SpectrumArea area_;
-  std::vector<std::size_t> by_lower_;  // their indices
+  std::vector<Bounds> by_lower_;
+  std::vector<std::uint32_t> first_of_bin_;  // the first of by_lower_ that does not end before the bin
   std::vector<double> areas_;
 };
 

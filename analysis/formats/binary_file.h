@@ -45,8 +45,9 @@ class BinaryFile {
   /// served from 256 KiB read ahead; a place further off costs no more than itself.
   [[nodiscard]] std::string_view view(std::uint64_t offset, std::uint64_t bytes, std::string_view what);
 
-  /// The whole file from start to end, in pieces of at most 256 KiB, each a multiple of `unit` bytes but the last.
-  void each_piece(const std::function<void(std::string_view)>& sink, std::size_t unit = 1);
+  /// The file from `from` to its end, in pieces of at most 256 KiB, each a multiple of `unit` bytes but the last.
+  void each_piece(const std::function<void(std::string_view)>& sink, std::size_t unit = 1,
+                  std::uint64_t from = 0);
 
  private:
   void require(std::uint64_t offset, std::uint64_t bytes, std::string_view what) const;

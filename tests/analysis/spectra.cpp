@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <random>
 #include <string>
 
 #include "analysis/bad_input.h"
@@ -30,6 +32,30 @@ TEST_CASE("an interval holds the channels from its lower mass up to, not includi
       {"a", 2.0, 3.0}, {"b", 3.0, 4.5}, {"c", 0.0, 0.5}, {"d", 0.0, 9.0}};
   CHECK(interval_areas(spectrum, intervals) == std::vector<double>{6, 6, 0, 20});
   CHECK(total_counts(spectrum) == 20);
+}
+
+TEST_CASE("intervals that overlap, are nested, or lie far out get each its own channels") {
+  std::mt19937 random(6);
+  std::uniform_real_distribution<> mass(0, 30);
+  for (int round = 0; round < 20; ++round) {
+    Spectrum made;
+    for (int i = 0; i < 400; ++i) made.mz.push_back(mass(random));
+    made.mz.push_back(9'000);
+    std::ranges::sort(made.mz);
+    for (std::size_t i = 0; i < made.mz.size(); ++i) made.intensity.push_back(random() % 9);
+    std::vector<MassInterval> intervals = {{"far", 8'999, 9'001}, {"all", 0, 10'000}, {"none", 7, 7}};
+    for (int i = 0; i < 30; ++i) {
+      const double lower = mass(random);
+      intervals.push_back({"", lower, lower + mass(random) * (i % 3 == 0 ? 1 : 0.01)});
+    }
+    std::vector<double> expected;
+    for (const auto& interval : intervals) {
+      expected.push_back(0);
+      for (std::size_t i = 0; i < made.mz.size(); ++i)
+        if (made.mz[i] >= interval.lower && made.mz[i] < interval.upper) expected.back() += made.intensity[i];
+    }
+    CHECK(interval_areas(made, intervals) == expected);
+  }
 }
 
 TEST_CASE("the trapezoid runs over the channels of the interval") {
