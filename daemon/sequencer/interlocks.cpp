@@ -8,6 +8,8 @@
 #include <cmath>
 #include <utility>
 
+#include "daemon/sequencer/words.h"
+
 namespace cambench::sequencer {
 
 namespace {
@@ -37,8 +39,7 @@ std::optional<Trip> judge_ramp(Watch& watch, const Rules& rules, const PressureS
   watch.not_following.add(error > MegaPascal(row.limit), sample.at.steady);
   if (!watch.not_following.trip(row)) return std::nullopt;
   return trip(rules, row.cause,
-              fmt::format("{:.2f} MPa, and its ramp is at {:.2f} MPa", sample.pressure->value(),
-                          sample.ramp->value()));
+              fmt::format("{}, and its ramp is at {}", words(*sample.pressure), words(*sample.ramp)));
 }
 
 /// A reading that is believed.
@@ -53,7 +54,7 @@ std::optional<Trip> judge_value(Watch& watch, const Rules& rules, const Pressure
   const Interlock &over = rules.row("over_pressure"), &lost = rules.row("pressure_lost"),
                   &low = rules.row("pressure_low");
   if (p > over.limit * target + band)
-    return trip(rules, over.cause, fmt::format("{:.2f} MPa, target {:.2f} MPa", p.value(), target.value()));
+    return trip(rules, over.cause, fmt::format("{}, target {}", words(p), words(target)));
   watch.in_band = abs(p - target) <= band ? watch.in_band + 1 : 0;
   if (watch.in_band >= rules.arrival_votes) watch.pressure_arrived = true;
   if (!watch.pressure_arrived) return judge_ramp(watch, rules, sample);
@@ -62,7 +63,7 @@ std::optional<Trip> judge_value(Watch& watch, const Rules& rules, const Pressure
   watch.pressure_lost.add(p < lost.limit * target, at);
   watch.pressure_low.add(p < target - band, at);
   const auto seen = [&] {
-    return fmt::format("{:.2f} MPa, target {:.2f} +- {:.2f} MPa", p.value(), target.value(), band.value());
+    return fmt::format("{}, target {:.2f} +- {}", words(p), target.value(), words(band));
   };
   if (watch.pressure_over.trip(over)) return trip(rules, over.cause, seen());
   if (watch.pressure_lost.trip(lost)) return trip(rules, lost.cause, seen());
@@ -285,11 +286,11 @@ std::optional<std::string> still_stands(const Watch& watch, const Rules& rules, 
   if (watch.pressure_bad.bad() > 0) return "the last five pressure readings are not all good";
   const auto& p = watch.last_pressure->pressure;
   if ((cause == "pressure_low" || cause == "pressure_lost") && watch.trend.falls())
-    return fmt::format("the pressure still falls, {:.2f} MPa now", p->value());
+    return fmt::format("the pressure still falls, {} now", words(*p));
   // Hysteresis: well inside the band, or the next breath of the cell trips again.
   if (cause == "over_pressure" && watch.pressure_target &&
       *p > *watch.pressure_target + 0.5 * watch.pressure_band)
-    return fmt::format("the pressure is still {:.2f} MPa", p->value());
+    return "the pressure is still " + words(*p);
   return std::nullopt;
 }
 

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/sequencer/words.h"
+
 namespace cambench::proof {
 
 namespace {
@@ -26,7 +28,7 @@ std::string words(const Outcome& outcome) {
   if (outcome.fault) return outcome.fault->what;
   if (!outcome.sample) return "no reading";
   if (!outcome.sample->pressure) return outcome.sample->trouble;
-  return fmt::format("{:.2f} MPa", outcome.sample->pressure->value());
+  return sequencer::words(*outcome.sample->pressure);
 }
 
 bool reads(const Outcome& outcome) { return !outcome.fault && outcome.sample && outcome.sample->pressure; }

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "daemon/sequencer/words.h"
+
 using namespace cambench;
 using namespace cambench::sequencer;
 using namespace std::chrono_literals;
@@ -119,6 +121,12 @@ std::ptrdiff_t position(const Turn& turn) {
 }
 
 }  // namespace
+
+TEST_CASE("a pressure that rounds to nothing has no sign") {
+  CHECK(words(MegaPascal(-0.004)) == "0.00 MPa");
+  CHECK(words(MegaPascal(-0.006)) == "-0.01 MPa");
+  CHECK(words(MegaPascal(49.975)) == "49.98 MPa");
+}
 
 TEST_CASE("nothing moves and nothing is polarised before the instruments have said who they are") {
   Play play(rate_plan());
