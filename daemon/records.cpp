@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "daemon/station.h"
 #include "schema/document.h"
@@ -129,11 +130,13 @@ std::vector<store::Row> of_proof_test(const proof::ProofTest& test, const std::s
   return rows;
 }
 
+double composite_mg(const CellSpec& cell) { return std::round(1e12 * cell.composite.value()) / 1e9; }
+
 std::string to_json(const CellSpec& cell) {
   JsonWriter json;
   json.object();
   json.key("id").value(cell.id).key("material").value(cell.material).key("electrodes").value(cell.electrodes);
-  json.key("composite_mg").value(cell.composite.value() * 1e3).key("cam_fraction").value(cell.cam_fraction);
+  json.key("composite_mg").value(composite_mg(cell)).key("cam_fraction").value(cell.cam_fraction);
   json.key("area_cm2").value(cell.area_cm2).key("q_1C_mAh_g").value(cell.q_1C_mAh_g);
   if (cell.reference) {
     json.key("reference_vs_li_V").value(cell.reference->vs_li);

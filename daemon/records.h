@@ -38,6 +38,9 @@ bool worth_storing(const PressureSample& sample, const std::optional<PressureSam
 std::vector<store::Row> of_proof_test(const proof::ProofTest& test, const std::string& station,
                                       const std::string& who, Stamp at);
 
+/// As it was weighed: 13, not the 13.000000000000002 that grams in a double make of it.
+double composite_mg(const CellSpec& cell);
+
 /// A cell as it was configured when its run began; keys as in the configuration.
 std::string to_json(const CellSpec& cell);
 /// Back again; nothing when the text is no cell.

@@ -8,6 +8,7 @@
 #include "daemon/export/csv.h"
 #include "daemon/export/documents.h"
 #include "daemon/export/zip.h"
+#include "daemon/records.h"
 #include "schema/document.h"
 #include "schema/json.h"
 #include "schema/sha256.h"
@@ -111,7 +112,7 @@ void write_cell(JsonWriter& json, const CellSpec& cell) {
     const char* unit;
   };
   std::vector<Property> properties{
-      {"#cell-composite", "mass of the cathode composite", cell.composite.value() * 1e3, "mg"},
+      {"#cell-composite", "mass of the cathode composite", records::composite_mg(cell), "mg"},
       {"#cell-cam", "mass of the active material, coating included", cam_mass(cell).value() * 1e3, "mg"},
       {"#cell-area", "area", cell.area_cm2, "cm2"},
       {"#cell-1C", "specific capacity that 1 C stands for", cell.q_1C_mAh_g, "mAh/g"},

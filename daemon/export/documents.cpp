@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "daemon/records.h"
 #include "schema/bdf.h"
 #include "schema/json.h"
 
@@ -186,7 +187,7 @@ void write_extras(JsonWriter& json, const RunFacts& facts) {
   json.field("experiment_seconds_per_second", run.time_scale);
   if (const auto& cell = facts.cell) {
     json.key("cell").object().field("id", cell->id).field("material", cell->material);
-    json.field("electrodes", cell->electrodes).field("composite_mg", cell->composite.value() * 1e3);
+    json.field("electrodes", cell->electrodes).field("composite_mg", records::composite_mg(*cell));
     json.field("cam_fraction", cell->cam_fraction).field("cam_mg", cam_mass(*cell).value() * 1e3);
     json.field("area_cm2", cell->area_cm2).field("q_1C_mAh_g", cell->q_1C_mAh_g);
     json.field("reference_vs_li_V", cell->reference ? std::optional(cell->reference->vs_li) : std::nullopt);

@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 
 #include "daemon/http/handlers.h"
+#include "daemon/records.h"
 
 namespace cambench::http {
 
@@ -49,7 +50,7 @@ void write(JsonWriter& json, const Material& material, bool edited) {
 void write(JsonWriter& json, const CellSpec& cell, bool edited) {
   const auto reference = [&](auto of) { return cell.reference.transform(of); };
   json.object().field("id", cell.id).field("material", cell.material).field("electrodes", cell.electrodes);
-  json.field("composite_mg", 1e3 * cell.composite.value()).field("cam_fraction", cell.cam_fraction);
+  json.field("composite_mg", records::composite_mg(cell)).field("cam_fraction", cell.cam_fraction);
   json.field("area_cm2", cell.area_cm2).field("q_1C_mAh_g", cell.q_1C_mAh_g);
   json.field("reference_vs_li_V", reference([](const auto& it) { return it.vs_li; }));
   json.field("reference_note", reference([](const auto& it) { return it.note; }));
