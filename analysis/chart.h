@@ -1,4 +1,5 @@
-// What the figures of plots.h are drawn with: scales, ticks, frames and labels. Not for other rooms.
+// What the figures of plots.h are drawn with: scales, ticks, frames and labels; the command line draws a
+// recipe with the same.
 #pragma once
 #include <cmath>
 #include <string>

@@ -33,6 +33,7 @@ int run(std::vector<std::string> arguments, World& world) {
   app.fallthrough();  // --json may stand anywhere
   add_recipe_verbs(app, session);
   add_config_verbs(app, session);
+  add_status_verbs(app, session);
   add_control_verbs(app, session);
   add_press_verbs(app, session);
   add_export_verbs(app, session);

@@ -1,5 +1,7 @@
 #include "daemon/cli/conversation.h"
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
 #include <cstdlib>
@@ -47,6 +49,11 @@ boost::json::value parse_reply(const std::string& body) {
 
 boost::json::value ask_json(Session& session, const Daemon& daemon, std::string_view target) {
   return parse_reply(ask(session, daemon, "GET", target));
+}
+
+std::string with_unit(View number, double factor, const char* unit, int digits) {
+  const auto value = number.number();
+  return value ? fmt::format("{:.{}f} {}", *value * factor, digits, unit) : "-";
 }
 
 }  // namespace cambench::cli

@@ -54,4 +54,7 @@ class View {
   const boost::json::value* value_;
 };
 
+/// "3.612 V": the number times `factor`; "-" when it is not there.
+std::string with_unit(View number, double factor, const char* unit, int digits);
+
 }  // namespace cambench::cli

@@ -18,9 +18,11 @@ Result<http::Reply> ask(const http::Address& address, std::string_view method, s
   return method == "GET" ? http::get(address, target) : http::post(address, target, body);
 }
 
-int columns_of_screen() {
+void measure(cli::World& screen) {
   winsize size{};
-  return isatty(STDOUT_FILENO) == 1 && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+  if (isatty(STDOUT_FILENO) != 1 || ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) return;
+  screen.columns = size.ws_col;
+  screen.rows = size.ws_row;
 }
 
 /// Waits for a key of the person who looks on; q, Escape and Ctrl-C are enough. The terminal is as before afterwards.
@@ -47,10 +49,15 @@ int main(int count, char** words) {
   cli::World world{.out = std::cout,
                    .err = std::cerr,
                    .terminal = isatty(STDOUT_FILENO) == 1,
-                   .columns = columns_of_screen(),
                    .progress = isatty(STDERR_FILENO) == 1,
                    .ask = ask,
                    .wait = [](Seconds pause) { std::this_thread::sleep_for(pause); },
-                   .looks_on = looks_on};
+                   .looks_on = {}};
+  measure(world);
+  world.looks_on = [&world](Seconds patience) {
+    const bool more = looks_on(patience);
+    measure(world);  // the window may be another one now
+    return more;
+  };
   return cli::run({words + 1, words + count}, world);
 }

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "daemon/cli/verbs.h"
+#include "schema/json.h"
 
 namespace cambench::cli {
 namespace {
@@ -232,6 +233,27 @@ std::string manual_page(const CLI::App& app) {
          ".TP\n/var/lib/cambench/cambench.sqlite\nthe store\n.SH SEE ALSO\n\\fBcambenchd\\fR(8)\n";
 }
 
+// --- for programs -------------------------------------------------------------------------------------------
+
+std::string manual_json(const CLI::App& app) {
+  JsonWriter json;
+  json.object().field("program", "cambench").field("version", CAMBENCH_VERSION).key("verbs").array();
+  for (const Place& place : places_of(app)) {
+    if (!verbs_of(*place.app).empty()) continue;
+    json.object().field("verb", place.words.substr(1)).field("about", place.app->get_description());
+    json.key("options").array();
+    for (const CLI::Option* option : options_of(*place.app))
+      json.object()
+          .field("name", option->get_name())
+          .field("about", option->get_description())
+          .field("takes_value", takes_value(*option))
+          .field("needed", option->get_required())
+          .end_object();
+    json.end_array().end_object();
+  }
+  return json.end_array().end_object().take();
+}
+
 }  // namespace
 
 void add_manual_verbs(CLI::App& app, Session& session) {
@@ -242,12 +264,21 @@ void add_manual_verbs(CLI::App& app, Session& session) {
       ->check(CLI::IsMember({"bash", "zsh", "fish"}));
   completion->callback([&app, &session, shell] {
     session.action = [&app, &session, shell] {
-      session.out << (*shell == "bash" ? bash(app) : *shell == "zsh" ? zsh(app) : fish(app));
+      const std::string script = *shell == "bash" ? bash(app) : *shell == "zsh" ? zsh(app) : fish(app);
+      if (session.json)
+        session.out
+            << JsonWriter().object().field("shell", *shell).field("script", script).end_object().text()
+            << '\n';
+      else
+        session.out << script;
     };
   });
   auto* manual = app.add_subcommand("manual", "The manual page, for man(1)");
-  manual->callback(
-      [&app, &session] { session.action = [&app, &session] { session.out << manual_page(app); }; });
+  manual->callback([&app, &session] {
+    session.action = [&app, &session] {
+      session.out << (session.json ? manual_json(app) + '\n' : manual_page(app));
+    };
+  });
 }
 
 }  // namespace cambench::cli

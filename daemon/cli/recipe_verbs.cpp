@@ -4,8 +4,10 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
+#include <fstream>
 #include <memory>
 
+#include "daemon/cli/recipe_plot.h"
 #include "daemon/cli/verbs.h"
 #include "daemon/config.h"
 #include "schema/document.h"
@@ -18,7 +20,7 @@ namespace {
 using Align = TextTable::Align;
 
 struct Options {
-  std::string recipe, cell, config;
+  std::string recipe, cell, config, plot;
   bool unicycler = false;
 };
 
@@ -77,13 +79,6 @@ std::optional<CellSpec> cell_of(const Options& options, const std::optional<conf
 }
 
 // --- words about a plan -------------------------------------------------------------------------------------
-
-/// How long a step takes when the cell gives its nominal capacity; what it may take at most is run_time.
-double nominal_seconds(const Plan& plan, const PlannedStep& step) {
-  if (step.kind != PlannedStep::Kind::constant_current) return step.run_time.count();
-  const double full = 3600 * plan.one_C.value() / std::abs(step.current.value());
-  return std::min(full, step.run_time.count());
-}
 
 double total(const Plan& plan, double (*of)(const Plan&, const PlannedStep&)) {
   double seconds = 0;
@@ -230,6 +225,15 @@ void print_json(Session& session, const Recipe& recipe, const Plan& plan) {
   session.out << json.end_object().text() << '\n';
 }
 
+constexpr int usual_columns = 100;  // of a plot that goes into a file or a pipe
+
+void write_plot(const std::string& file, const std::string& svg) {
+  std::ofstream out(file, std::ios::binary | std::ios::trunc);
+  out << svg;
+  out.close();
+  if (!out) throw Problem(refused, fmt::format("{}: cannot be written", file));
+}
+
 // --- the verbs ----------------------------------------------------------------------------------------------
 
 void check(Session& session, const Options& options) {
@@ -238,9 +242,12 @@ void check(Session& session, const Options& options) {
   const auto cell = cell_of(options, bench, recipe);
   const auto accepted = plan(recipe, cell);
   if (!accepted) throw Problem(refused, accepted.error().what);
+  const auto curves = sketch(*accepted);
+  if (!options.plot.empty()) write_plot(options.plot, svg_plot(*accepted, curves));
   if (session.json) return print_json(session, recipe, *accepted);
   print_head(session, recipe, *accepted, cell);
   print_steps(session, recipe, *accepted);
+  session.out << '\n' << text_plot(curves, session.world.columns > 0 ? session.world.columns : usual_columns);
   print_list(session, "Worth knowing:", remarks(recipe, *accepted));
   print_list(session, "In PyBaMM's words:", pybamm_sentences(recipe));
 }
@@ -293,9 +300,12 @@ void add_recipe_verbs(CLI::App& app, Session& session) {
         ->required();
     return sub;
   };
-  which(
-      verb("check", "Print the steps with their times, charges and limits, or say why it is refused", check))
-      ->add_option("--cell", options->cell, "id of a cell of the configuration (default: the paper's cell)");
+  auto* checks = which(verb(
+      "check", "Print the steps with their times, charges and limits and a plot, or say why it is refused",
+      check));
+  checks->add_option("--cell", options->cell,
+                     "id of a cell of the configuration (default: the paper's cell)");
+  checks->add_option("--plot", options->plot, "write the plot to this file too, as SVG");
   verb("list", "Names of the built-in recipes and of the bench's own", list);
   which(verb("show", "Print a recipe as it was written", show))
       ->add_flag("--unicycler", options->unicycler, "only what aurora-unicycler understands, as its JSON");

@@ -33,6 +33,7 @@ struct Session {
 
 void add_recipe_verbs(CLI::App& app, Session& session);
 void add_config_verbs(CLI::App& app, Session& session);
+void add_status_verbs(CLI::App& app, Session& session);
 void add_control_verbs(CLI::App& app, Session& session);
 void add_press_verbs(CLI::App& app, Session& session);
 void add_export_verbs(CLI::App& app, Session& session);

@@ -1,10 +1,14 @@
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
+#include <sstream>
 
 #include "schema/document.h"
 #include "tests/analysis/folder.h"
 #include "tests/daemon/command_line.h"
+#include "tests/daemon/least_bench.h"
 #include "tests/data.h"
 
 using namespace cambench;
@@ -12,18 +16,7 @@ using tests::cambench_says, tests::Folder, tests::has;
 
 namespace {
 
-const std::string bench = R"([store]
-path = "state/cambench.sqlite"
-[[station]]
-name = "A1"
-[station.potentiostat]
-driver = "methodscript"
-port = "tcp://127.0.0.1:49152"
-serial = "ES4HR20B0001"
-[[material]]
-id = "ncm-uncoated"
-reference = true
-[[cell]]
+const std::string bench = tests::least_bench + R"([[cell]]
 id = "R-uncoated"
 material = "ncm-uncoated"
 electrodes = 3
@@ -46,6 +39,40 @@ TEST_CASE("recipe check prints times, charges, limits and PyBaMM's sentences") {
       has(said.out, "33 steps, 3 d 20 h when every half cycle moves the nominal capacity"));  // 59.3 h + 33 h
   CHECK(has(said.out, "Charge at 0.1C until 4.32 V"));
   CHECK(has(said.out, "every limit rests on the reference electrode: +0.310 V vs Li+/Li"));
+}
+
+TEST_CASE("recipe check draws potential, current and charge over time, no wider than the screen") {
+  const auto said =
+      cambench_says({"recipe", "check", "rate-test-3e"}, [](cli::World& world) { world.columns = 72; });
+  for (const auto* line : {"V E(WE vs RE)\n", "     4.01 ┤",
+                           "     2.31 ┤",  // 4.32 and 2.62 V against Li+/Li, reference at 0.31 V
+                           "mA current\n", "     3.22 ┤", "    -3.22 ┤",  // 2 C of 1.608 mA
+                           "mAh charge\n", "     1.61 ┤", "     0.00 ┤", "3 d 20 h\n"})
+    CHECK_MESSAGE(has(said.out, line), line);
+  int drawn = 0;
+  std::istringstream lines(said.out);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.find("┤") == line.npos && line.find("│") == line.npos) continue;
+    ++drawn;
+    CHECK(std::ranges::count_if(line, [](char c) { return (c & 0xC0) != 0x80; }) == 72);
+    CHECK_MESSAGE(line.find_first_of("\xE2") != line.npos, line);
+  }
+  CHECK(drawn == 15);
+  CHECK(has(cambench_says({"recipe", "check", "pelletise"}).out, "   374.00 ┤"));
+}
+
+TEST_CASE("recipe check --plot writes the same as a drawing, or says why it cannot") {
+  const Folder folder;
+  const auto file = folder.path / "rate.svg";
+  CHECK(cambench_says({"recipe", "check", "rate-test-3e", "--plot", file.string()}).code == cli::done);
+  std::ifstream in(file);
+  const std::string svg(std::istreambuf_iterator<char>(in), {});
+  CHECK(svg.starts_with("<svg"));
+  for (const auto* words : {"E(WE vs RE) / V", "current / mA", "charge / mAh", "test time / h", ">90<"})
+    CHECK_MESSAGE(has(svg, words), words);
+  const auto refused = cambench_says({"recipe", "check", "rate-test-3e", "--plot", "/nowhere/rate.svg"});
+  CHECK(refused.code == cli::refused);
+  CHECK(refused.err == "/nowhere/rate.svg: cannot be written\n");
 }
 
 TEST_CASE("recipe check takes a cell from the bench's configuration") {
@@ -125,4 +152,28 @@ TEST_CASE("usage mistakes end with 2, and help with 0") {
   CHECK(help.code == cli::done);
   CHECK(has(help.out, "Exit codes: 0 done, 1 refused input or order, 2 usage, 3 no daemon answers"));
   CHECK(has(cambench_says({"--version"}).out, "cambench "));
+}
+
+TEST_CASE("every exit code stands in the help and in the manual") {
+  const auto manual = cambench_says({"manual"}).out, help = cambench_says({"--help"}).out;
+  const auto status = manual.substr(manual.find(".SH EXIT STATUS"));
+  for (const auto code : {cli::done, cli::refused, cli::usage, cli::unreachable, cli::not_finished}) {
+    CHECK(has(status, fmt::format(".TP\n{}\n", static_cast<int>(code))));
+    CHECK(has(help.substr(help.find("Exit codes:")), fmt::format("{} ", static_cast<int>(code))));
+  }
+}
+
+TEST_CASE("the manual and the completions are there as JSON too") {
+  const auto manual = document::parse_json(cambench_says({"manual", "--json"}).out, "manual");
+  REQUIRE(manual.has_value());
+  document::Mistakes mistakes("manual");
+  document::Fields top(*manual, "", mistakes);
+  bool has_plot = false;
+  for (auto& verb : top.tables("verbs"))
+    if (verb.text("verb") == "recipe check")
+      for (auto& option : verb.tables("options"))
+        if (option.text("name") == "--plot") has_plot = option.flag("takes_value").value_or(false);
+  CHECK(has_plot);
+  const auto completion = cambench_says({"completion", "fish", "--json"});
+  CHECK(completion.out.starts_with(R"({"shell":"fish","script":"# fish completion of cambench)"));
 }

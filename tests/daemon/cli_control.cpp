@@ -206,6 +206,26 @@ TEST_CASE("on a screen status goes on until somebody has had enough, and fits 80
   }
 }
 
+TEST_CASE("a live picture is never higher than the screen, and what is wrong keeps its place") {
+  auto bench = bench_with("tripped", 1, "pressure_lost: 0.00 MPa");
+  for (int i = 2; i <= 40; ++i) bench.stations.push_back({.name = fmt::format("A{}", i)});
+  FakeDaemon daemon{.benches = {bench}};
+  for (const int rows : {6, 12, 24, 100}) {
+    CAPTURE(rows);
+    const auto said = cambench_says({"status"}, [&](cli::World& world) {
+      world.terminal = true;
+      world.columns = 80;
+      world.rows = rows;
+      world.ask = [&](auto&&... question) { return daemon.answer(question...); };
+      world.looks_on = [](Seconds) { return false; };
+    });
+    const auto lines = std::ranges::count(said.out, '\n');
+    CHECK(lines < rows);
+    CHECK(has(said.out, "pressure_lost: 0.00 MPa"));
+    CHECK((said.out.find(" more lines\n") != std::string::npos) == (rows < 100));
+  }
+}
+
 TEST_CASE("live status waits for a daemon that is started again, but not for one that never was") {
   FakeDaemon nobody, daemon{.benches = {bench_with("running", 1)}};
   int looks = 0;

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "tests/analysis/folder.h"
+#include "tests/daemon/least_bench.h"
 #include "tests/daemon/openapi.h"
 
 using namespace cambench;
@@ -14,18 +15,7 @@ using entries::Kind, entries::propose;
 
 namespace {
 
-const std::string text = R"([store]
-path = "state/cambench.sqlite"
-[[station]]
-name = "A1"
-[station.potentiostat]
-driver = "methodscript"
-port = "tcp://127.0.0.1:49152"
-serial = "ES4HR20B0001"
-[[material]]
-id = "ncm-uncoated"
-reference = true
-[[cell]]
+const std::string text = tests::least_bench + R"([[cell]]
 id = "R-1"
 material = "ncm-uncoated"
 electrodes = 2

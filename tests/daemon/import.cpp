@@ -13,6 +13,7 @@
 #include "daemon/store/verify.h"
 #include "tests/analysis/folder.h"
 #include "tests/daemon/command_line.h"
+#include "tests/daemon/least_bench.h"
 #include "tests/daemon/stored_run.h"
 #include "tests/data.h"
 
@@ -164,20 +165,10 @@ TEST_CASE("a cell with a reference electrode needs a file that has its potential
 
 TEST_CASE("the verb keeps the file once, and refuses it the second time") {
   const tests::Folder folder;
-  const auto config = folder.write("bench.toml", R"([store]
-path = "bench.sqlite"
-[[station]]
-name = "A1"
-[station.potentiostat]
-driver = "methodscript"
-port = "tcp://127.0.0.1:49152"
-serial = "ES4HR20B0001"
-[[material]]
-id = "graphite"
-reference = true
-[[cell]]
+  std::filesystem::create_directories(folder.path / "state");
+  const auto config = folder.write("bench.toml", tests::least_bench + R"([[cell]]
 id = "H-1"
-material = "graphite"
+material = "ncm-uncoated"
 electrodes = 2
 composite_mg = 16.5
 cam_fraction = 1.0
@@ -195,6 +186,6 @@ area_cm2 = 0.7854
   CHECK(tests::has(again.err, "this file is in the store already: run i"));
   CHECK(tests::has(tests::cambench_says({"runs", "--config", config.string()}).out, "import"));
   // While somebody writes the store, nobody else does.
-  store::Store owner(folder.path / "bench.sqlite");
+  store::Store owner(folder.path / "state/cambench.sqlite");
   CHECK(tests::has(tests::cambench_says(words).err, "owns this database"));
 }
