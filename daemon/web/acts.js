@@ -88,7 +88,8 @@ function ask(act, what, pressed, fields) {
   const asked = inputs_of(fields);
   const signed = act.method === "DELETE" ? [] : signature(act);
   const form = h("form", {},
-    h("h2", { id: "act-title" }, act.title(what)), h("p", {}, act.says), inputs, asked,
+    h("h2", { id: "act-title" }, act.title(what)), h("p", {}, act.says), inputs,
+    h("div", { class: asked.length > 4 ? "inputs many" : "inputs" }, asked),
     inputs_of(signed), complaint,
     h("div", { class: "buttons" }, h("button", { type: "button", value: "no" }, "Cancel"),
       h("button", { class: act.grave ? "grave main" : "main" }, act.answer ?? act.button)));

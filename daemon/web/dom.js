@@ -16,6 +16,15 @@ export function show(place, ...wanted) {
   sync(place, present(wanted));
 }
 
+/** A table of texts whose rows become cards on a phone: each cell carries the name of its column. */
+export function text_table(columns, rows) {
+  const [first, ...others] = columns;
+  return h("div", { class: "scroll" }, h("table", { class: "texts" },
+    h("thead", {}, h("tr", {}, [first, ...others].map((name) => h("th", { scope: "col" }, name)))),
+    h("tbody", {}, rows.map(([head, ...cells]) => h("tr", {}, h("th", { scope: "row" }, head),
+      cells.map((cell, i) => h("td", { "data-column": others[i] }, cell)))))));
+}
+
 function present(children) {
   return children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
 }

@@ -2,7 +2,7 @@
 // configuration is changed there: it has none.
 import { button } from "/acts.js";
 import { document_at } from "/bench.js";
-import { h, show } from "/dom.js";
+import { h, show, text_table } from "/dom.js";
 import { dash, fixed } from "/format.js";
 
 /** Fills a place with the three tables. */
@@ -22,11 +22,8 @@ export async function entries(element) {
 function table(kind, title, columns, rows, cells_of) {
   return h("section", {},
     h("div", { class: "head" }, h("h2", {}, title), button(kind)),
-    rows.length ? h("div", { class: "scroll" }, h("table", { class: "texts" },
-      h("thead", {}, h("tr", {}, ["Id", ...columns, ""].map((t) => h("th", { scope: "col" }, t)))),
-      h("tbody", {}, rows.map((it) => h("tr", {}, h("th", { scope: "row" }, it.id), cells_of(it).map((t) => h("td", {}, t)),
-        h("td", {}, it.edited
-          ? h("div", { class: "buttons few" }, button(kind, it.id, "Edit"), button(`remove-${kind}`, it.id))
-          : h("small", {}, "in the configuration")))))))
+    rows.length ? text_table(["Id", ...columns, ""], rows.map((it) => [it.id, ...cells_of(it), it.edited
+      ? h("div", { class: "buttons few" }, button(kind, it.id, "Edit"), button(`remove-${kind}`, it.id))
+      : h("small", {}, "in the configuration")]))
       : h("p", { class: "quiet" }, "None yet."));
 }

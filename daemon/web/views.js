@@ -1,6 +1,6 @@
 // What the page shows, as functions of the status. Words first: a colour never says something that a word does not.
 import { button } from "/acts.js";
-import { h } from "/dom.js";
+import { h, text_table } from "/dom.js";
 import { ago, amperes, bytes, clock, dash, fixed, percent, span, time_of_day } from "/format.js";
 
 const states = {
@@ -90,7 +90,7 @@ function tile(station) {
       progress(run),
     ] : h("p", { class: "what quiet" }, "No run"),
     h("dl", { class: "readings" }, readings(station)),
-    run?.why ? h("p", { class: "why" }, run.why) : null,
+    run?.why ? why(run) : null,
     troubles(station).map((text) => h("p", { class: "why" }, text)));
 }
 
@@ -158,11 +158,24 @@ function alarm_line(alarm, status, with_shelf = false) {
   ].filter(Boolean).join(", ");
   return h("li", { class: `${alarm.severity} ${alarm.acknowledged ? "seen" : ""}` },
     h("span", { class: "sign", "aria-hidden": "true" }, words[0]),
-    h("span", { class: "text" }, h("strong", {}, `${words[1]} ${alarm.id}${alarm.station ? ` on ${alarm.station}` : ""}: `), alarm.text),
+    h("span", { class: "text" }, h("strong", {}, `${words[1]} ${alarm.id}${alarm.station ? ` on ${alarm.station}` : ""}: `),
+      sentence(alarm.cause, alarm.text)),
     h("small", {}, `${ago(alarm.time, status.now_ms)}${over ? `, ${over}` : ""}`),
     alarm.acknowledged ? null : button("acknowledge", alarm.id),
     !with_shelf ? null : alarm.shelved_by ? button("unshelve", alarm.id)
       : alarm.cleared ? null : button("shelve", alarm.id));
+}
+
+/** "pressure lost: 0.01 MPa, target 50.00 ± 2.50 MPa" of a cause and what was seen. */
+function sentence(cause, text) {
+  const words = cause.replaceAll("_", " ");
+  return `${text.toLowerCase().startsWith(words) ? "" : `${words}: `}${text}`.replaceAll("+-", "±");
+}
+
+/** The reason of a run: its cause stands before the first colon. */
+function why(run) {
+  const [, cause, text] = run.why.match(/^([a-z]+(?:_[a-z]+)+): (.*)$/s) ?? [null, "", run.why];
+  return h("p", { class: "why" }, cause ? sentence(cause, text) : run.why);
 }
 
 function alarms(status) {
@@ -204,7 +217,7 @@ function station(status, name) {
     h("div", { class: "head" }, h("h1", {}, it.name), chip(run?.state ?? "idle"),
       run ? h("span", { class: "quiet" }, `${run.recipe} on ${run.cell || "no cell"} · ${run.id}`) : null),
     h("div", { class: `now ${run?.state ?? "idle"}` },
-      run?.why ? h("p", { class: "why" }, run.why) : null,
+      run?.why ? why(run) : null,
       troubles(it).map((text) => h("p", { class: "why" }, text)),
       run ? [run.step ? h("p", {}, `${run.step.label} · ${step_place(run.step)}`) : null, progress(run)]
         : h("p", { class: "quiet" }, "No run."),
@@ -222,9 +235,8 @@ function station(status, name) {
     ] : null,
     it.press ? proof_test(it) : null,
     h("section", {}, h("h2", {}, "Instruments"),
-      h("div", { class: "scroll" }, h("table", { class: "texts" },
-        h("thead", {}, h("tr", {}, ["", "Model", "Serial", "Firmware", "Driver", "Link", "Failed questions"].map((t) => h("th", {}, t)))),
-        h("tbody", {}, instrument("Potentiostat", it.potentiostat), instrument("Press", it.press))))),
+      text_table(["", "Model", "Serial", "Firmware", "Driver", "Link", "Failed questions"],
+        [["Potentiostat", it.potentiostat], ["Press", it.press]].filter(([, device]) => device).map(instrument))),
   ];
 }
 
@@ -263,13 +275,10 @@ function figure(title, place, lines = []) {
     lines.map(([name, words]) => h("span", { class: `key ${name}` }, words))), place);
 }
 
-function instrument(name, device) {
-  if (!device) return null;
-  return h("tr", {}, h("th", { scope: "row" }, name),
-    [`${device.maker} ${device.model}`.trim() || dash, device.serial || dash, device.firmware || dash,
-      device.driver + (device.simulated ? ", simulated" : ""), device.up ? "up" : "down",
-      `${device.errors} of ${device.ok + device.errors}`]
-      .map((text) => h("td", {}, String(text))));
+function instrument([name, device]) {
+  return [name, `${device.maker} ${device.model}`.trim() || dash, device.serial || dash, device.firmware || dash,
+    device.driver + (device.simulated ? ", simulated" : ""), device.up ? "up" : "down",
+    `${device.errors} of ${device.ok + device.errors}`];
 }
 
 /** The run in the words of other programs, as it is until now. */
@@ -277,7 +286,7 @@ function files_of(run) {
   const link = (file, text) => h("a", { href: `/api/v1/runs/${encodeURIComponent(run)}/${file}`, download: "" }, text);
   const other = [["bdf-metadata", "its sidecar"], ["arbin", "Arbin"], ["battery-archive", "Battery Archive"],
     ["pressure", "pressure"], ["executed", "executed protocol"], ["recipe", "recipe"]];
-  return h("section", {}, h("h2", {}, "Take it with you"),
+  return h("section", {}, h("h2", {}, "Files of this run"),
     h("p", {}, link("crate.zip", "All of it as one RO-Crate"), " · ", link("data.bdf.csv", "Samples as Battery Data Format")),
     h("p", { class: "quiet" }, "Also: ", other.map(([format, text], i) => [i ? ", " : "", link(`exports/${format}`, text)]), "."));
 }
@@ -290,10 +299,8 @@ function proof_test(station) {
     !test ? h("p", { class: "quiet" }, "Not tested since the daemon came up. With an empty press: ",
       h("code", {}, `cambench press test ${station.name} --empty --who NAME`)) : [
       h("p", {}, h("strong", {}, verdicts[test.state] ?? test.state), ` · ${clock(test.started)}, ordered by ${test.who}`),
-      h("div", { class: "scroll" }, h("table", { class: "texts" },
-        h("thead", {}, h("tr", {}, ["Step", "Expected", "Seen", "Verdict"].map((t) => h("th", { scope: "col" }, t)))),
-        h("tbody", {}, test.steps.map((step) => h("tr", {}, h("th", { scope: "row" }, step.step),
-          [step.expected, step.seen, verdicts[step.verdict] ?? step.verdict].map((t) => h("td", {}, t))))))),
+      text_table(["Step", "Expected", "Seen", "Verdict"],
+        test.steps.map((step) => [step.step, step.expected, step.seen || dash, verdicts[step.verdict] ?? step.verdict])),
     ]);
 }
 

@@ -26,6 +26,7 @@ std::string target_of(std::string_view route, const std::string& run) {
   put("{run}", run);
   put("{study}/{file}", "coatings/report.html");
   put("{study}", "coatings");
+  put("{format}", "executed");
   put("{file}", target.starts_with("/dygraphs") ? "dygraph.min.js" : "app.js");
   return target;
 }
