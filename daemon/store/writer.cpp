@@ -1,5 +1,6 @@
 #include "daemon/store/writer.h"
 
+#include <fmt/core.h>
 #include <time.h>
 
 #include <utility>
@@ -192,7 +193,14 @@ void RowWriter::operator()(const SampleRow& row) {
   sample_.bind(4, std::int64_t{s.step}).bind(5, std::int64_t{row.cycle}).bind(6, s.step_time.count());
   sample_.bind(7, number(s.we_vs_re)).bind(8, number(s.cell)).bind(9, number(s.current));
   sample_.bind(10, number(s.current_set)).bind(11, std::int64_t{s.status});
-  sample_.bind(12, nanoseconds(s.at.wall)).bind(13, nanoseconds(s.at.steady)).run();
+  sample_.bind(12, nanoseconds(s.at.wall)).bind(13, nanoseconds(s.at.steady));
+  try {
+    sample_.run();
+  } catch (const StoreError& error) {
+    throw StoreError(fmt::format("{} (sample {} of {}, step {} at {:.3f} s)", error.what(), row.seq, row.run,
+                                 s.step + 1, s.step_time.count()),
+                     error.code);
+  }
   if (late) return add_late(tail, row);
   tail.step->add(row);
   tail.changed = true;

@@ -190,3 +190,14 @@ TEST_CASE("samples that came after the store had failed are there after the next
   { const Store store(folder.file(), settings); }
   check_there(folder.file(), 20, 6);
 }
+
+TEST_CASE("a number that is taken already stops the store, which names the row") {
+  const Folder folder;
+  Store store(folder.file(), {.every = std::chrono::milliseconds(1)});
+  REQUIRE(committed(store, {a_run()}));
+  REQUIRE(store.append(sample(5)));
+  REQUIRE(store.flush());
+  REQUIRE(store.append(sample(5)));
+  CHECK_FALSE(store.flush());
+  CHECK(store.health().trouble.find("(sample 5 of r000001, step ") != std::string::npos);
+}
