@@ -53,6 +53,8 @@ struct Protocol {
   bool look_after(const std::string& name) {
     const auto at = bench.where(name);
     if (at.state == "finished") return true;
+    if (at.run.empty())
+      return bench.reader().run(runs.at(name))->phase == "finished";  // and the daemon restarted
     if (at.state == "held") {
       if (bench.order(runs.at(name), "resume").empty()) ++resumed[name];
     } else if (at.state == "tripped") {
