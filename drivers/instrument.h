@@ -80,14 +80,14 @@ struct Found {
   enum class State {
     idle,     ///< nothing runs; how the expected program ended is not known
     running,  ///< a program; what it measures comes out of next()
-    ended,    ///< the expected program is over, and the instrument kept how: `ended` says it
+    ended,    ///< the expected program is over; `ended` says how, or that its record breaks off (unknown)
     unknown,  ///< something runs that does not say whose it is
     power_cycled
   } state{};
   std::optional<Marker> marker;  ///< of the program, when it says so
   std::string serial;            ///< of the instrument, where only the program could say it
   std::optional<heard::Ended> ended;
-  std::vector<Sample> kept;  ///< rows of the expected program that nobody heard, in their order, marked late
+  std::vector<Sample> kept;  ///< its rows that were not told yet, in order; late where nobody heard them
 };
 
 class Potentiostat {

@@ -80,7 +80,7 @@ class Palmsens::Conversation : public std::enable_shared_from_this<Conversation>
   Later<Found> recall();
   boost::asio::awaitable<void> conclude(palmsens::Program over, std::string otherwise);
   Later<bool> recall_file(Found& found);
-  void recall_queue(Found& found);
+  void recall_queue(Found& found, bool in_file);
 
   // opening the cell
   Later<Sample> look();

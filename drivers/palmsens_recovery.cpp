@@ -31,24 +31,25 @@ Later<Found> Palmsens::Conversation::recall() {
     const auto able = co_await check_abilities();
     if (!able) co_return fail(able.error());
   }
-  recall_queue(found);
-  if (mscript::can_store(*can_)) {
-    const auto there = co_await recall_file(found);
-    if (!there) co_return fail(there.error());
-  }
+  Result<bool> in_file = false;
+  if (mscript::can_store(*can_)) in_file = co_await recall_file(found);
+  if (!in_file) co_return fail(in_file.error());
+  recall_queue(found, *in_file);
   if (!found.ended) co_return found;
   found.marker = expected_->marker;
   found.state = Found::State::ended;
   co_return found;
 }
 
-/// What is told here need not wait for next() any more.
-void Palmsens::Conversation::recall_queue(Found& found) {
+/// What was heard and waits for next(): it is told here. The rows are in the file too, where there is one.
+void Palmsens::Conversation::recall_queue(Found& found, bool in_file) {
   std::erase_if(queue_, [&](const Heard& what) {
-    if (const auto* row = std::get_if<heard::Measured>(&what)) found.kept.push_back(row->sample);
-    if (const auto* end = std::get_if<heard::Ended>(&what); end && end->marker == expected_->marker)
-      found.ended = *end;
-    return std::holds_alternative<heard::Measured>(what) || std::holds_alternative<heard::Ended>(what);
+    const auto* row = std::get_if<heard::Measured>(&what);
+    const auto* end = std::get_if<heard::Ended>(&what);
+    if (row && !in_file) found.kept.push_back(row->sample);
+    const bool unknown = !found.ended || found.ended->reason == EndReason::unknown;
+    if (end && end->marker == expected_->marker && unknown) found.ended = *end;
+    return row || end;
   });
 }
 
@@ -65,7 +66,7 @@ Later<bool> Palmsens::Conversation::recall_file(Found& found) {
   found.kept = std::move(rows);
   if (kept.has_said_its_end()) {
     found.ended = kept.ending();
-  } else if (!found.ended && kept.announced()) {
+  } else if (kept.announced()) {
     found.ended = {expected_->marker, EndReason::unknown, breaks_off};
   }
   co_return true;
