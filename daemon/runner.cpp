@@ -223,6 +223,8 @@ void Runner::carry_out(http::Order order, Done done) {
   if (const auto* what = std::get_if<http::Order::TestPress>(&order.what))
     return test_press(*what, order.who, std::move(audited));
   if (const auto* what = std::get_if<http::Order::Edit>(&order.what)) return edit(*what, std::move(audited));
+  if (const auto* what = std::get_if<http::Order::Import>(&order.what))
+    return begin_import(what->read, std::move(audited));
   if (std::holds_alternative<http::Order::Shelve>(order.what) ||
       std::holds_alternative<http::Order::Unshelve>(order.what))
     return shelve(order, std::move(audited));
@@ -316,6 +318,33 @@ void Runner::edit(const http::Order::Edit& what, Done done) {
   });
 }
 
+/// The same file may have been read twice before either was kept.
+void Runner::begin_import(const std::shared_ptr<const exports::Import>& import, Done done) {
+  if (is_importing_)
+    return done(fail(Fault::Kind::refused, "another import is being kept; try again in a moment"));
+  if (!imported_.insert(import->run).second)
+    return done(
+        fail(Fault::Kind::refused, fmt::format("this file is in the store already: run {}", import->run)));
+  is_importing_ = true;
+  keep_import(import, 0, std::move(done));
+}
+
+/// In groups: what has to be recorded meanwhile, a trip above all, waits for one of them at most.
+void Runner::keep_import(const std::shared_ptr<const exports::Import>& import, std::size_t from, Done done) {
+  constexpr std::size_t group = 500;
+  const auto end = std::min(from + group, import->rows.size());
+  const auto at = [&](std::size_t i) { return import->rows.begin() + static_cast<std::ptrdiff_t>(i); };
+  store_.commit({at(from), at(end)}, [this, import, end, done = std::move(done)](Result<void> kept) {
+    asio::post(io_, [this, import, end, done, kept] {
+      if (kept && end < import->rows.size()) return keep_import(import, end, done);
+      is_importing_ = false;
+      if (!kept) return done(fail(kept.error()));
+      if (on_finished) on_finished(import->run);
+      done(import->run);
+    });
+  });
+}
+
 void Runner::shelve(const http::Order& order, Done done) {
   const Stamp at = now_stamp();
   Result<store::ShelfRow> row;
@@ -360,6 +389,9 @@ void Runner::audit(const http::Order& order, const Result<std::string>& outcome,
   } else if (const auto* unshelve = std::get_if<http::Order::Unshelve>(&order.what)) {
     row.act = "unshelve";
     row.target = std::to_string(unshelve->alarm);
+  } else if (const auto* import = std::get_if<http::Order::Import>(&order.what)) {
+    row.act = "import";
+    row.target = import->read ? import->read->run : "";
   } else {
     row.act = "acknowledge";
     row.target = std::to_string(std::get<http::Order::Acknowledge>(order.what).alarm);

@@ -4,6 +4,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -68,6 +69,8 @@ class Runner final : public http::Api {
   void test_press(const http::Order::TestPress& what, const std::string& who, Done done);
   void acknowledge(std::int64_t alarm, const std::string& who, Done done);
   void edit(const http::Order::Edit& what, Done done);
+  void begin_import(const std::shared_ptr<const exports::Import>& import, Done done);
+  void keep_import(const std::shared_ptr<const exports::Import>& import, std::size_t from, Done done);
   [[nodiscard]] Result<RunInfo> prepare(const http::Order::StartRun& what, const Recipe& recipe) const;
   [[nodiscard]] Result<RunInfo> as_started(const store::StoredRun& stored) const;
   void give_up(const store::StoredRun& stored, Station* on, const std::string& why);
@@ -92,6 +95,8 @@ class Runner final : public http::Api {
   std::jthread keeping_;  // an edit, which waits for the disk
   bool is_keeping_ = false;
   Pulse keeping_pulse_{"the file of materials, cells and studies", Seconds{30}};
+  bool is_importing_ = false;
+  std::set<std::string> imported_;  // runs, by this life of the daemon
   store::Store& store_;
   Journal& journal_;
   Alarms alarms_;

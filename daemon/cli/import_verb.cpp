@@ -8,7 +8,7 @@
 #include <future>
 #include <memory>
 
-#include "daemon/cli/verbs.h"
+#include "daemon/cli/conversation.h"
 #include "daemon/config.h"
 #include "daemon/export/import.h"
 #include "daemon/store/reader.h"
@@ -29,10 +29,12 @@ std::string user_of_this_shell() {
   return user ? user->pw_name : fmt::format("uid {}", ::getuid());
 }
 
+bool is_path(const std::string& name) {
+  return name.find('/') != std::string::npos || name.ends_with(".toml") || name.ends_with(".json");
+}
+
 Recipe recipe_called(const config::Bench& bench, const std::string& name) {
-  const bool is_path =
-      name.find('/') != std::string::npos || name.ends_with(".toml") || name.ends_with(".json");
-  const auto recipe = is_path ? read_recipe(read_file(name), name) : config::find_recipe(bench, name);
+  const auto recipe = is_path(name) ? read_recipe(read_file(name), name) : config::find_recipe(bench, name);
   if (!recipe) throw Problem(refused, recipe.error().what);
   return *recipe;
 }
@@ -61,7 +63,7 @@ exports::ImportOrder order_of(const Options& options, const config::Bench& bench
 
 void refuse_twice(const fs::path& store, const exports::Import& import) {
   const auto known = store::Reader(store).run(import.run);
-  if (known)
+  if (known && known->phase == "finished")
     throw Problem(refused, fmt::format("this file is in the store already: run {}, cell {}, brought by {}",
                                        import.run, known->cell.value_or(""), known->who));
 }
@@ -72,13 +74,44 @@ void keep(store::Store& store, std::vector<store::Row> rows) {
   if (const auto result = kept.get_future().get(); !result) throw Problem(refused, result.error().what);
 }
 
+/// The daemon that owns the store keeps the file, when there is one; false: there is none.
+bool brought_to_daemon(Session& session, const Options& options, const config::Bench& bench,
+                       const std::string& text) {
+  const http::Address address{bench.http.control.string(), {}, 0};
+  if (address.socket.empty() || !session.world.ask || !session.world.ask(address, "GET", "/healthz", ""))
+    return false;
+  JsonWriter form;
+  form.object().field("file", fs::path(options.file).filename().string()).field("csv", text);
+  form.field("cell", options.cell)
+      .field("voltage_is", options.voltage_is)
+      .field("changed", changed(options.file));
+  if (!options.recipe.empty())
+    form.field("recipe",
+               is_path(options.recipe) ? to_json(recipe_called(bench, options.recipe)) : options.recipe);
+  form.field("who", options.who.empty() ? user_of_this_shell() : options.who).end_object();
+  const auto reply = session.world.ask(address, "POST", "/api/v1/imports", form.text());
+  if (!reply) throw Problem(unreachable, reply.error().what);
+  if (!reply->ok()) throw Problem(refused, http::complaint(*reply));
+  const auto answer = parse_reply(reply->body);
+  const View said(&answer);
+  if (session.json)
+    session.out << reply->body << '\n';
+  else
+    session.out << fmt::format("{}: {:.0f} cycles for cell {}\n  {}\n", said["run"].text(),
+                               said["cycles"].number().value_or(0), options.cell, said["remark"].text());
+  return true;
+}
+
 void import_verb(Session& session, const Options& options) {
   const std::string text = read_file(options.file);
   const config::Bench bench = config::read(options.config);
+  if (brought_to_daemon(session, options, bench, text)) return;
   auto import = exports::import_csv(text, order_of(options, bench));
   {
-    store::Store store(bench.store);  // refused while cambenchd runs: it is the only one that writes
+    store::Store store(bench.store);  // refused while somebody else writes it
     refuse_twice(bench.store, import);
+    store::Reader reader(bench.store);
+    if (reader.run(import.run)) exports::leave_out_kept(import, reader.last_seq(import.run));
     keep(store, std::move(import.rows));
   }
   if (session.json)
@@ -101,7 +134,8 @@ void import_verb(Session& session, const Options& options) {
 void add_import_verb(CLI::App& app, Session& session) {
   const auto options = std::make_shared<Options>();
   auto* sub = app.add_subcommand(
-      "import", "A rate test made elsewhere, as a run that can be scored here (while no daemon runs)");
+      "import",
+      "A rate test made elsewhere, as a run that can be scored here; through the daemon when it runs");
   sub->add_option("file", options->file, "CSV: Battery Data Format, Arbin, Battery Archive or cellpy columns")
       ->required();
   sub->add_option("--cell", options->cell, "id of the cell that was measured: its masses give 1 C")

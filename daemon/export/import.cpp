@@ -77,7 +77,7 @@ store::RunRow run_row(const std::string& id, const CyclingFile& file, const Impo
                     .material = order.cell.material,
                     .who = order.who,
                     .one_C = one_C(order.cell),
-                    .phase = "queued",
+                    .phase = "aborted",  // until its last row is kept
                     .time_scale = 1,
                     .started = started};
   // The recording is the file's, whatever the recipe asked for: silences are judged by it.
@@ -176,6 +176,14 @@ Import import_csv(std::string_view text, const ImportOrder& order) {
   made.rows.push_back(store::PhaseRow{made.run, "finished", ended});
   made.rows.push_back(store::AuditRow{order.who, "import", made.run, order.file, "granted", order.at});
   return made;
+}
+
+void leave_out_kept(Import& import, std::int64_t last_seq) {
+  std::erase_if(import.rows, [&](const store::Row& row) {
+    if (const auto* sample = std::get_if<store::SampleRow>(&row)) return sample->seq <= last_seq;
+    const auto* event = std::get_if<store::EventRow>(&row);
+    return std::holds_alternative<store::RunRow>(row) || (event && event->kind != "finished");
+  });
 }
 
 }  // namespace cambench::exports

@@ -34,4 +34,7 @@ struct Import {
 /// Throws BadInput (a file that cannot be used) or std::runtime_error (a cell or recipe that does not fit it).
 Import import_csv(std::string_view text, const ImportOrder& order);
 
+/// Leaves out what is kept already of an import that was interrupted: its beginning, and the samples up to `last_seq`.
+void leave_out_kept(Import& import, std::int64_t last_seq);
+
 }  // namespace cambench::exports

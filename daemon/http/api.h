@@ -13,6 +13,7 @@
 #include "daemon/config.h"
 #include "daemon/entries.h"
 #include "daemon/export/export.h"
+#include "daemon/export/import.h"
 #include "daemon/http/board.h"
 #include "daemon/http/message.h"
 #include "daemon/store/reader.h"
@@ -45,7 +46,10 @@ struct Order {
   struct Unshelve {
     std::int64_t alarm = 0;
   };
-  std::variant<StartRun, ForRun, Acknowledge, TestPress, Edit, Shelve, Unshelve> what;
+  struct Import {  ///< a rate test made elsewhere, read and checked
+    std::shared_ptr<const exports::Import> read;
+  };
+  std::variant<StartRun, ForRun, Acknowledge, TestPress, Edit, Shelve, Unshelve, Import> what;
   std::string who;  ///< as the person says
   std::string
       peer;  ///< as the kernel says, or their token: "uid 1000, pid 4711", "token anna, operator, 10.0.0.7"
@@ -92,6 +96,7 @@ class Archive {
   virtual std::vector<store::StoredTrip> trips(const std::string& run) = 0;
   virtual std::vector<store::SampleRow> samples(const std::string& run, std::int64_t after,
                                                 std::int64_t limit) = 0;
+  virtual std::int64_t last_seq(const std::string& run) = 0;  ///< of its samples; 0: there is none
   virtual std::vector<store::StoredStep> steps(const std::string& run) = 0;
   virtual std::vector<store::SeriesPoint> series(const std::string& run, double from_s, double to_s,
                                                  std::size_t max_points) = 0;

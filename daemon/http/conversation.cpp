@@ -80,6 +80,16 @@ Task<Response> ask(std::shared_ptr<Serving> serving, ArchiveQuery query) {
   }
 }
 
+// Runs on the reader thread.
+Task<std::variant<Response, Order>> prepare(std::shared_ptr<Serving> serving, Preparation preparation) {
+  if (serving->stopped) co_return Response();
+  try {
+    co_return preparation.read(*serving->archive);
+  } catch (const std::exception& trouble) {
+    co_return problem(503, "The archive does not answer", trouble.what());
+  }
+}
+
 Task<Response> from_archive(std::shared_ptr<Serving> serving, ArchiveQuery query) {
   if (serving->questions >= serving->limits.questions)
     co_return problem(503, "Too many questions", "The archive is busy; ask again in a moment.");
@@ -91,6 +101,12 @@ Task<Response> from_archive(std::shared_ptr<Serving> serving, ArchiveQuery query
   co_return response;
 }
 
+Task<std::variant<Response, Order>> prepared(std::shared_ptr<Serving> serving, Preparation preparation) {
+  const ForReader given(*serving);
+  co_return co_await asio::co_spawn(serving->reader, prepare(serving, std::move(preparation)),
+                                    asio::use_awaitable);
+}
+
 // An order under way: the timer ends when the daemon calls back, or when it did not in time.
 struct UnderWay {
   explicit UnderWay(asio::io_context& io) : timer(io) {}
@@ -100,7 +116,8 @@ struct UnderWay {
 
 Task<Response> carried_out(std::shared_ptr<Serving> serving, Order order) {
   const auto under_way = std::make_shared<UnderWay>(serving->io);
-  under_way->timer.expires_after(serving->limits.order);
+  const bool is_import = std::holds_alternative<Order::Import>(order.what);
+  under_way->timer.expires_after(is_import ? serving->limits.import : serving->limits.order);
   // Whoever keeps the callback for long must not keep the server or a timer with it.
   serving->api.carry_out(order, [server = std::weak_ptr(serving),
                                  waiting = std::weak_ptr(under_way)](Result<std::string> result) {
@@ -130,6 +147,11 @@ Way way_of(Serving& serving, Request& request) {
 Task<Response> answer(std::shared_ptr<Serving> serving, Way way) {
   if (auto* query = std::get_if<ArchiveQuery>(&way))
     co_return co_await from_archive(serving, std::move(*query));
+  if (auto* preparation = std::get_if<Preparation>(&way)) {
+    auto read = co_await prepared(serving, std::move(*preparation));
+    if (auto* refused = std::get_if<Response>(&read)) co_return std::move(*refused);
+    way = std::get<Order>(std::move(read));
+  }
   if (auto* order = std::get_if<Order>(&way)) {
     ++serving->traffic.orders;
     co_return co_await carried_out(serving, std::move(*order));
@@ -240,13 +262,23 @@ Task<void> tell(Connection& connection, Stream stream) {
   }
 }
 
+/// A rate test is longer than an order. What stands in the buffer is the beginning of the request; one that comes in
+/// smaller pieces than that has the limits of an order.
+bool brings_import(const Connection& connection) {
+  const auto begin = connection.buffer.data();
+  const std::string_view text(static_cast<const char*>(begin.data()), begin.size());
+  return text.starts_with("POST /api/v1/imports ");
+}
+
 // One request and its response; false ends the connection.
 Task<bool> exchange(Connection& connection) {
   auto& serving = connection.serving;
   Parser parser;
   parser.header_limit(static_cast<std::uint32_t>(serving->limits.header_bytes));
-  parser.body_limit(serving->limits.body_bytes);
-  connection.stream.expires_after(serving->limits.request);
+  std::optional<Counted> upload;
+  if (brings_import(connection) && serving->uploads == 0) upload.emplace(serving->uploads);
+  parser.body_limit(upload ? serving->limits.import_bytes : serving->limits.body_bytes);
+  connection.stream.expires_after(upload ? serving->limits.import : serving->limits.request);
   const auto [error, size] =
       co_await beast::http::async_read(connection.stream, connection.buffer, parser, as_result);
   if (error == beast::error::timeout) ++serving->traffic.timed_out;

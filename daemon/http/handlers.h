@@ -52,6 +52,9 @@ Way unshelve(const Asked&);
 Way test_press(const Asked&);
 Order order_of(const Request& request);  ///< who gives it, as far as the request itself tells
 
+// imports.cpp
+Way import_run(const Asked&);
+
 // edits.cpp
 Way materials(const Asked&);
 Way cells(const Asked&);

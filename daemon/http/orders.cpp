@@ -1,69 +1,12 @@
 #include <fmt/format.h>
 
-#include <boost/json.hpp>
 #include <charconv>
-#include <initializer_list>
-#include <map>
 
-#include "daemon/http/handlers.h"
+#include "daemon/http/form.h"
 
 namespace cambench::http {
 
 namespace {
-
-/// The members of a JSON body, all of them texts; or why it is none.
-struct Form {
-  std::map<std::string, std::string, std::less<>> members;
-  std::string trouble;
-
-  [[nodiscard]] std::string operator[](std::string_view key) const {
-    const auto found = members.find(key);
-    return found == members.end() ? std::string() : found->second;
-  }
-};
-
-constexpr std::size_t longest_text = 500;
-
-void read_member(Form& form, const boost::json::key_value_pair& member,
-                 std::initializer_list<std::string_view> known) {
-  const std::string_view key(member.key().data(), member.key().size());
-  if (std::ranges::find(known, key) == known.end())
-    form.trouble = fmt::format("\"{}\" is not known here; there are {}.", key, fmt::join(known, ", "));
-  else if (!member.value().is_string())
-    form.trouble = fmt::format("\"{}\" must be a text.", key);
-  else if (member.value().as_string().size() > longest_text)
-    form.trouble = fmt::format("\"{}\" is longer than {} characters.", key, longest_text);
-  else
-    form.members.emplace(key, std::string(member.value().as_string()));
-}
-
-// A form of a browser cannot send application/json to another origin without asking first.
-Form read_form(const Request& request, std::initializer_list<std::string_view> known) {
-  Form form;
-  if (!request.content_type.starts_with("application/json")) {
-    form.trouble = "The body must be JSON and say so: Content-Type: application/json.";
-    return form;
-  }
-  boost::system::error_code error;
-  const auto body = boost::json::parse(request.body, error);
-  if (error || !body.is_object()) {
-    form.trouble =
-        "The body is no JSON object: " + (error ? error.message() : "something else stands there") + ".";
-    return form;
-  }
-  for (const auto& member : body.as_object())
-    if (form.trouble.empty()) read_member(form, member, known);
-  return form;
-}
-
-Response bad_form(std::string_view trouble) { return problem(400, "The order cannot be read", trouble); }
-
-Order order_of(const Request& request, const Form& form) {
-  Order order = order_of(request);
-  if (!form["who"].empty()) order.who = form["who"];
-  order.reason = form["reason"];
-  return order;
-}
 
 std::optional<event::Ordered::What> order_called(std::string_view word) {
   using What = event::Ordered::What;
@@ -98,6 +41,15 @@ unsigned status_of(Fault::Kind kind) {
 }
 
 }  // namespace
+
+Response bad_form(std::string_view trouble) { return problem(400, "The order cannot be read", trouble); }
+
+Order order_of(const Request& request, const Form& form) {
+  Order order = order_of(request);
+  if (!form["who"].empty()) order.who = form["who"];
+  order.reason = form["reason"];
+  return order;
+}
 
 Order order_of(const Request& request) {
   Order order;
@@ -207,7 +159,8 @@ Response answered(const Order& order, const Result<std::string>& result) {
   JsonWriter writer;
   writer.object();
   const auto* for_run = std::get_if<Order::ForRun>(&order.what);
-  const bool started = std::holds_alternative<Order::StartRun>(order.what);
+  const auto* import = std::get_if<Order::Import>(&order.what);
+  const bool started = std::holds_alternative<Order::StartRun>(order.what) || import != nullptr;
   if (started) writer.field("run", *result);
   if (for_run != nullptr) writer.field("run", for_run->run);
   if (const auto* of_alarm = std::get_if<Order::Acknowledge>(&order.what))
@@ -217,6 +170,10 @@ Response answered(const Order& order, const Result<std::string>& result) {
   const auto* test = std::get_if<Order::TestPress>(&order.what);
   if (const auto* edit = std::get_if<Order::Edit>(&order.what)) writer.field(name(edit->kind), edit->id);
   if (test != nullptr) writer.field("station", test->station).field("warning", *result);
+  if (import != nullptr && import->read)
+    writer.field("samples", import->read->samples)
+        .field("cycles", import->read->cycles)
+        .field("remark", import->read->remark);
   writer.field("who", order.who).end_object();
   auto response = json(std::move(writer));
   response.cache = "no-store";

@@ -52,8 +52,6 @@ std::optional<Response> Parameters::finish() {
   return problem(400, "The question cannot be read", trouble_);
 }
 
-namespace {
-
 std::optional<WallTime> parse_time(std::string_view text) {
   const auto digits = [&](std::size_t at, std::size_t count) {
     int value = -1;
@@ -82,8 +80,6 @@ std::optional<WallTime> parse_time(std::string_view text) {
   return std::chrono::sys_days(date) + std::chrono::hours(hour) + std::chrono::minutes(minute) +
          std::chrono::seconds(second) + std::chrono::milliseconds(milliseconds);
 }
-
-}  // namespace
 
 std::optional<WallTime> Parameters::time(std::string_view name) {
   const auto found = text(name);

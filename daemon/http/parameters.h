@@ -32,6 +32,9 @@ class Parameters {
   std::string trouble_;
 };
 
+/// 2026-11-22T13:00:00[.000]Z.
+std::optional<WallTime> parse_time(std::string_view text);
+
 /// The run that is asked for: by its id (run=), or as the one on a station now (station=).
 std::string run_asked(const Asked& asked, Parameters& parameters);
 

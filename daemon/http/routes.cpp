@@ -72,6 +72,7 @@ constexpr Route table[] = {
     {"GET", "/readyz", readyz, nobody},
     {"GET", "/api/v1/openapi.json", openapi, nobody},
     {"POST", "/api/v1/runs", start_run, operates},
+    {"POST", "/api/v1/imports", import_run, operates},
     {"POST", "/api/v1/runs/{run}/reset", reset_run, admin},
     {"POST", "/api/v1/runs/{run}/{order}", order_for_run, operates},
     {"POST", "/api/v1/alarms/{alarm}/acknowledge", acknowledge, operates},
@@ -253,6 +254,10 @@ Way not_allowed(const Route& each, const Asked& asked) {
                   name(asked.request.token->role), name(each.needed));
   if (each.method == "GET") return problem(403, "Not allowed", words + '.');
   auto way = each.handler(asked);
+  if (std::holds_alternative<Preparation>(way)) {  // nobody reads what they may not bring
+    way = order_of(asked.request);
+    std::get<Order>(way).what = Order::Import{};
+  }
   if (auto* order = std::get_if<Order>(&way)) order->refusal = words;
   return way;
 }

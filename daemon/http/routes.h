@@ -2,6 +2,7 @@
 //
 //     route(request, api) --> Response           known at once: the status, a page, a refusal
 //                         --> ArchiveQuery       to be called on the reader thread
+//                         --> Preparation        to be called on the reader thread; its order is to be carried out
 //                         --> Order              to be carried out; answered() makes the response of its result
 //                         --> Stream             to be told what happens from now on, until the client goes
 //
@@ -22,13 +23,18 @@ namespace cambench::http {
 
 using ArchiveQuery = std::function<Response(Archive&)>;
 
+/// An order that has to be read first, or what refuses it.
+struct Preparation {
+  std::function<std::variant<Response, Order>(Archive&)> read;
+};
+
 /// Server-sent events: everything that is recorded after `since`, and the status at most once a second.
 struct Stream {
   std::optional<std::int64_t> since;  ///< none: what happens from now on
   bool status = true;                 ///< the status document too
 };
 
-using Way = std::variant<Response, ArchiveQuery, Order, Stream>;
+using Way = std::variant<Response, ArchiveQuery, Preparation, Order, Stream>;
 
 /// What is the same for every request.
 struct House {

@@ -33,6 +33,8 @@ struct Limits {
   std::chrono::milliseconds request{5'000};    ///< from the first byte of a request to its last
   std::chrono::milliseconds response{20'000};  ///< to take a response
   std::chrono::milliseconds order{10'000};     ///< until an order is recorded
+  std::size_t import_bytes = 32 << 20;         ///< of a rate test that is brought; one at a time
+  std::chrono::milliseconds import{60'000};    ///< to bring it, and until it is recorded
   std::chrono::milliseconds news{1'000};       ///< between two looks of a stream for what is new
 };
 

@@ -53,6 +53,7 @@ class StoreArchive final : public Archive {
                                         std::int64_t limit) override {
     return reader_.samples(run, after, limit);
   }
+  std::int64_t last_seq(const std::string& run) override { return reader_.last_seq(run); }
   std::vector<store::StoredEvent> events_of(const std::string& run, std::int64_t since, int limit) override {
     return reader_.events_of(run, since, limit);
   }

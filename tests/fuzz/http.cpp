@@ -31,6 +31,11 @@ void follow(const Request& request, const House& house) {
   static const fixture::Daemon daemon;
   static fixture::Archive archive;
   auto way = route(request, daemon, house, Traffic{});
+  if (const auto* preparation = std::get_if<Preparation>(&way)) {
+    auto read = preparation->read(archive);
+    if (auto* refused = std::get_if<Response>(&read)) return is_sound(*refused);
+    way = std::get<Order>(std::move(read));
+  }
   if (const auto* response = std::get_if<Response>(&way)) is_sound(*response);
   if (const auto* query = std::get_if<ArchiveQuery>(&way)) is_sound((*query)(archive));
   if (const auto* order = std::get_if<Order>(&way)) {

@@ -143,6 +143,37 @@ TEST_CASE("a cell that is put can be run at once and after a restart, and is not
   CHECK(told.find("\"act\":\"edit cell\",\"target\":\"R-new\"") != std::string::npos);
 }
 
+TEST_CASE("a rate test that was made elsewhere is brought while the bench measures, once") {
+  Bench bench;
+  bench.recipe("long", short_recipe(36000, 3000));
+  bench.start();
+  const auto run = bench.run("long");
+  bench.until_step(0);
+  {
+    std::ofstream file(bench.folder() / "rate.csv");
+    file << "test_time,step_time,cycle_index,step_index,current,voltage\n";
+    for (int i = 1; i <= 20'000; ++i)
+      file << fmt::format("{0},{0},1,1,0.001,{1:.6f}\n", 10 * i, 3 + 1e-5 * i);
+  }
+  const auto brought = [&] {
+    const auto command = fmt::format(
+        "'{}' --json import '{}' --cell R-A1 --voltage-is we_vs_re --who anna --config '{}' > '{}' 2>&1",
+        Bench::program("cambench"), (bench.folder() / "rate.csv").string(),
+        (bench.folder() / "cambench.toml").string(), (bench.folder() / "said").string());
+    return WEXITSTATUS(std::system(command.c_str()));
+  };
+  const auto said = [&] { return contents(bench.folder() / "said"); };
+  CHECK_MESSAGE(brought() == 0, said());
+  const auto id = std::string(boost::json::parse(said()).at("run").as_string());
+  CHECK(bench.reader().run(id)->phase == "finished");
+  CHECK(bench.reader().last_seq(id) == 20'000);
+  CHECK(bench.reader().audit(1).at(0).row.act == "import");
+  CHECK(bench.where().state == "running");
+  CHECK(brought() == 1);
+  CHECK_MESSAGE(said().find("in the store already: run " + id) != std::string::npos, said());
+  for (const auto& event : bench.reader().events_of(run)) CHECK(event.row.kind != "gap");
+}
+
 TEST_CASE("a stream tells of a run's steps as they happen, and goes on after the last one seen") {
   Bench bench({.stations = 1, .time_scale = 1000, .extra = {}});
   bench.recipe("short", short_recipe(600, 300));
