@@ -46,7 +46,7 @@ struct Serving {
   std::size_t questions = 0;  // that wait for the reader thread
   std::size_t given = 0;      // to the reader thread: questions, and pieces of what is sent in pieces
   Pulse pulse{"the thread that reads the store for HTTP", Seconds{30}};
-  std::size_t uploads = 0;    // of imports: one at a time, so that nobody fills the memory
+  std::size_t uploads = 0;  // of imports: one at a time, so that nobody fills the memory
   Tcp::acceptor tcp{io};
   Local::acceptor local{io};
   std::set<Wire*> streams;  // of the open connections
