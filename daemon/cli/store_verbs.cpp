@@ -65,8 +65,9 @@ void print(std::ostream& out, const fs::path& database, const store::Verified& s
   out << fmt::format("{}: schema {}, read in {:.1f} s\n", database.string(), seen.version, seen.took.count());
   if (!table.empty()) table.print(out, "  ");
   if (!table.empty())
-    out << fmt::format("  {} recorded gaps, {} samples missing beside an event that tells why\n", seen.gaps,
-                       seen.missing_samples);
+    out << fmt::format(
+        "  {} recorded gaps, {} sample numbers without a row, beside an event that tells why\n", seen.gaps,
+        seen.missing_samples);
   for (const auto& [where, what] : seen.breaches) out << fmt::format("{}: {}\n", where, what);
 }
 
