@@ -14,11 +14,10 @@
 
 #include "daemon/config_parts.h"
 #include "daemon/jobs/scoring_options.h"
+#include "drivers/register_maps.h"
 #include "schema/document.h"
 
-namespace cambench {
-std::string_view embedded_maps(std::string_view file);
-}
+namespace cambench {}
 
 namespace cambench::config {
 namespace {
@@ -335,7 +334,7 @@ class Reader {
     fields.require("driver", "\"modbus\"");
     press.driver = fields.choice<std::string>("driver", {{"modbus", "modbus"}}).value_or("");
     press.port = port(fields);
-    press.unit = static_cast<int>(fields.whole("unit", 0, 247).value_or(1));
+    press.unit = static_cast<int>(fields.whole("unit", 1, 247).value_or(1));
     read_map(fields, press);
     press.area_mm2 = fields.number("area_mm2", {0.1, 100'000}, "mm2");
     press.serial = fields.text("serial").value_or("");
@@ -359,22 +358,17 @@ class Reader {
     return press;
   }
 
+  // The whole map is read here: what a press could be told wrongly is known before anything starts.
   void read_map(Fields& fields, Press& press) {
-    fields.require("map", "the name of a built-in register map, or the path of one");
+    if (!fields.require("map", "the name of a built-in register map, or the path of one")) return;
     press.map = fields.text("map").value_or("");
-    if (press.map.find('/') != std::string::npos || press.map.ends_with(".toml")) {
-      const fs::path file = *path(fields, "map");
-      std::error_code ignored;
-      if (!fs::is_regular_file(file, ignored))
-        fields.wrong("map", fmt::format("there is no file {}", file.string()));
-      press.map = file.string();
-    } else if (!press.map.empty() && embedded_maps(press.map + ".toml").empty()) {
-      fields.wrong(
-          "map",
-          fmt::format("there is no built-in register map \"{}\"; a map of your own is given by its path, "
-                      "ending in .toml",
-                      press.map));
-    }
+    if (press.map.find('/') != std::string::npos || press.map.ends_with(".toml"))
+      press.map = path(fields, "map")->string();
+    const auto map = find_register_map(press.map);
+    if (!map) return fields.wrong("map", map.error().what);
+    if (!press.port.text.empty() && !(press.port.device.empty() ? map->tcp : map->rtu))
+      fields.wrong("map", fmt::format("{} does not speak Modbus {}", map->name,
+                                      press.port.device.empty() ? "TCP" : "RTU"));
   }
 
   void read_material(Fields& fields) {

@@ -6,15 +6,12 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cmath>
-#include <fstream>
-#include <iterator>
 
 #include "drivers/modbus_registers.h"
 #include "drivers/press_judge.h"
+#include "drivers/register_maps.h"
 
 namespace cambench {
-
-std::string_view embedded_maps(std::string_view file);  // drivers/maps, by CMake
 
 namespace {
 
@@ -356,26 +353,7 @@ Later<void> ModbusPress::reset_watchdog(Turn turn) {
   co_return Result<void>{};
 }
 
-Result<std::string> content(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file)
-    return fail(Fault::Kind::input,
-                fmt::format("{}: there is neither a built-in register map of that name nor "
-                            "a file that can be read",
-                            path));
-  return std::string(std::istreambuf_iterator<char>(file), {});
-}
-
 }  // namespace
-
-Result<RegisterMap> find_register_map(const std::string& name_or_path) {
-  const std::string built_in = name_or_path + ".toml";
-  if (const auto text = embedded_maps(built_in); !text.empty())
-    return wire::modbus::read_register_map(text, built_in);
-  const auto text = content(name_or_path);
-  if (!text) return fail(text.error());
-  return wire::modbus::read_register_map(*text, name_or_path);
-}
 
 Result<std::unique_ptr<Press>> make_modbus_press(const asio::any_io_executor& executor,
                                                  const ModbusPressOptions& options) {

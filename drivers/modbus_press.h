@@ -6,7 +6,6 @@
 #include <string>
 
 #include "drivers/instrument.h"
-#include "drivers/wire/register_map.h"
 
 namespace cambench {
 
@@ -22,9 +21,6 @@ struct ModbusPressOptions {
   std::string serial;                 ///< the press must answer with this one; empty takes any
   double time_scale = 1;              ///< experiment seconds a wire second; above 1 for simulators only
 };
-
-/// A built-in map (drivers/maps/<name>.toml) or the file of that path, read and checked.
-Result<wire::modbus::RegisterMap> find_register_map(const std::string& name_or_path);
 
 /// A press on the bus of its port. Talks to nobody yet.
 Result<std::unique_ptr<Press>> make_modbus_press(const boost::asio::any_io_executor& executor,

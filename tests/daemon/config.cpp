@@ -82,7 +82,9 @@ struct Folder {
   std::filesystem::path path = std::filesystem::temp_directory_path() / "cambench-config-test";
   Folder() {
     std::filesystem::create_directories(path / "maps");
-    std::ofstream(path / "maps/press.toml") << "# read by the driver\n";
+    std::filesystem::copy_file(CAMBENCH_SOURCE "/drivers/maps/generic-press.toml", path / "maps/press.toml",
+                               std::filesystem::copy_options::overwrite_existing);
+    std::ofstream(path / "maps/broken.toml") << "[device]\nname = \"broken\"\nbase = -1\n";
   }
   ~Folder() { std::filesystem::remove_all(path); }
 };
@@ -248,13 +250,16 @@ TEST_CASE("a port is a serial device or tcp://host:port") {
         has(refusal(with(good, "tcp://127.0.0.1:49152", wrong)), "station[1].potentiostat.port: expected "));
   CHECK(has(refusal(with(good, "unit = 1", "unit = 1\nbaud = 9600")), "belong to a serial port"));
   CHECK(
-      has(refusal(with(good, "unit = 1", "unit = 300")), "expected a whole number from 0 to 247, found 300"));
+      has(refusal(with(good, "unit = 1", "unit = 300")), "expected a whole number from 1 to 247, found 300"));
 }
 
-TEST_CASE("a register map must exist") {
-  CHECK(has(refusal(with(good, "maps/press.toml", "maps/other.toml")), "there is no file"));
+TEST_CASE("a register map must exist, must be right, and must speak what its port speaks") {
+  CHECK(has(refusal(with(good, "maps/press.toml", "maps/other.toml")), "maps/other.toml that can be read"));
   CHECK(has(refusal(with(good, "maps/press.toml", "nobodys-press")),
-            "there is no built-in register map \"nobodys-press\""));
+            "there is neither a built-in register map \"nobodys-press\""));
+  CHECK(has(refusal(with(good, "maps/press.toml", "maps/broken.toml")),
+            "maps/broken.toml:3: [device]: `base`"));
+  CHECK(has(refusal(with(good, "maps/press.toml", "pixsys-atr243")), "does not speak Modbus"));
 }
 
 TEST_CASE("a recorded conversation lies beside the store, under the name of its station") {

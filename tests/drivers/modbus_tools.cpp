@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "drivers/modbus_press.h"
+#include "drivers/register_maps.h"
 #include "drivers/sim/modbus_server.h"
 #include "drivers/sim/register_bank.h"
 #include "tests/drivers/loop.h"

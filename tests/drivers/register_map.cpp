@@ -6,7 +6,7 @@
 #include <fstream>
 #include <random>
 
-#include "drivers/modbus_press.h"
+#include "drivers/register_maps.h"
 
 using namespace cambench;
 using namespace cambench::wire::modbus;
