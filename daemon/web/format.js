@@ -45,6 +45,12 @@ export function time_of_day(time) {
   return new Date(time).toLocaleTimeString(undefined, { hourCycle: "h23" });
 }
 
+/** "pressure lost: 0.01 MPa, target 50.00 ± 2.50 MPa" of a cause and what was seen. */
+export function sentence(cause, text) {
+  const words = cause.replaceAll("_", " ");
+  return `${text.toLowerCase().startsWith(words) ? "" : `${words}: `}${text}`.replaceAll("+-", "±");
+}
+
 export function bytes(count) {
   for (const [unit, size] of [["TB", 1e12], ["GB", 1e9], ["MB", 1e6], ["kB", 1e3]])
     if (count >= size) return `${(count / size).toPrecision(3)} ${unit}`;

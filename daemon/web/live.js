@@ -4,7 +4,7 @@ import { document_at, on_event } from "/bench.js";
 import { Chart, forget_view, pressure, pressure_options, series, series_options } from "/charts.js";
 import { h, show } from "/dom.js";
 import { entries } from "/entries.js";
-import { clock, dash, fixed } from "/format.js";
+import { clock, dash, fixed, sentence } from "/format.js";
 
 const every_ms = 5000;
 const kinds = { series: chart(series, series_options), pressure: chart(pressure, pressure_options), capacity, events, history,
@@ -82,14 +82,19 @@ async function events(element, life, run) {
   const rows = await document_at(`/api/v1/runs/${run}/events?limit=10000`);
   if (!rows?.length) return empty(element, life, "Nothing yet.");
   list(element, rows.slice(-200).reverse().map((row) => [row.time, row.kind.replaceAll("_", " "),
-    [row.step === null ? null : `step ${row.step + 1}`, row.reason, row.cause, row.text, row.who && `by ${row.who}`]]));
+    [row.step === null ? null : `step ${row.step + 1}`, row.reason, event_words(row), row.who && `by ${row.who}`]]));
+}
+
+/** The cause of an import is its file's hash, which is in the text too. */
+function event_words({ cause, text }) {
+  return /^[a-z_]+$/.test(cause ?? "") ? sentence(cause, text ?? "") : text?.replaceAll("+-", "±");
 }
 
 async function history(element, life) {
   const rows = await document_at("/api/v1/alarms?limit=100");
   if (!rows?.length) return empty(element, life, "There never was one.");
   list(element, rows.map((row) => [row.time, `${row.severity} ${row.id}`,
-    [row.station, row.text, row.acknowledged_by && `seen by ${row.acknowledged_by}`]]));
+    [row.station, sentence(row.cause, row.text), row.acknowledged_by && `seen by ${row.acknowledged_by}`]]));
 }
 
 function list(element, rows) {

@@ -1,7 +1,7 @@
 // What the page shows, as functions of the status. Words first: a colour never says something that a word does not.
 import { button } from "/acts.js";
 import { h, text_table } from "/dom.js";
-import { ago, amperes, bytes, clock, dash, fixed, percent, span, time_of_day } from "/format.js";
+import { ago, amperes, bytes, clock, dash, fixed, percent, sentence, span, time_of_day } from "/format.js";
 
 const states = {
   idle: ["○", "idle"],
@@ -49,6 +49,9 @@ export function notice(status, connection) {
       status ? " What the instruments run goes on under their own limits." : null);
   if (status && !status.store.up)
     return h("p", { class: "banner bad" }, h("strong", {}, "Nothing is recorded any more. "), status.store.trouble);
+  if (status?.store.lost)
+    return h("p", { class: "banner bad" }, h("strong", {}, `${status.store.lost.toLocaleString()} samples are lost. `),
+      "They could neither be stored nor kept aside; each loss is a gap of its run.");
   if (status?.store.warning) return h("p", { class: "banner" }, h("strong", {}, "The recording needs somebody: "), status.store.warning);
   if (status && !status.ready) return h("p", { class: "banner" }, h("strong", {}, "Not ready: "), status.not_ready);
   return null;
@@ -143,7 +146,8 @@ function foot(status) {
   const words = store.up
     ? `Recording: ${store.rows.toLocaleString()} rows, ${bytes(store.file_bytes)}; ${bytes(store.disk_free_bytes)} free.`
     : "Not recording.";
-  return h("p", { class: "foot" }, `${words} Up since ${clock(status.started)}. For scripts: `,
+  const late = store.spooled ? ` ${store.spooled.toLocaleString()} samples wait on the disk and are stored late.` : "";
+  return h("p", { class: "foot" }, `${words}${late} Up since ${clock(status.started)}. For scripts: `,
     h("a", { href: "/api/v1/status" }, "status"), ", ", h("a", { href: "/metrics" }, "metrics"), ".");
 }
 
@@ -164,12 +168,6 @@ function alarm_line(alarm, status, with_shelf = false) {
     alarm.acknowledged ? null : button("acknowledge", alarm.id),
     !with_shelf ? null : alarm.shelved_by ? button("unshelve", alarm.id)
       : alarm.cleared ? null : button("shelve", alarm.id));
-}
-
-/** "pressure lost: 0.01 MPa, target 50.00 ± 2.50 MPa" of a cause and what was seen. */
-function sentence(cause, text) {
-  const words = cause.replaceAll("_", " ");
-  return `${text.toLowerCase().startsWith(words) ? "" : `${words}: `}${text}`.replaceAll("+-", "±");
 }
 
 /** The reason of a run: its cause stands before the first colon. */

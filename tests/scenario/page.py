@@ -239,6 +239,8 @@ def ordering(bench, page):
     until("Escape closes the dialog", lambda: not page.all("dialog"))
     check(bench.run_on("A1")["state"] == "running", "a dialog that is closed orders nothing")
     page.open("#/station/A2")
+    page.until_text("pressure lost: ", ".events")
+    check("_" not in page.text(".events") and "+-" not in page.text(".events"), f"what happened is told in words: {page.text('.events')}")
     page.until_text("Reset")
     page.all("[data-act^=reset]")[0].click()
     page.all("dialog [name=reason]")[0].send_keys("mended")
