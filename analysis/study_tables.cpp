@@ -83,6 +83,26 @@ std::string fragments_csv(const StudyResult& result) {
   return csv;
 }
 
+std::string regions_csv(std::span<const sims::SpotRegion> regions) {
+  std::string csv =
+      "material,state,region,fragment,counts,by_total,by_total_sum,ratio_to_total,reference_ion,by_reference,"
+      "by_reference_sum,ratio_to_reference,share_from_empty_reference,pixels,pixels_without_ions,"
+      "pixels_without_reference\n";
+  for (const auto& [material, state, region] : regions) {
+    const bool referred = !region->reference.empty();
+    const auto if_referred = [&](double value) { return referred ? field(value) : std::string(); };
+    const std::string pixels =
+        fmt::format("{},{},{}", std::uint64_t{region->width} * region->height, region->pixels_without_ions,
+                    referred ? fmt::format("{}", region->pixels_without_reference) : "");
+    for (const sims::Peak& peak : region->peaks)
+      add_row(csv, field(material), to_string(state), field(region->name), field(peak.label),
+              field(peak.counts), field(peak.by_total), field(peak.by_total_sum), field(peak.ratio_to_total),
+              field(region->reference), if_referred(peak.by_reference), if_referred(peak.by_reference_sum),
+              if_referred(peak.ratio_to_reference), if_referred(peak.share_from_empty_reference), pixels);
+  }
+  return csv;
+}
+
 std::string parts_csv(const StudyResult& result) {
   std::string csv =
       "material,state,region,inner_part,inner_pixels,outer_pixels,fragment,inner_mean,inner_se,inner_counts,"

@@ -387,3 +387,24 @@ circle = [8, 8, 5]
   CHECK(scores.result_json.find("\"name\":\"inner.png\"") != std::string::npos);  // an input with its hash
   CHECK(scores.files == score_study(spec, again, {}).files);
 }
+
+TEST_CASE(
+    "both normalisations of every region and fragment are left in a table, with the plain ratios beside "
+    "them") {
+  const Drop drop;
+  const auto data = read(drop);
+  const auto csv = score_study(a_study(), data, {}).files.at("regions.csv");
+  const auto& region = *data.spots.front().region;
+  const auto& peak = region.peaks.front();
+  CHECK(region.reference == "NiO_2-");
+  const auto row =
+      fmt::format("\n{},{},{},{},{},{},{},{},NiO_2-,{},{},{},{},256,{},{}\n", data.spots[0].material,
+                  sims::to_string(data.spots[0].state), region.name, peak.label, peak.counts, peak.by_total,
+                  peak.by_total_sum, peak.ratio_to_total, peak.by_reference, peak.by_reference_sum,
+                  peak.ratio_to_reference, peak.share_from_empty_reference, region.pixels_without_ions,
+                  region.pixels_without_reference);
+  CAPTURE(csv.substr(0, 500));
+  CHECK(csv.find(row) != std::string::npos);
+  CHECK(static_cast<std::size_t>(std::ranges::count(csv, '\n')) ==
+        1 + data.spots.size() * region.peaks.size());
+}
