@@ -186,22 +186,7 @@ class Store::Writer {
   const std::filesystem::path file;
 
  private:
-  /// Samples of a run that not even the spool could take.
-  struct Gap {
-    std::int64_t first = 0, last = 0, count = 0;
-    Stamp at{};
-    void add(const SampleRow& row) {
-      if (count++ == 0) first = row.seq, at = row.sample.at;
-      last = row.seq;
-    }
-    [[nodiscard]] EventRow event(const std::string& run) const {
-      EventRow row{.run = run, .kind = "gap", .at = at};
-      row.text =
-          fmt::format("{} samples (numbers {} to {}) are lost: the store was behind and its spool full",
-                      count, first, last);
-      return row;
-    }
-  };
+  /// Samples that not even the spool could take.
   using Lost = std::map<std::string, Gap>;
 
   /// What the next transaction will hold, and who is told of it.
@@ -315,7 +300,8 @@ class Store::Writer {
     try {
       Transaction transaction(database_);
       for (const SampleRow& row : rows) rows_.write_late(row);
-      for (const auto& [run, rows_lost] : lost) rows_.write(rows_lost.event(run));
+      for (const auto& [run, rows_lost] : lost)
+        rows_.write(rows_lost.event(run, "the store was behind and its spool full"));
       rows_.finish();
       transaction.commit();
       return true;

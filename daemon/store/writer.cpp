@@ -139,15 +139,30 @@ RowWriter::RowWriter(Database& db)
                           "min(first_test_time_s), max(last_test_time_s), min(first_wall_ns), ") +
                   extremes_of_blocks) {}
 
+void Gap::add(const SampleRow& row) {
+  if (count++ == 0) first = row.seq, at = row.sample.at;
+  last = row.seq;
+}
+
+EventRow Gap::event(const std::string& run, std::string_view why) const {
+  EventRow row{.run = run, .kind = "gap", .at = at};
+  row.text = fmt::format("{} samples (numbers {} to {}) are lost: {}", count, first, last, why);
+  return row;
+}
+
 void RowWriter::write(const Row& row) { std::visit(*this, row); }
 
 void RowWriter::write_late(SampleRow row) {
-  is_there_.bind(1, row.run).bind(2, row.seq);
-  const bool is_there = is_there_.step();
-  is_there_.reset();
-  if (is_there) return;
+  if (is_there(row)) return;
   row.sample.status |= reading_status::late;
   (*this)(row);
+}
+
+bool RowWriter::is_there(const SampleRow& row) {
+  is_there_.bind(1, row.run).bind(2, row.seq);
+  const bool found = is_there_.step();
+  is_there_.reset();
+  return found;
 }
 
 void RowWriter::operator()(const RunRow& row) {
@@ -186,21 +201,15 @@ void RowWriter::operator()(const EventRow& row) {
 void RowWriter::operator()(const SampleRow& row) {
   // Before the row is in the table, which a sum may be taken from.
   Tail& tail = tail_of(row.run);
-  const bool late = row.seq < tail.seq;
+  const bool late = row.seq <= tail.seq;
+  if (late && is_there(row)) return taken_[row.run].add(row);
   if (!late) turn_to_step(tail, row);
   const Sample& s = row.sample;
   sample_.bind(1, row.run).bind(2, row.seq).bind(3, row.test_time.count());
   sample_.bind(4, std::int64_t{s.step}).bind(5, std::int64_t{row.cycle}).bind(6, s.step_time.count());
   sample_.bind(7, number(s.we_vs_re)).bind(8, number(s.cell)).bind(9, number(s.current));
   sample_.bind(10, number(s.current_set)).bind(11, std::int64_t{s.status});
-  sample_.bind(12, nanoseconds(s.at.wall)).bind(13, nanoseconds(s.at.steady));
-  try {
-    sample_.run();
-  } catch (const StoreError& error) {
-    throw StoreError(fmt::format("{} (sample {} of {}, step {} at {:.3f} s)", error.what(), row.seq, row.run,
-                                 s.step + 1, s.step_time.count()),
-                     error.code);
-  }
+  sample_.bind(12, nanoseconds(s.at.wall)).bind(13, nanoseconds(s.at.steady)).run();
   if (late) return add_late(tail, row);
   tail.step->add(row);
   tail.changed = true;
@@ -312,10 +321,15 @@ void RowWriter::save(const std::string& run, const StepSummary& s) {
 }
 
 void RowWriter::finish() {
+  for (const auto& [run, gap] : std::exchange(taken_, {}))
+    (*this)(gap.event(run, "their numbers were taken by others"));
   for (auto& [run, tail] : tails_) save_step(run, tail);
 }
 
-void RowWriter::forget() { tails_.clear(); }
+void RowWriter::forget() {
+  tails_.clear();
+  taken_.clear();
+}
 
 void RowWriter::operator()(const PressureRow& row) {
   const PressureSample& s = row.sample;

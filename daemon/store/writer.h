@@ -16,7 +16,18 @@ inline constexpr std::int64_t rollup_samples = 32, rollup_blocks = 4;
 inline constexpr int rollup_levels = 7;
 inline constexpr std::int64_t minute_ns = 60'000'000'000;  ///< of pressures
 
+/// Samples of a run that were not kept.
+struct Gap {
+  std::int64_t first = 0, last = 0, count = 0;
+  Stamp at{};
+  void add(const SampleRow& row);
+  /// "gap", for the run that has them no more.
+  [[nodiscard]] EventRow event(const std::string& run, std::string_view why) const;
+};
+
 /// A sample with a lower number than the last one came late: its step is added up again and its blocks are rolled up again.
+/// One whose number is taken is left out, alone, and an event "gap" of its run says so: one wrong number must not end the
+/// keeping for all.
 ///
 /// Writes rows inside the caller's transaction, which ends with finish(). Used by the store's thread alone. Blocks are
 /// rolled up from the tables themselves when a sample lies beyond their last one, and steps resume from what the tables
@@ -56,6 +67,7 @@ class RowWriter {
     std::set<std::int64_t> late_blocks;
   };
   Tail& tail_of(const std::string& run);
+  [[nodiscard]] bool is_there(const SampleRow& row);
   StepSummary resumed(const SampleRow& row);
   void turn_to_step(Tail& tail, const SampleRow& row);
   void save_step(const std::string& run, Tail& tail);
@@ -72,6 +84,7 @@ class RowWriter {
   Statement last_seq_, step_, step_so_far_, step_last_good_, step_samples_, is_there_;
   Statement roll_samples_, roll_blocks_;
   std::map<std::string, Tail> tails_;  // of the runs that go on
+  std::map<std::string, Gap> taken_;   // since the last finish()
 };
 
 }  // namespace cambench::store

@@ -191,13 +191,28 @@ TEST_CASE("samples that came after the store had failed are there after the next
   check_there(folder.file(), 20, 6);
 }
 
-TEST_CASE("a number that is taken already stops the store, which names the row") {
+TEST_CASE(
+    "a sample whose number is taken is left out alone: the first one stays, its run says so, and all go on") {
   const Folder folder;
-  Store store(folder.file(), {.every = std::chrono::milliseconds(1)});
-  REQUIRE(committed(store, {a_run()}));
-  REQUIRE(store.append(sample(5)));
-  REQUIRE(store.flush());
-  REQUIRE(store.append(sample(5)));
-  CHECK_FALSE(store.flush());
-  CHECK(store.health().trouble.find("(sample 5 of r000001, step ") != std::string::npos);
+  {
+    Store store(folder.file(), {.every = std::chrono::milliseconds(1)});
+    REQUIRE(committed(store, {a_run()}));
+    REQUIRE(store.append(sample(5)));
+    REQUIRE(store.flush());
+    SampleRow again = sample(5);
+    again.sample.cell = Volt(9);
+    REQUIRE(store.append(again));
+    REQUIRE(store.append(sample(6)));
+    CHECK(store.flush());
+    CHECK(store.health().trouble.empty());
+  }
+  Reader reader(folder.file());
+  const auto rows = reader.samples("r000001");
+  REQUIRE(rows.size() == 2);
+  CHECK(rows[0].sample.cell == sample(5).sample.cell);
+  const auto events = reader.events_of("r000001");
+  REQUIRE(events.size() == 1);
+  CHECK(events[0].row.kind == "gap");
+  CHECK(events[0].row.text.value_or("") ==
+        "1 samples (numbers 5 to 5) are lost: their numbers were taken by others");
 }
