@@ -27,6 +27,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <limits>
 #include <utility>
 
@@ -343,6 +344,11 @@ std::optional<Ending> parse_ending(std::string_view line) {
   return std::nullopt;
 }
 
+namespace {
+// What no program of ours says; the wire can, with one wrong letter for a prefix.
+constexpr double most_steps = 1e6, longest_step_s = 1e9;
+}  // namespace
+
 Result<Sample> read_row(std::string_view line) {
   const auto packet = parse_packet(line);
   if (!packet) return fail(packet.error());
@@ -353,8 +359,8 @@ Result<Sample> read_row(std::string_view line) {
   if (v.size() < fewest_columns || v.size() > columns.size()) return refuse("another number of columns");
   if (!types_fit(v)) return refuse("other variable types");
   const auto step = v[step_column].value, time = v[time_column].value;
-  if (!step || !(*step >= 0)) return refuse("no step");
-  if (!time || !(*time >= 0)) return refuse("no time");
+  if (!step || !(*step >= 0 && *step <= most_steps) || *step != std::floor(*step)) return refuse("no step");
+  if (!time || !(*time >= 0 && *time <= longest_step_s)) return refuse("no time");
   Sample sample;
   sample.step = static_cast<std::uint32_t>(*step);
   sample.step_time = Seconds(*time);

@@ -457,6 +457,9 @@ TEST_CASE("a packet that is none of ours is refused") {
         "Pja8000003i;eb836EE80m;ba8061A85n;ag8406460u",                 // a current where a potential must be
         "Pja7FFFFFFi;eb8000000a;ab8387520u;ag8387520u",                 // a negative step
         "Pja8000003i;eb7FFFFFF ;ab8387520u;ag8387520u",                 // a negative time
+        "Pja8000004E;eb8000000a;ab8387520u;ag8387520u",                 // step 4e18: one wrong letter
+        "Pja8000003m;eb8000000a;ab8387520u;ag8387520u",                 // step 0.003
+        "Pja8000003i;eb836EE80E;ab8387520u;ag8387520u",                 // a time beyond every experiment
         "Pja     nan;eb8000000a;ab8387520u;ag8387520u", "Pja8000003i",  //
         "Pja8000003i;eb836EE80m;ab8401640u;ag8406460u;ba8061A85n;db8061A80n;ab8401640u"})
     CHECK_FALSE(read_row(line));
