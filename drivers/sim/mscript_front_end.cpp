@@ -73,7 +73,7 @@ void FrontEnd::drive() {
   flowing_A_ = 0.0;
   if (!on_ || leads_open()) return;
   if (mode_ == galvanostat) {
-    flowing_A_ = set_A_ * (ideal_ ? 1.0 : drive_gain_);
+    flowing_A_ = set_A_ * (ideal_ ? 1.0 : drive_gain_) * drive_fault_;
   } else {
     Cell at_once = *cell_;
     flowing_A_ = at_once.hold_potential(Volt(set_V_), reach(), Seconds(1e-3)).value();
@@ -219,6 +219,12 @@ void FrontEnd::take_lead_off(char lead, double until_s) {
   sync();
   lead_off_ = lead;
   lead_off_until_s_ = until_s;
+  drive();
+}
+
+void FrontEnd::drive_wrongly(double factor) {
+  sync();
+  drive_fault_ = factor;
   drive();
 }
 

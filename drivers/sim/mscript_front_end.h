@@ -52,6 +52,9 @@ class FrontEnd {
   void take_lead_off(char lead, double until_s);
   void put_leads_back() { take_lead_off(' ', -1.0); }
 
+  /// So many times the current flows that was set.
+  void drive_wrongly(double factor);
+
   // The truth.
   [[nodiscard]] Ampere current() const { return Ampere(flowing_A_); }
   [[nodiscard]] std::optional<Leads> leads();
@@ -77,7 +80,7 @@ class FrontEnd {
   std::span<const CurrentRange> ranges_;
   Spoilers& spoilers_;
   Meter meter_;
-  double drive_gain_ = 1.0;
+  double drive_gain_ = 1.0, drive_fault_ = 1.0;
   bool ideal_ = false;
 
   Cell* cell_ = nullptr;

@@ -403,6 +403,7 @@ std::string_view MscriptMachine::fault_names() {
          "power_cycle [banner=1]     RAM script lost, cell off; banner: stray bytes at start-up\n"
          "serial value=TEXT          answers with this serial number\n"
          "lead lead=re|ce|we [for=s] a lead is off\n"
+         "current [factor=f]         f times the current flows that was set\n"
          "slow_z [s=5]               the next Z is acknowledged late\n"
          "overload [after=n]         critical overload 0032 at a sample, cell left on\n"
          "bits status=n [after=n] [count=n]  status bits in measured values: 1 timing, 2 overload, 4 "
@@ -449,6 +450,8 @@ Result<void> MscriptMachine::fault(std::string_view name, const std::vector<std:
     if (lead != "re" && lead != "ce" && lead != "we")
       return fail(Fault::Kind::refused, fmt::format("lead={} is none of re, ce, we", lead));
     s.front.take_lead_off(lead[0], until());
+  } else if (name == "current") {
+    s.front.drive_wrongly(std::clamp(settings.number("factor", 1.2), 0.0, 10.0));
   } else if (name == "slow_z") {
     s.slow_abort_s = std::max(0.0, settings.number("s", 5.0));
   } else if (name == "bits") {
@@ -486,6 +489,7 @@ void MscriptMachine::clear_faults() {
   s.spoilers.clear();
   s.frozen_until_s = s.mute_until_s = -1.0;
   s.front.put_leads_back();
+  s.front.drive_wrongly(1.0);
   s.slow_abort_s = 0.0;
   s.storage.present = true;
   s.storage.capacity = Storage{}.capacity;
