@@ -14,8 +14,9 @@ namespace cambench::store {
 
 namespace {
 
-constexpr std::array tables{"run",   "event", "sample", "step",  "rollup", "pressure", "pressure_minute",
-                            "alarm", "audit", "region", "score", "job"};
+constexpr std::array tables{"run",      "event",           "sample", "step",         "rollup",
+                            "pressure", "pressure_minute", "trip",   "trip_reading", "alarm",
+                            "shelf",    "audit",           "region", "score",        "job"};
 
 /// Each sample of a run beside the one before it.
 constexpr auto pairs = R"(
@@ -35,7 +36,7 @@ constexpr auto unexplained = R"(,
         AND event.at_wall_ns BETWEEN last_wall_ns - 1000000000 AND pair.at_wall_ns + 5000000000)))";
 
 /// What the tables promise: each row that is found here, "where" and "what", breaks it.
-const std::array<std::string, 16> promises{
+const std::array<std::string, 21> promises{
     R"(SELECT 'event', format('%d events, but the last is number %d', count(*), max(seq)) FROM event
        HAVING count(*) <> coalesce(max(seq), 0))",
     R"(SELECT 'audit', format('%d acts, but the last is number %d', count(*), max(id)) FROM audit
@@ -84,6 +85,20 @@ const std::array<std::string, 16> promises{
          AND NOT EXISTS (SELECT 1 FROM event WHERE run = id AND kind = phase))",
     R"(SELECT 'run ' || id, 'it is ' || phase || ' and has no end' FROM run
        WHERE phase IN ('finished', 'aborted') AND ended_wall_ns IS NULL)",
+
+    // The first trips of a run may be older than the table.
+    R"(SELECT 'run ' || run, format('%d trips, numbered %d to %d', count(*), min(number), max(number)) FROM trip
+       GROUP BY run HAVING count(*) <> max(number) - min(number) + 1)",
+    R"(SELECT 'run ' || run, format('trip %d by %s and no event tells of it', number, cause) FROM trip
+       WHERE NOT EXISTS (SELECT 1 FROM event WHERE event.run = trip.run AND event.kind = 'tripped'
+                           AND event.cause = trip.cause AND event.step = trip.step))",
+    R"(SELECT 'run ' || run, format('%d readings around trip %d, numbered %d to %d', count(*), number, min(seq), max(seq))
+       FROM trip_reading GROUP BY run, number HAVING min(seq) <> 1 OR count(*) <> max(seq))",
+    R"(SELECT 'run ' || run, format('a reading %.1f s away from trip %d, which is not there or further away',
+                                    offset_s, number)
+       FROM trip_reading AS r WHERE abs(offset_s) > 10.001
+         OR NOT EXISTS (SELECT 1 FROM trip WHERE trip.run = r.run AND trip.number = r.number))",
+    R"(SELECT 'shelf ' || cause, 'nobody put it there, or for no reason' FROM shelf WHERE who = '' OR reason = '')",
 
     R"(SELECT 'study ' || study, format('%d scores, but the last is version %d', count(*), max(version)) FROM score
        GROUP BY study HAVING count(*) <> max(version))",

@@ -9,6 +9,9 @@
 //             a step goes back only where a person resumed it (its program was heard until the cell was open)
 //   summaries what charts and capacities are drawn from counts every sample
 //   runs      the phase of a run is what its last transition says
+//   trips     numbered within a run without a hole, each beside the event that tells of it, with its readings numbered from 1
+//             and at most ten seconds away from it
+//   shelves   by a named person for a reason
 //   scores    numbered from 1 within a study; a result is unchanged since it was written, and each of its inputs is here:
 //             the region of each file by its SHA-256, the run of each rate test
 #pragma once

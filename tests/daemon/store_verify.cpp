@@ -34,6 +34,16 @@ void fill(const std::filesystem::path& file) {
     late.seq = i;
     REQUIRE(store.append(late));
   }
+  for (std::int64_t number = 1; number <= 2; ++number) {
+    EventRow tripped = an_event("r000001", "tripped", 290);
+    tripped.cause = "pressure_low", tripped.step = 0;
+    REQUIRE(committed(store, {tripped, TripRow{"r000001", number, "A1", 0, "pressure_low", "47 MPa", {}}}));
+  }
+  for (std::int64_t seq = 1; seq <= 3; ++seq)
+    REQUIRE(store.append(TripReadingRow{
+        .run = "r000001", .number = 1, .seq = seq, .offset = Seconds(9.9 * static_cast<double>(seq - 2))}));
+  REQUIRE(store.append(
+      ShelfRow{"A1", "pressure_low", "anna", "repair", WallTime{}, WallTime{} + std::chrono::hours(1)}));
   REQUIRE(committed(store, {an_event("r000001", "step_ended", 300), an_event("r000001", "finished", 300),
                             PhaseRow{"r000001", "finished", WallTime(std::chrono::seconds(300))}}));
   REQUIRE(committed(
@@ -59,7 +69,7 @@ TEST_CASE("a database that the store wrote keeps its promises, and so does its b
   CHECK(seen.gaps == 1);
   CHECK(seen.missing_samples == 0);
   CHECK(std::ranges::count(seen.rows, std::pair<std::string, std::int64_t>{"sample", 200}) == 1);
-  CHECK(std::ranges::count(seen.rows, std::pair<std::string, std::int64_t>{"event", 3}) == 1);
+  CHECK(std::ranges::count(seen.rows, std::pair<std::string, std::int64_t>{"event", 5}) == 1);
   backup(folder.file(), folder.path / "copy.sqlite");
   const Verified copied = verify(folder.path / "copy.sqlite");
   CHECK(copied.breaches.empty());
@@ -84,7 +94,7 @@ TEST_CASE("every broken promise is told with its place") {
     const char* said;
   };
   constexpr Mistake mistakes[] = {
-      {"DELETE FROM event WHERE seq = 2", "event: 2 events, but the last is number 3"},
+      {"DELETE FROM event WHERE seq = 2", "event: 4 events, but the last is number 5"},
       {"INSERT INTO audit (id, at_wall_ns, who, act, outcome) VALUES (3, 0, 'a', 'b', 'c')",
        "audit: 2 acts, but the last is number 3"},
       {"UPDATE job SET id = 2", "job: 1 jobs, but the last is number 2"},
@@ -106,6 +116,12 @@ TEST_CASE("every broken promise is told with its place") {
       {"DELETE FROM sample WHERE seq = 200", "step 1 has 199 samples and its summary counts 200"},
       {"UPDATE step SET step = 4", "step 5 has a summary and no samples"},
       {"DELETE FROM rollup WHERE level = 1 AND block = 3", "7 blocks of samples and a chart of 5"},
+      {"UPDATE trip SET number = 3 WHERE number = 2", "run r000001: 2 trips, numbered 1 to 3"},
+      {"UPDATE trip SET cause = 'overload' WHERE number = 2", "trip 2 by overload and no event tells of it"},
+      {"DELETE FROM trip_reading WHERE seq = 2", "2 readings around trip 1, numbered 1 to 3"},
+      {"UPDATE trip_reading SET offset_s = 11 WHERE seq = 3", "a reading 11.0 s away from trip 1"},
+      {"UPDATE trip_reading SET number = 7", "a reading -9.9 s away from trip 7, which is not there"},
+      {"UPDATE shelf SET who = ''", "shelf pressure_low: nobody put it there"},
       {"DELETE FROM event WHERE kind = 'finished'", "its phase is finished and no event says so"},
       {"UPDATE run SET ended_wall_ns = NULL", "it is finished and has no end"},
       {"UPDATE score SET version = 2", "study coatings: 1 scores, but the last is version 2"},
