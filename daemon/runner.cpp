@@ -257,6 +257,9 @@ void Runner::start_run(const http::Order::StartRun& what, const std::string& who
       if (other.get() != on && other->busy() && other->cell_id() == what.cell)
         return done(
             fail(Fault::Kind::refused, fmt::format("cell {} is in station {}", what.cell, other->name())));
+  if (store_.health().scarce)
+    return done(fail(Fault::Kind::refused,
+                     "the disk of the store is nearly full: make room before anything new is started"));
   const auto recipe = config::find_recipe(bench_, what.recipe);
   if (!recipe) return done(fail(recipe.error()));
   auto info = prepare(what, *recipe);
@@ -428,22 +431,10 @@ std::optional<std::string> Runner::stands_still(Instant now) const {
 
 /// A thread that waits for what is not ours opens no cell: people are told, and told again when it goes on.
 void Runner::look_at_threads_beside(Instant now) {
-  constexpr auto cause = "stands_still";
   const auto trouble = Pulse::standing_still(Pulse::Role::beside, now);
   if (trouble.has_value() == stands_beside_) return;
   stands_beside_ = trouble.has_value();
-  const WallTime at = std::chrono::system_clock::now();
-  std::vector<store::Row> rows;
-  if (trouble) {
-    journal_.warning("", "", *trouble);
-    if (auto row = alarms_.raise("", "", {command::Severity::warning, cause, *trouble}, at))
-      rows.push_back(std::move(*row));
-  } else {
-    journal_.info("", "", "every thread advances again");
-    rows = alarms_.clear("", "", cause, at);
-  }
-  if (!rows.empty())
-    store_.commit(std::move(rows), [](const Result<void>&) {});  // a store that fails tells by itself
+  tell_of_bench("stands_still", trouble.value_or(""), "every thread advances again");
 }
 
 void Runner::store_failed(const Fault& fault) {
@@ -456,17 +447,35 @@ void Runner::store_failed(const Fault& fault) {
 
 /// One line when the store gets into difficulties, and one when it is out of them. A disk that does not come back is no
 /// better than one that is full: the runs are made safe while they can be.
-void Runner::watch_store(const store::Health& health) {
+void Runner::watch_store(const store::Health& health, Instant now) {
   constexpr double longest_commit_s = 5;
+  constexpr Seconds well_again_after{60};  // one that falls behind again and again is one alarm, not many
   const bool stalled = health.oldest_queued_s > longest_commit_s;
   if (stalled && !store_stalled_)
     store_failed(
         {Fault::Kind::storage, fmt::format("nothing has been written for {:.1f} s", health.oldest_queued_s)});
   store_stalled_ = stalled;
-  if (health.warning.empty() == store_warning_.empty()) return;
+  if (!health.warning.empty()) store_warned_at_ = now;
+  const bool warned = store_warned_at_ && now - *store_warned_at_ < well_again_after;
+  if (warned != store_warning_.empty()) return;
   store_warning_ = health.warning;
-  store_warning_.empty() ? journal_.info("", "", "the store is well again")
-                         : journal_.warning("", "", store_warning_);
+  tell_of_bench("store_behind", store_warning_, "the store is well again");
+}
+
+/// A warning of the bench, or, when `trouble` is empty, that its cause is gone.
+void Runner::tell_of_bench(const char* cause, const std::string& trouble, const char* well) {
+  const WallTime at = std::chrono::system_clock::now();
+  std::vector<store::Row> rows;
+  if (!trouble.empty()) {
+    journal_.warning("", "", trouble);
+    if (auto row = alarms_.raise("", "", {command::Severity::warning, cause, trouble}, at))
+      rows.push_back(std::move(*row));
+  } else {
+    journal_.info("", "", well);
+    rows = alarms_.clear("", "", cause, at);
+  }
+  if (!rows.empty())
+    store_.commit(std::move(rows), [](const Result<void>&) {});  // a store that fails tells by itself
 }
 
 // ---- the status -------------------------------------------------------------------------------------------
@@ -490,7 +499,7 @@ asio::awaitable<void> Runner::publish() {
     look_at_clocks();
     look_at_threads_beside(woken);
     const store::Health health = store_.health();
-    watch_store(health);
+    watch_store(health, woken);
     board_.publish(now(health));
   }
 }
@@ -520,6 +529,9 @@ status::StoreHealth shown_health(const store::Health& health) {
   shown.file_bytes = health.file_bytes;
   shown.wal_bytes = health.wal_bytes;
   shown.disk_free_bytes = health.disk_free_bytes;
+  shown.spooled = health.spooled;
+  shown.spooled_bytes = health.spooled_bytes;
+  shown.lost = static_cast<std::uint64_t>(health.lost);
   return shown;
 }
 

@@ -84,7 +84,8 @@ class Runner final : public http::Api {
 
   boost::asio::awaitable<void> publish();
   boost::asio::awaitable<void> measure_lateness();
-  void watch_store(const store::Health& health);
+  void watch_store(const store::Health& health, Instant now);
+  void tell_of_bench(const char* cause, const std::string& trouble, const char* well);
   [[nodiscard]] Status now() const { return now(store_.health()); }
   [[nodiscard]] Status now(const store::Health& health) const;
 
@@ -106,6 +107,7 @@ class Runner final : public http::Api {
   http::Board board_;
   std::int64_t last_run_ = 0;
   std::string store_warning_;
+  std::optional<Instant> store_warned_at_;
   WallTime started_ = std::chrono::system_clock::now();
   Seconds lag_{0};
   status::Lateness lateness_;

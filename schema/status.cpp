@@ -185,6 +185,7 @@ void write(JsonWriter& json, const StoreHealth& store) {
   json.field("queued", store.queued).field("queue_capacity", store.queue_capacity).field("rows", store.rows);
   json.field("file_bytes", store.file_bytes).field("wal_bytes", store.wal_bytes);
   json.field("disk_free_bytes", store.disk_free_bytes);
+  json.field("spooled", store.spooled).field("spooled_bytes", store.spooled_bytes).field("lost", store.lost);
   json.end_object();
 }
 

@@ -163,6 +163,8 @@ struct StoreHealth {
   std::size_t queued = 0, queue_capacity = 0;
   std::uint64_t rows = 0, file_bytes = 0, wal_bytes = 0, disk_free_bytes = 0;
   std::string warning{};  ///< what will become trouble when nobody acts
+  // Samples that could not be taken in time: on disk, to be stored late; or lost, which is a gap of their run.
+  std::uint64_t spooled = 0, spooled_bytes = 0, lost = 0;
 };
 
 /// How late the deciding thread came to what was due, since the daemon came up.

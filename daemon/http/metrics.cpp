@@ -147,8 +147,13 @@ void store(Exposition& out, const Status& bench) {
   gauge("store_file_bytes", "Size of the database file.", static_cast<double>(store.file_bytes));
   gauge("store_wal_bytes", "Size of the write-ahead log.", static_cast<double>(store.wal_bytes));
   gauge("disk_free_bytes", "Free space where the store lies.", static_cast<double>(store.disk_free_bytes));
+  gauge("store_spooled_rows", "Samples on disk beside the store, to be stored late.",
+        static_cast<double>(store.spooled));
+  gauge("store_spooled_bytes", "Size of these samples.", static_cast<double>(store.spooled_bytes));
   out.family("store_rows_total", "counter", "Rows written.");
   out.line({}, static_cast<double>(store.rows));
+  out.family("store_samples_lost_total", "counter", "Samples that not even the spool could take.");
+  out.line({}, static_cast<double>(store.lost));
 }
 
 void process(Exposition& out, const Status& bench) {

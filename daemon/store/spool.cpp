@@ -26,7 +26,7 @@ struct Record {
   std::uint16_t has = 0;  ///< bit n: value n is known
   std::uint32_t unused = 0;
 };
-static_assert(std::is_trivially_copyable_v<Record> && sizeof(Record) == 128);
+static_assert(std::is_trivially_copyable_v<Record> && sizeof(Record) == Spool::row_bytes);
 
 struct Head {
   std::array<char, 16> magic{'c', 'a', 'm', 'b', 'e', 'n', 'c', 'h', ' ', 's', 'p', 'o', 'o', 'l', '1', '\0'};

@@ -12,6 +12,8 @@ namespace cambench::store {
 
 class Spool {
  public:
+  static constexpr std::size_t row_bytes = 128;
+
   /// Takes its space, and finds what an earlier one left. Without space, or of 0 bytes, it takes nothing.
   Spool(std::filesystem::path file, std::size_t bytes);
   ~Spool();

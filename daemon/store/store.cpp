@@ -172,6 +172,7 @@ class Store::Writer {
     if (in_work_.rows || !waiting_.empty())
       now.oldest_queued_s = Seconds(at - (in_work_.rows ? in_work_.since : waiting_.since)).count();
     now.last_commit_age_s = Seconds(at - last_commit_).count();
+    now.spooled_bytes = now.spooled * Spool::row_bytes;
     if (now.spooled > 0 && now.warning.empty())
       now.warning = fmt::format("the store is behind: {} samples wait in its spool", now.spooled);
     guard.unlock();
@@ -180,6 +181,11 @@ class Store::Writer {
     std::error_code unknown;
     const auto space = std::filesystem::space(file, unknown);
     now.disk_free_bytes = unknown ? 0 : space.available;
+    now.scarce = !unknown && space.available < settings_.low_disk_bytes / 4;
+    if (!unknown && space.available < settings_.low_disk_bytes && now.warning.empty())
+      now.warning = fmt::format(
+          "only {} MB are free where the store lies ({}); make room, below {} MB no run starts",
+          space.available / 1'000'000, file.parent_path().string(), settings_.low_disk_bytes / 4 / 1'000'000);
     return now;
   }
 
@@ -209,8 +215,10 @@ class Store::Writer {
       state_.spooled = spool_.rows();
       return {};
     }
-    ++state_.refused;
-    if (sample) lost_[sample->run].add(*sample);
+    if (sample) {
+      ++state_.lost;
+      lost_[sample->run].add(*sample);
+    }
     if (!state_.trouble.empty()) return fail(Fault::Kind::storage, state_.trouble);
     return fail(Fault::Kind::storage,
                 fmt::format("the store is {} rows behind and takes no more", state_.queued));

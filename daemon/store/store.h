@@ -7,14 +7,18 @@
 // fault that the caller hears, never a wait.
 //
 // What the disk may do, and what then happens (tests/daemon/store_disk.cpp, store_power_cut.cpp):
-//   power cut, kill -9   Nothing acknowledged is lost; what waited (at most `every`, 150 ms) is.
+//   power cut, kill -9   Nothing acknowledged is lost; what waited (at most `every`, 150 ms) is. The spool is written without
+//                        waiting for the disk: kill -9 takes nothing of it, a power cut may take its last seconds.
+//   little space         Below `low_disk_bytes` `warning` says so, below a quarter of it no run is started any more.
 //   disk full            The ballast is given back, what waits is kept, and from then on only commit() is taken, so that
-//                        a run can still be stopped and the reason recorded.
+//                        a run can still be stopped and the reason recorded. Samples go to the spool, whose space is its
+//                        own already, until that is full too.
 //   a failed fsync,      The end of this connection: nobody knows what is there, so nothing is tried twice and nothing more
 //   write or checkpoint  is written, not even at the end. The log stays beside the database; the next start recovers from
 //                        it what the disk really has.
 //   read-only            Refused at the start; later it is a failed write.
-//   a stuck reader       The log grows behind it and `warning` says so; samples are kept. It shrinks once the reader is gone.
+//   a stuck reader       The log grows behind it and `warning` says so, which the daemon raises as an alarm; samples are
+//                        kept. It shrinks once the reader is gone.
 //   a damaged file       No database at all, or damage where the start has to read: refused. After a crash a thread looks
 //                        through the rest while the store works already: what a crash may have torn is in the log with its
 //                        checksums, so only a disk that lied about an fsync, or aged, can show here, and waiting would not
@@ -23,8 +27,10 @@
 //   another program's,
 //   another daemon's
 //
-// Samples that cannot be taken (queue full, disk full, store failed) go to a spool of fixed size, are stored with the status
-// `late` as soon as there is room again, at the next start at the latest, and are never there twice.
+// Samples that cannot be taken (queue full, disk full, store failed) go to a spool of fixed size and are stored with the
+// status `late`: after a full queue as soon as there is room, after a full disk or a failure at the next start. They are
+// never there twice. `warning` says how many wait; those that not even the spool could take are `lost`, and a gap of their
+// run once the store takes rows again.
 //
 // Threading: append() and commit() may be called from any thread. `done` and `on_trouble` are called on the writer
 // thread (`on_trouble` on the looking thread when that finds damage); `done` of a commit that is refused outright on the
@@ -51,18 +57,23 @@ struct Settings {
   std::size_t spool_bytes = 0;  ///< of the file for samples that cannot be taken; 0: there is none
   std::size_t ballast_bytes =
       4 << 20;  ///< given back when the disk is full, so that the reason can be recorded
+  std::uint64_t low_disk_bytes =
+      1 << 30;  ///< less free space than this is a warning, a quarter of it `scarce`
 };
 
 struct Health {
-  std::int64_t rows = 0, commits = 0, refused = 0;
+  std::int64_t rows = 0, commits = 0;
   std::size_t queued = 0;
-  std::size_t spooled = 0;     ///< samples in the spool
+  std::size_t spooled = 0;  ///< samples in the spool, which will be stored late
+  std::uint64_t spooled_bytes = 0;
+  std::int64_t lost = 0;       ///< samples that not even the spool could take
   double oldest_queued_s = 0;  ///< age of the oldest row that is not durable yet
   double last_commit_ms = 0, longest_commit_ms = 0;
   double last_commit_age_s = 0;  ///< since the last commit that had something to write, or the start
   std::uint64_t file_bytes = 0, wal_bytes = 0, disk_free_bytes = 0;
   std::string trouble;  ///< why samples are not kept any more; empty when all is well
   std::string warning;  ///< what will become trouble when nobody acts
+  bool scarce = false;  ///< so little space is free that nothing new should begin
 };
 
 class Store {

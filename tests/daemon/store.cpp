@@ -93,6 +93,16 @@ TEST_CASE("a newer database, another program's and a damaged one are refused wit
   }
 }
 
+TEST_CASE("little space is a warning long before the disk is full, and then nothing new should begin") {
+  Folder folder;
+  const auto free = std::filesystem::space(folder.path).available;
+  Store store(folder.file(), {.low_disk_bytes = 2 * free});
+  CHECK(store.health().warning.find("MB are free where the store lies") != std::string::npos);
+  CHECK_FALSE(store.health().scarce);
+  Store other(folder.path / "other.sqlite", {.low_disk_bytes = 8 * free});
+  CHECK(other.health().scarce);
+}
+
 TEST_CASE("a full queue is a fault, not a wait") {
   Folder folder;
   Store store(folder.file(), {.queue = 5, .group = 1000, .every = std::chrono::hours(1)});
@@ -101,7 +111,7 @@ TEST_CASE("a full queue is a fault, not a wait") {
   const auto sixth = store.append(a_sample("r000001", 6));
   REQUIRE_FALSE(sixth);
   CHECK(sixth.error().kind == Fault::Kind::storage);
-  CHECK(store.health().refused == 1);
+  CHECK(store.health().lost == 1);
   CHECK(committed(store, {PhaseRow{"r000001", "held", std::nullopt}}));
 }
 

@@ -46,7 +46,9 @@ struct Filled {
   std::int64_t sent_ = 0;
 };
 
-Settings at_once() { return {.every = std::chrono::hours(1), .log_pages = 40, .ballast_bytes = 0}; }
+Settings at_once() {
+  return {.every = std::chrono::hours(1), .log_pages = 40, .ballast_bytes = 0, .low_disk_bytes = 0};
+}
 
 /// Opens the store as the next start does, and says how many samples are there; the file must be whole.
 std::int64_t samples_after_restart(const Folder& folder) {

@@ -63,7 +63,11 @@ Result<void> committed(Store& store, std::vector<Row> rows) {
 
 /// A queue that is full with five rows, and no commit by itself.
 Settings slow(std::size_t rows_in_spool) {
-  return {.queue = 5, .group = 1000, .every = std::chrono::hours(1), .spool_bytes = room_for(rows_in_spool)};
+  return {.queue = 5,
+          .group = 1000,
+          .every = std::chrono::hours(1),
+          .spool_bytes = room_for(rows_in_spool),
+          .low_disk_bytes = 0};
 }
 
 void check_there(const std::filesystem::path& file, std::int64_t count, std::int64_t late_from) {
@@ -142,7 +146,7 @@ TEST_CASE("samples in front of a full queue are stored late and once, and a run'
   REQUIRE(committed(store, {a_run()}));
   for (std::int64_t seq = 1; seq <= 50; ++seq) REQUIRE(store.append(sample(seq)));
   CHECK(store.health().spooled == 45);
-  CHECK(store.health().refused == 0);
+  CHECK(store.health().lost == 0);
   CHECK_FALSE(store.health().warning.empty());
   REQUIRE(committed(store, {PhaseRow{"r000001", "running", std::nullopt}}));
   REQUIRE(store.flush());
@@ -161,6 +165,8 @@ TEST_CASE("what not even the spool can take is refused, and its loss is an event
     REQUIRE_FALSE(refused);
     CHECK(refused.error().kind == Fault::Kind::storage);
   }
+  CHECK(store.health().lost == 3);
+  CHECK(store.health().spooled_bytes == store.health().spooled * 128);
   REQUIRE(committed(store, {PhaseRow{"r000001", "tripped", std::nullopt}}));
   REQUIRE(store.flush());
   check_there(folder.file(), 15, 6);
