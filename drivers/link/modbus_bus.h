@@ -2,10 +2,7 @@
 // libmodbus blocks, so it lives on that thread alone; requests go in through a bounded queue, answers come back
 // on the executor of whoever asked.
 //
-// What libmodbus leaves to its user is done here: addresses are numeric, the unit is explicit, the response
-// time-out bounds the whole call (byte time-out 0), its recovery stays off, a descriptor it would abort on is
-// refused, input is drained before every request, and a reply has to fit its request in transaction, unit,
-// function and length. After a time-out or a framing error TCP is closed and reopened with growing pauses; a
+// Input is drained before every request, and a reply has to fit its request. After a time-out or a framing error TCP is closed and reopened with growing pauses; a
 // serial line stays silent for the guard time and is drained. A late reply therefore never becomes a value.
 #pragma once
 #include <boost/asio/any_io_executor.hpp>
@@ -16,26 +13,12 @@
 #include <string>
 #include <variant>
 
+#include "drivers/link/modbus_line.h"
 #include "drivers/wire/modbus_pdu.h"
 #include "schema/reading.h"
 #include "schema/result.h"
 
 namespace cambench::link {
-
-struct BusSettings {
-  std::string host;  ///< numeric IPv4 address; empty for a serial line
-  std::uint16_t port = 502;
-  std::string device;  ///< path of a serial line, best below /dev/serial/by-id
-  int baud = 19200;
-  char parity = 'N';  ///< N, E or O
-  int stop_bits = 1;
-  std::size_t queue = 64;                       ///< requests waiting at most; one more is refused
-  Seconds first_pause{0.25}, longest_pause{8};  ///< for a unit or connection that keeps failing
-};
-
-/// "tcp://127.0.0.1:1502" or a path. Checks that the address is numeric and the serial parameters exist.
-Result<BusSettings> bus_settings(const std::string& port, int baud = 19200, char parity = 'N',
-                                 int stop_bits = 1);
 
 /// Who goes first, and who is dropped: a stop goes to the head of the queue and discards the set points that
 /// wait for the same unit.
