@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "daemon/cli/conversation.h"
+#include "daemon/cli/recipe_name.h"
 #include "daemon/config.h"
 #include "daemon/export/import.h"
 #include "daemon/store/reader.h"
@@ -27,16 +28,6 @@ struct Options {
 std::string user_of_this_shell() {
   const passwd* user = ::getpwuid(::getuid());
   return user ? user->pw_name : fmt::format("uid {}", ::getuid());
-}
-
-bool is_path(const std::string& name) {
-  return name.find('/') != std::string::npos || name.ends_with(".toml") || name.ends_with(".json");
-}
-
-Recipe recipe_called(const config::Bench& bench, const std::string& name) {
-  const auto recipe = is_path(name) ? read_recipe(read_file(name), name) : config::find_recipe(bench, name);
-  if (!recipe) throw Problem(refused, recipe.error().what);
-  return *recipe;
 }
 
 /// The file's own clock, as the system keeps it.
@@ -87,7 +78,7 @@ bool brought_to_daemon(Session& session, const Options& options, const config::B
       .field("changed", changed(options.file));
   if (!options.recipe.empty())
     form.field("recipe",
-               is_path(options.recipe) ? to_json(recipe_called(bench, options.recipe)) : options.recipe);
+               names_a_file(options.recipe) ? to_json(recipe_called(bench, options.recipe)) : options.recipe);
   form.field("who", options.who.empty() ? user_of_this_shell() : options.who).end_object();
   const auto reply = session.world.ask(address, "POST", "/api/v1/imports", form.text());
   if (!reply) throw Problem(unreachable, reply.error().what);

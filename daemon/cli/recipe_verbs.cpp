@@ -7,6 +7,7 @@
 #include <fstream>
 #include <memory>
 
+#include "daemon/cli/recipe_name.h"
 #include "daemon/cli/recipe_plot.h"
 #include "daemon/cli/verbs.h"
 #include "daemon/config.h"
@@ -31,16 +32,8 @@ std::optional<config::Bench> bench_of(const Options& options) {
   return config::read(options.config);
 }
 
-bool is_path(const std::string& name) {
-  return name.find('/') != std::string::npos || name.ends_with(".toml") || name.ends_with(".json");
-}
-
 Recipe recipe_of(const Options& options, const std::optional<config::Bench>& bench) {
-  const auto recipe = is_path(options.recipe)
-                          ? read_recipe(read_file(options.recipe), options.recipe)
-                          : config::find_recipe(bench.value_or(config::Bench{}), options.recipe);
-  if (!recipe) throw Problem(refused, recipe.error().what);
-  return *recipe;
+  return recipe_called(bench.value_or(config::Bench{}), options.recipe);
 }
 
 bool needs_cell(const Recipe& recipe) {
@@ -277,7 +270,7 @@ void show(Session& session, const Options& options) {
     session.out << to_unicycler(recipe) << '\n';
   else if (session.json)
     session.out << to_json(recipe) << '\n';
-  else if (!is_path(options.recipe) && recipe.file == options.recipe + ".toml")
+  else if (!names_a_file(options.recipe) && recipe.file == options.recipe + ".toml")
     session.out << builtin_recipe_text(options.recipe);
   else
     session.out << read_file(recipe.file);
