@@ -364,7 +364,9 @@ class Reader {
     press.map = fields.text("map").value_or("");
     if (press.map.find('/') != std::string::npos || press.map.ends_with(".toml"))
       press.map = path(fields, "map")->string();
-    const auto map = find_register_map(press.map);
+    auto known = maps_.find(press.map);
+    if (known == maps_.end()) known = maps_.emplace(press.map, find_register_map(press.map)).first;
+    const auto& map = known->second;
     if (!map) return fields.wrong("map", map.error().what);
     if (!press.port.text.empty() && !(press.port.device.empty() ? map->tcp : map->rtu))
       fields.wrong("map", fmt::format("{} does not speak Modbus {}", map->name,
@@ -504,7 +506,8 @@ class Reader {
   Bench bench_;
   Mistakes mistakes_, edit_mistakes_;
   document::Value document_, edits_;
-  std::map<std::string, std::string> occupied_;  ///< place -> who has it
+  std::map<std::string, Result<wire::modbus::RegisterMap>> maps_;  ///< that stations have named
+  std::map<std::string, std::string> occupied_;                    ///< place -> who has it
 };
 
 std::optional<std::string> contents(const fs::path& file) {
