@@ -155,10 +155,11 @@ void RowWriter::write(const Row& row) { std::visit(*this, row); }
 void RowWriter::write_late(SampleRow row) {
   if (is_there(row)) return;
   row.sample.status |= reading_status::late;
-  (*this)(row);
+  add(row);
 }
 
 bool RowWriter::is_there(const SampleRow& row) {
+  if (row.seq > tail_of(row.run).seq) return false;
   is_there_.bind(1, row.run).bind(2, row.seq);
   const bool found = is_there_.step();
   is_there_.reset();
@@ -198,11 +199,12 @@ void RowWriter::operator()(const EventRow& row) {
   event_.bind(13, boot_ns(row.at.steady)).bind(14, boot_id()).run();
 }
 
-void RowWriter::operator()(const SampleRow& row) {
+void RowWriter::operator()(const SampleRow& row) { is_there(row) ? taken_[row.run].add(row) : add(row); }
+
+void RowWriter::add(const SampleRow& row) {
   // Before the row is in the table, which a sum may be taken from.
   Tail& tail = tail_of(row.run);
-  const bool late = row.seq <= tail.seq;
-  if (late && is_there(row)) return taken_[row.run].add(row);
+  const bool late = row.seq < tail.seq;
   if (!late) turn_to_step(tail, row);
   const Sample& s = row.sample;
   sample_.bind(1, row.run).bind(2, row.seq).bind(3, row.test_time.count());

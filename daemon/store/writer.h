@@ -68,6 +68,7 @@ class RowWriter {
   };
   Tail& tail_of(const std::string& run);
   [[nodiscard]] bool is_there(const SampleRow& row);
+  void add(const SampleRow& row);
   StepSummary resumed(const SampleRow& row);
   void turn_to_step(Tail& tail, const SampleRow& row);
   void save_step(const std::string& run, Tail& tail);
