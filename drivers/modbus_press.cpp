@@ -31,8 +31,6 @@ constexpr int stop_attempts = 3;             // an order to make safe is not giv
 constexpr Seconds shortest_host_step{0.02};  // wire time
 constexpr Seconds poll_is_fresh{0.1};        // wire time; the feeding follows its poll at once
 
-Seconds since(Instant then) { return std::chrono::steady_clock::now() - then; }
-
 class ModbusPress final : public Press {
  public:
   ModbusPress(const asio::any_io_executor& executor, ModbusPressOptions options, RegisterMap map,
@@ -158,10 +156,10 @@ PressLimits ModbusPress::limits() const {
 Later<PressureSample> ModbusPress::read() {
   const auto words = co_await registers_.fetch(map_.pressure, polling);
   if (!words) co_return fail(words.error());
+  const Stamp now = now_stamp();
   polled_ = *words;
-  polled_at_ = std::chrono::steady_clock::now();
-  auto [sample, restarted] =
-      judge_.judge(*words, intended_.has_value(), {polled_at_, std::chrono::system_clock::now()});
+  polled_at_ = now.steady;
+  auto [sample, restarted] = judge_.judge(*words, intended_.has_value(), now);
   if (restarted) armed_ = false;
   if (map_.target && map_.block_of(*map_.target) != map_.poll) {
     const auto target_words = co_await registers_.fetch(*map_.target, polling);
@@ -333,7 +331,8 @@ Later<void> ModbusPress::feed_watchdog() {
 /// nothing, or when it is too old.
 Result<bool> ModbusPress::armed_at_last_poll(const Expectation& verify) const {
   const bool polled = map_.block_of(verify.item) == map_.poll;
-  if (!polled || polled_.empty() || since(polled_at_) > poll_is_fresh || polled_at_ < armed_at_)
+  if (!polled || polled_.empty() || std::chrono::steady_clock::now() - polled_at_ > poll_is_fresh ||
+      polled_at_ < armed_at_)
     return fail(Fault::Kind::bad_value, "not polled");
   return registers_.holds(verify, polled_);
 }
