@@ -11,16 +11,12 @@
 #include "analysis/fragments.h"
 #include "analysis/ion_overlay.h"
 #include "analysis/region_images.h"
+#include "schema/overloaded.h"
 
 namespace cambench::sims {
 namespace {
 
 constexpr std::size_t pictures_shown = 6;
-
-template <typename... Cases>
-struct Overloaded : Cases... {
-  using Cases::operator()...;
-};
 
 class Comparing {
  public:

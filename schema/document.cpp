@@ -8,15 +8,11 @@
 #include <cmath>
 #include <sstream>
 
+#include "schema/overloaded.h"
 #include "schema/toml.h"
 
 namespace cambench::document {
 namespace {
-
-template <typename... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
 
 bool is_null(const Value& value) { return std::holds_alternative<std::monostate>(value.data); }
 

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "schema/document.h"
+#include "schema/overloaded.h"
 #include "schema/recipe.h"
 
 namespace cambench {
@@ -17,11 +18,6 @@ using Table = Value::Table;
 using List = Value::List;
 
 constexpr std::size_t most_nested = 500;
-
-template <typename... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
 
 Value of(double number) { return {.data = number}; }
 Value of(std::string text) { return {.data = std::move(text)}; }

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "schema/document.h"
+#include "schema/overloaded.h"
 #include "schema/recipe.h"
 #include "schema/sha256.h"
 
@@ -14,11 +15,6 @@ namespace {
 using document::Value;
 using Table = Value::Table;
 using List = Value::List;
-
-template <typename... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
 
 Value of(double number) { return {.data = number}; }
 Value of(const std::string& text) { return {.data = text}; }
