@@ -356,7 +356,6 @@ class Bench {
     throw std::runtime_error("the simulator's log lacks \"" + first + "\" or \"" + then + "\" after it");
   }
 
-  [[nodiscard]] double time_scale() const { return settings_.time_scale; }
   [[nodiscard]] bool answers() const { return http::get(control(), "/healthz", 2s).has_value(); }
 
  private:
