@@ -72,11 +72,13 @@ Bytes answer_write(RegisterDevice& device, std::span<const std::uint8_t> request
   return {request.begin(), request.begin() + 5};
 }
 
+bool writes(std::span<const std::uint8_t> request) { return request[0] == 6 || request[0] == 16; }
+
 /// Functions 3, 4, 6 and 16. `request` is never empty.
 Bytes answer(RegisterDevice& device, std::span<const std::uint8_t> request) {
   const std::uint8_t function = request[0];
-  const bool reads = function == 3 || function == 4, writes = function == 6 || function == 16;
-  if (!reads && !writes) return exception(function, 1);
+  const bool reads = function == 3 || function == 4;
+  if (!reads && !writes(request)) return exception(function, 1);
   if (request.size() < 5 || (function != 16 && request.size() != 5)) return exception(function, 3);
   return reads ? answer_read(device, request) : answer_write(device, request);
 }
@@ -121,11 +123,24 @@ Bytes envelope(std::span<const std::uint8_t> header, const AnswerTrouble& troubl
   return bytes;
 }
 
+/// The last answers to one kind of question.
+struct Answers {
+  std::uint64_t count = 0;
+  std::deque<Bytes> recent;
+
+  Bytes two_before(const Bytes& reply) {
+    ++count;
+    recent.push_back(reply);
+    if (recent.size() > 3) recent.pop_front();
+    return recent.front();
+  }
+};
+
 asio::awaitable<void> serve(StatePointer state, tcp::socket socket) {
   state->connected.insert(&socket);
   const std::shared_ptr<void> leave(nullptr, [&](void*) { state->connected.erase(&socket); });
   asio::steady_timer timer(socket.get_executor());
-  std::deque<Bytes> recent;
+  std::map<std::size_t, Answers> answers;  // to each kind of question, told apart by their length
   while (!state->refuses()) {
     std::array<std::uint8_t, 7> header{};
     const auto [header_error, header_size] =
@@ -146,11 +161,9 @@ asio::awaitable<void> serve(StatePointer state, tcp::socket socket) {
       reply = trouble.exception ? exception(request[0], trouble.exception) : answer(*found->second, request);
     }
     if (trouble.refuse) co_return;
-    if (trouble.stall) continue;
-    recent.push_back(reply);
-    if (recent.size() > 3) recent.pop_front();
-    if (trouble.stale && state->requests % 2 == 0 && recent.front().size() == reply.size())
-      reply = recent.front();
+    if (trouble.stall || (trouble.mute && writes(request))) continue;
+    const Bytes older = answers[reply.size()].two_before(reply);
+    if (trouble.stale && answers[reply.size()].count % 2 == 0) reply = older;
     const Bytes once = envelope(header, trouble, reply);
     Bytes bytes = once;
     if (trouble.duplicate) bytes.insert(bytes.end(), once.begin(), once.end());
@@ -261,6 +274,7 @@ asio::awaitable<void> answer_frame(SerialPointer state, Bytes frame) {
   if (trouble.stall || trouble.refuse) co_return;
   const auto request = std::span(frame).subspan(1, frame.size() - 3);
   const Bytes reply = trouble.exception ? exception(request[0], trouble.exception) : answer(device, request);
+  if (trouble.mute && writes(request)) co_return;
   const Bytes once = with_crc(static_cast<std::uint8_t>(frame[0] + trouble.wrong_unit), reply);
   Bytes bytes = once;
   if (trouble.duplicate) bytes.insert(bytes.end(), once.begin(), once.end());

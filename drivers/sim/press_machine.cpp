@@ -70,11 +70,13 @@ constexpr std::array known{
     KnownFault{"glitch", "MPa", 80, "the next answer shows so much more, once"},
     KnownFault{"wignore", "", 0, "writes are acknowledged and forgotten"},
     KnownFault{"wclip", "max", 20, "targets are silently clipped to this many MPa"},
+    KnownFault{"mute", "", 0, "writes are done and not answered"},
+    KnownFault{"hold", "s", 3, "writes are done this many seconds later and not answered"},
     KnownFault{"local", "", 0, "somebody switched to local: writes are forgotten, the status says so"},
     KnownFault{"stall", "", 0, "no answer"},
     KnownFault{"refuse", "", 0, "connections are closed at once"},
     KnownFault{"delay", "s", 0.3, "answers come this many seconds late"},
-    KnownFault{"stale", "", 0, "every second answer carries the data of the one two before it"},
+    KnownFault{"stale", "", 0, "every second answer of a kind carries the data of the one two before it"},
     KnownFault{"dup", "", 0, "every answer comes twice"},
     KnownFault{"tid", "", 0, "answers carry another transaction number"},
     KnownFault{"unit", "", 0, "answers carry another unit number"},
@@ -115,6 +117,7 @@ void PressMachine::advance(Instant now) {
   if (now <= now_) return;
   const double wire_s = seconds(now - now_);
   now_ = now;
+  do_held_writes(now);
   watch(now);
   move(wire_s * settings_.time_scale);
   sense(now);
@@ -263,6 +266,21 @@ struct PressMachine::Wish {
 
 std::expected<void, ModbusException> PressMachine::write(std::uint16_t address,
                                                          std::span<const std::uint16_t> words) {
+  const auto hold_s = fault("hold");
+  if (!hold_s) return do_write(address, words);
+  const auto later = std::chrono::duration_cast<Instant::duration>(Seconds(*hold_s));
+  held_writes_.push_back({now_ + later, address, {words.begin(), words.end()}});
+  return {};
+}
+
+/// A request that a gateway kept, and that nobody waits for any more.
+void PressMachine::do_held_writes(Instant now) {
+  for (; !held_writes_.empty() && held_writes_.front().due <= now; held_writes_.pop_front())
+    (void)do_write(held_writes_.front().address, held_writes_.front().words);
+}
+
+std::expected<void, ModbusException> PressMachine::do_write(std::uint16_t address,
+                                                            std::span<const std::uint16_t> words) {
   const ModbusException illegal_address{2}, illegal_value{3};
   const auto float_at = [&](std::size_t i) {
     const std::uint32_t high = words[i + settings_.low_word_first],
@@ -321,6 +339,7 @@ std::expected<void, ModbusException> PressMachine::write(std::uint16_t address,
 
 AnswerTrouble PressMachine::trouble() const {
   return {.stall = fault("stall").has_value(),
+          .mute = fault("mute").has_value() || fault("hold").has_value(),
           .refuse = fault("refuse").has_value(),
           .delay = Seconds(fault("delay").value_or(0)),
           .stale = fault("stale").has_value(),

@@ -6,6 +6,7 @@
 // counter and uptime run on wire time, because they are about the link. No clock is read here: advance(now).
 #pragma once
 #include <cstdint>
+#include <deque>
 #include <expected>
 #include <map>
 #include <optional>
@@ -28,9 +29,10 @@ struct ModbusException {
 /// What a faulty link or controller does to an answer, whatever the answer is.
 struct AnswerTrouble {
   bool stall = false;      ///< no answer at all
+  bool mute = false;       ///< no answer to a write
   bool refuse = false;     ///< connections are closed at once
   Seconds delay{0};        ///< the answer comes this much later
-  bool stale = false;      ///< every second answer carries the data of the one two before it
+  bool stale = false;      ///< every second answer of a kind carries the data of the one two before it
   bool duplicate = false;  ///< every answer comes twice
   bool wrong_transaction = false, wrong_unit = false;
   std::uint8_t exception = 0;  ///< answer every request with this exception
@@ -103,6 +105,8 @@ class PressMachine final : public RegisterDevice {
   void relax(double dt_s);
   void sense(Instant now);
   void watch(Instant now);
+  void do_held_writes(Instant now);
+  std::expected<void, ModbusException> do_write(std::uint16_t address, std::span<const std::uint16_t> words);
   void reboot(Instant now);
   void command(Mode mode);
   [[nodiscard]] bool at_target() const;
@@ -119,6 +123,12 @@ class PressMachine final : public RegisterDevice {
   double breathing_MPa_ = 0.0;
   unsigned target_writes_ = 0;
   Mode mode_ = Mode::hold;
+  struct HeldWrite {
+    Instant due;
+    std::uint16_t address;
+    std::vector<std::uint16_t> words;
+  };
+  std::deque<HeldWrite> held_writes_;
 
   double shown_MPa_ = 0.0;
   std::uint64_t samples_ = 0;

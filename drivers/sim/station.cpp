@@ -124,6 +124,8 @@ void Station::host_changed(bool connected) {
 
 void Station::advance(Seconds wall, Instant now) {
   press_.advance(now);  // its own watchdog runs when nobody asks it anything
+  if (std::exchange(press_mode_, press_.mode()) != press_.mode())
+    settings_.say(fmt::format("press {}", mode_name(press_.mode())));
   if (plug_at_ && now >= *plug_at_) {
     plug_at_.reset();
     port_->plug();

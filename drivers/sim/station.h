@@ -80,6 +80,7 @@ class Station {
   std::string name_;
   std::unique_ptr<Instrument> machine_;
   PressMachine press_;
+  PressMachine::Mode press_mode_ = press_.mode();  ///< as it was said last
   ModbusTcpServer press_server_;
   std::unique_ptr<Cell> cell_;
   std::unique_ptr<HostPort> port_, dead_socket_port_;  ///< the second of a source-measure unit
