@@ -216,6 +216,18 @@ TEST_CASE("illegal addresses and values are exceptions, and nothing of the reque
   CHECK(bench.number(rate) == 1);
 }
 
+TEST_CASE("a write that is held is done when its time has come, and nobody hears of it") {
+  Bench bench;
+  REQUIRE(bench.machine.inject("hold:s=3"));
+  CHECK(bench.machine.trouble().mute);
+  REQUIRE(bench.machine.write(target, words(50)));
+  bench.after(2900ms);
+  CHECK(bench.number(target) == 0);
+  bench.machine.clear("hold");
+  bench.after(200ms);
+  CHECK(bench.number(target) == 50);
+}
+
 TEST_CASE("an unknown fault is refused with a list of those there are") {
   Bench bench;
   const auto unknown = bench.machine.inject("leek");
@@ -224,5 +236,5 @@ TEST_CASE("an unknown fault is refused with a list of those there are") {
   for (const char* wrong :
        {"leak:speed=1", "leak:rate=", "leak:rate=fast", "leak:rate=-1", "burst:rate=1", ""})
     CHECK_FALSE(bench.machine.inject(wrong));
-  CHECK(PressMachine::known_faults().size() == 25);
+  CHECK(PressMachine::known_faults().size() == 27);
 }
