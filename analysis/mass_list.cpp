@@ -337,6 +337,11 @@ double Calibration::corrected(double mz) const {
   return root * root;
 }
 
+double Calibration::shown(double mz) const {
+  const double root = std::max(0.0, (std::sqrt(std::max(0.0, mz)) - b) / a);
+  return root * root;
+}
+
 Calibration::Constants Calibration::corrected(Constants shown) const {
   const double sf = shown.sf / a;
   return {sf, shown.k0 - b * sf};

@@ -111,6 +111,7 @@ struct Calibration {
   double rms_ppm_before = 0, rms_ppm_after = 0;
 
   [[nodiscard]] double corrected(double mz) const;
+  [[nodiscard]] double shown(double mz) const;  ///< the other way round
   struct Constants {
     double sf = 0, k0 = 0;
   };

@@ -174,8 +174,8 @@ std::vector<Setting> describe(const NormaliseOptions& options) {
        options.area == SpectrumArea::sum ? "channels hold counts, so their sum is a number of ions"
                                          : "as the published scripts take it"},
   };
-  settings.push_back({"mass scale of spectra", masses_text(options.masses),
-                      "by known ions; images and raw events have the intervals and the scale of their file"});
+  settings.push_back({"mass scale of spectra and raw events", masses_text(options.masses),
+                      "by known ions; images have the intervals that they were exported with"});
   if (options.reference.empty()) return settings;
   settings.push_back({"reference ion", options.reference, "an ion of the cathode active material"});
   const auto rule = options.empty_reference == EmptyReference::min_counts

@@ -176,7 +176,7 @@ Region read_spectrum(const RegionFiles& found, const NormaliseOptions& options) 
   FileReader files;
   const auto text = files.read(found.files.front());
   auto spectrum = parse_spectrum_ascii(text, name);
-  if (found.interval_list) spectrum = with_checked_masses(std::move(spectrum), options.masses, region.notes);
+  if (found.interval_list) spectrum = with_checked_masses(std::move(spectrum), options.masses, region);
   if (!found.interval_list)
     std::erase_if(intervals, [&](const MassInterval& i) { return i.upper > spectrum.mz.back(); });
 
@@ -212,6 +212,7 @@ Region finished(Region normalised, Region so_far, const std::string& name) {
   normalised.name = name;
   normalised.files = std::move(so_far.files);
   for (const auto& note : so_far.notes) normalised.notes.push_back(name + ": " + note);
+  for (const auto& doubt : so_far.doubts) normalised.doubts.push_back(name + ": " + doubt);
   std::ranges::sort(normalised.files, {}, &FileUsed::name);
   sort_peaks(normalised.peaks);
   return normalised;
@@ -223,10 +224,10 @@ Region read_region(const RegionFiles& found, const NormaliseOptions& options) {
     case RegionFiles::Format::spectrum_ascii: return read_spectrum(found, options);
     case RegionFiles::Format::imzml: return read_imzml(found, options);
     case RegionFiles::Format::bif6: return read_bif6(found, options);
-    case RegionFiles::Format::grd: return read_grd(found, options);
-    case RegionFiles::Format::grd_split: return read_split_grd(found, options);
     case RegionFiles::Format::ita: return read_ita(found, options);
-    case RegionFiles::Format::itm: return read_itm(found, options);
+    case RegionFiles::Format::grd:
+    case RegionFiles::Format::grd_split:
+    case RegionFiles::Format::itm: return read_events(found, options);
   }
   throw BadInput(found.name, 0, "is of no known format", "name one");
 }

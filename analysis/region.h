@@ -80,6 +80,7 @@ struct Region {
   std::uint64_t pixels_without_reference = 0;  ///< left out or halved by the reference ion's rule
   std::vector<FileUsed> files;                 ///< sorted by name
   std::vector<std::string> notes;              ///< sentences that a reader of the result should see
+  std::vector<std::string> doubts;             ///< the same, of what may make its values wrong
   friend bool operator==(const Region&, const Region&) = default;
 };
 

@@ -53,11 +53,12 @@ FileUsed file_from_json(const json::object& object) {
 }  // namespace
 
 std::string to_json(const Region& region) {
-  json::array peaks, files, notes;
+  json::array peaks, files, notes, doubts;
   for (const auto& peak : region.peaks) peaks.push_back(peak_to_json(peak));
   for (const auto& file : region.files)
     files.push_back({{"name", file.name}, {"sha256", file.sha256}, {"bytes", file.bytes}});
   for (const auto& note : region.notes) notes.emplace_back(note);
+  for (const auto& doubt : region.doubts) doubts.emplace_back(doubt);
   return json::serialize(json::object{{"name", region.name},
                                       {"reference", region.reference},
                                       {"width", region.width},
@@ -66,7 +67,8 @@ std::string to_json(const Region& region) {
                                       {"pixels_without_reference", region.pixels_without_reference},
                                       {"peaks", std::move(peaks)},
                                       {"files", std::move(files)},
-                                      {"notes", std::move(notes)}});
+                                      {"notes", std::move(notes)},
+                                      {"doubts", std::move(doubts)}});
 }
 
 Region region_from_json(std::string_view text, std::string_view name) try {
@@ -84,6 +86,7 @@ Region region_from_json(std::string_view text, std::string_view name) try {
   for (const auto& file : object.at("files").as_array())
     region.files.push_back(file_from_json(file.as_object()));
   for (const auto& note : object.at("notes").as_array()) region.notes.emplace_back(note.as_string());
+  for (const auto& doubt : object.at("doubts").as_array()) region.doubts.emplace_back(doubt.as_string());
   return region;
 } catch (const std::exception& problem) {
   throw BadInput(name, 0, fmt::format("is not a region as it was kept ({})", problem.what()),

@@ -142,12 +142,12 @@ std::string in_brief(const StudyResult& result, std::string_view program) {
     for (const auto& sample : result.input.degradation->sets.front().samples) spots += sample.spots;
   return fmt::format(
       "<p class=\"soft\">Study {} · {} · {} · {} · "
-      "<a href=\"#inputs\">{}</a> · <a href=\"#caveats\">{}</a> · <a href=\"#problems\">{} not used</a> · "
+      "<a href=\"#inputs\">{}</a> · <a href=\"#caveats\">{}</a> · <a href=\"#problems\">{}</a> · "
       "{}</p>\n",
       escaped(result.input.id), counted(result.materials.size(), "material"),
       counted(spots, "measurement spot"), counted(result.cells.cells.size(), "rate-test cell"),
       counted(result.input.inputs.size(), "input"), counted(result.caveats.size(), "caveat"),
-      counted(result.input.problems.size(), "file"), escaped(program));
+      counted(result.input.problems.size(), "problem"), escaped(program));
 }
 
 // ---- ranking
@@ -462,7 +462,7 @@ std::string report_html(const StudyResult& result, std::string_view program) {
   html += section("rates", "Rate tests", rate_section(result));
   html += section("degradation", "Degradation", degradation_section(result));
   html += section("caveats", "Caveats", list_of(result.caveats, "None."));
-  html += section("problems", "Files that were not used",
+  html += section("problems", "Files not used, or with a reservation",
                   list_of(result.input.problems, "Every file found was used."));
   html += section("settings", "Settings", settings_table(result));
   html += section("readings", "Where the paper contradicts itself or is silent",

@@ -99,6 +99,32 @@ std::string range_percent(const std::vector<double>& shares) {
                        : fmt::format("{:.1f} to {:.1f} %", 100 * least, 100 * most);
 }
 
+// What several regions say alike is said once.
+void add_region_notes(const std::vector<SpotRegion>& spots, SpotTable& table) {
+  std::vector<std::pair<std::string, std::vector<const SpotRegion*>>> notes;  // in the order of the spots
+  for (const auto& spot : spots)
+    for (std::string_view note : spot.region->notes) {
+      if (note.starts_with(spot.region->name + ": ")) note.remove_prefix(spot.region->name.size() + 2);
+      auto known = std::ranges::find(notes, note, [](const auto& n) { return std::string_view(n.first); });
+      if (known == notes.end()) known = notes.insert(known, {std::string(note), {}});
+      known->second.push_back(&spot);
+    }
+  for (const auto& [note, of] : notes) {
+    std::map<std::string, std::size_t> samples;
+    for (const auto* spot : of) ++samples[fmt::format("{} {}", spot->material, to_string(spot->state))];
+    std::string where;
+    if (of.size() == 1)
+      where = fmt::format("{}: {}", samples.begin()->first, of[0]->region->name);
+    else if (of.size() == spots.size())
+      where = fmt::format("each of the {} spots", spots.size());
+    else
+      for (const auto& [sample, count] : samples)
+        where +=
+            fmt::format("{}{} ({} spot{})", where.empty() ? "" : ", ", sample, count, count == 1 ? "" : "s");
+    table.notes.push_back(where + ": " + note);
+  }
+}
+
 void add_notes(const std::vector<SpotRegion>& spots, SpotTable& table) {
   std::vector<double> without_ions, without_reference, from_empty;
   for (const auto& spot : spots) {
@@ -107,9 +133,8 @@ void add_notes(const std::vector<SpotRegion>& spots, SpotTable& table) {
     without_reference.push_back(
         pixels > 0 ? static_cast<double>(spot.region->pixels_without_reference) / pixels : 0);
     for (const auto& peak : spot.region->peaks) from_empty.push_back(peak.share_from_empty_reference);
-    for (const auto& note : spot.region->notes)
-      table.notes.push_back(fmt::format("{} {}: {}", spot.material, to_string(spot.state), note));
   }
+  add_region_notes(spots, table);
   if (std::ranges::max(without_ions) > 0)
     table.notes.push_back(
         fmt::format("{} of a region's pixels have no ion and were left out", range_percent(without_ions)));

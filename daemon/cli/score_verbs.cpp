@@ -124,7 +124,7 @@ void keep(sims::Region& region, const Intervals& intervals) {
 struct Read {
   std::vector<Sample> samples;
   sims::SpotTable table;
-  std::vector<std::string> left_out;
+  std::vector<std::string> left_out, doubts;
 };
 
 Read read(const Options& options) {
@@ -143,6 +143,7 @@ Read read(const Options& options) {
     for (const auto& files : found.regions) {
       regions.push_back(sims::read_region(files, normalise));
       keep(regions.back(), intervals);
+      std::ranges::copy(regions.back().doubts, std::back_inserter(read.doubts));
       sample_of.push_back(i);
     }
     if (found.regions.empty())
@@ -279,7 +280,7 @@ void compare(Session& session, const Options& options) {
   if (session.json) return print_json(session, data, result);
   print_pca(session, data, result, options.loadings);
   print_scores(session, data, result);
-  for (const auto& lines : {data.left_out, data.table.notes, result.notes})
+  for (const auto& lines : {data.left_out, data.doubts, data.table.notes, result.notes})
     for (const auto& line : lines) session.out << "note: " << line << '\n';
 }
 

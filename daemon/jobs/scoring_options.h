@@ -9,7 +9,7 @@
 //   spectrum_area = "sum"                # or "trapezoid"
 //   missing_peaks = "leave_out"          # or "refuse": a fragment that some spots lack
 //   fragments = "fragments.csv"          # table formula,mz,category in place of the built-in one
-//     [scoring.masses]                   # of spectra that are counted by a peak list
+//     [scoring.masses]                   # of spectra and raw events that are counted by a peak list
 //     check = "named"                    # or "corrected", "nothing"
 //     known_ions = ["O-", "OH-", "S-", "SH-", "Cl-", "S2-", "PO2-", "PO3-"]
 //     tolerance_ppm = 50

@@ -355,6 +355,9 @@ StudyData read_spots(const std::string& study, SortedFiles sorted, const sims::N
       data.problems.push_back({fmt::format("{}: left out: {}", name_of(spot), spots[i].trouble), true});
   }
   leave_out_copies(data);
+  for (const auto& spot : data.spots)
+    for (const auto& doubt : spot.region->doubts)
+      data.problems.push_back({fmt::format("{}/{}", sample_of(spot.material, spot.state), doubt)});
   return data;
 }
 

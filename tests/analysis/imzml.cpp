@@ -172,7 +172,7 @@ TEST_CASE("a region by peak list is normalised pixel by pixel, empty pixels left
   const auto found = find_regions(folder.files());
   CHECK(found.refused.empty());
   REQUIRE(found.regions.size() == 1);
-  const auto region = read_region(found.regions[0]);
+  const auto region = read_region(found.regions[0], {.masses = {.what = MassCheck::What::nothing}});
   CHECK(region.pixels_without_ions == 1);
   CHECK(region.reference == "NiO_2-");
   CHECK(region.pixels_without_reference == 1);

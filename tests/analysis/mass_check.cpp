@@ -5,10 +5,16 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <functional>
+#include <map>
+#include <random>
 
 #include "analysis/fragments.h"
 #include "analysis/region.h"
 #include "tests/analysis/folder.h"
+#include "tests/analysis/grd_writer.h"
+#include "tests/analysis/imzml_writer.h"
+#include "tests/analysis/itstr_writer.h"
 
 using namespace cambench;
 using namespace cambench::sims;
@@ -37,12 +43,83 @@ Spectrum spectrum(double ppm, const std::vector<std::string>& ions = {"O-", "OH-
 
 struct Checked {
   Spectrum spectrum;
-  std::vector<std::string> notes;
+  std::vector<std::string> notes, doubts;
 };
 Checked checked(Spectrum spectrum, MassCheck::What what) {
-  Checked result;
-  result.spectrum = with_checked_masses(std::move(spectrum), {.what = what}, result.notes);
-  return result;
+  Region said;
+  auto result = with_checked_masses(std::move(spectrum), {.what = what}, said);
+  return {std::move(result), said.notes, said.doubts};
+}
+
+// ---- the same in measurements of 2 x 2 pixels: 5000 ions of each kind
+
+constexpr int side = 2;
+const std::vector<std::string> strong{"O-", "OH-", "S-", "PO2-", "PO3-"};
+
+/// Calls ion(pixel, mass as it is shown).
+void each_ion(double ppm, const std::function<void(std::uint32_t, double)>& ion) {
+  std::mt19937 random(5);
+  for (const auto& label : strong) {
+    std::normal_distribution<> shown(mass(label) * (1 + ppm * 1e-6), mass(label) / 6000 / 2.355);
+    for (std::uint32_t i = 0; i < 5000; ++i) ion(i % (side * side), shown(random));
+  }
+}
+
+void write_events(const Folder& folder, double ppm) {
+  GrdWriter events;
+  each_ion(ppm, [&](std::uint32_t pixel, double mz) { events.ion(0, pixel % side, pixel / side, mz); });
+  folder.write("s.itm.grd", events.events);
+  folder.write("s.properties.txt", events.properties(side));
+}
+
+void write_split_events(const Folder& folder, double ppm) {
+  GrdWriter events;
+  each_ion(ppm, [&](std::uint32_t pixel, double mz) { events.ion(0, pixel % side, pixel / side, mz); });
+  events.write_split(folder, "s.itm");
+  folder.write("s.properties.txt", events.properties(side));
+}
+
+void write_stream(const Folder& folder, double ppm) {
+  ItmWriter stream;
+  stream.side = side;
+  stream.words_of_record = 1000;
+  stream.scan(0);
+  each_ion(ppm, [&](std::uint32_t pixel, double mz) {
+    stream.pixel(pixel % side, pixel / side);
+    stream.ion(mz);
+  });
+  folder.write("s.itm", stream.write());
+}
+
+/// Channels of 10 ppm, as far as they hold ions.
+void write_spectra(const Folder& folder, double ppm) {
+  std::map<double, double> counts[side * side];
+  each_ion(ppm, [&](std::uint32_t pixel, double mz) {
+    ++counts[pixel][std::exp(std::round(std::log(mz) * 1e5) / 1e5)];
+  });
+  ImzmlWriter file;
+  file.width = file.height = side;
+  file.number = 'd';
+  for (int pixel = 0; pixel < side * side; ++pixel) {
+    ImzmlPixel spectrum{1 + pixel % side, 1 + pixel / side, {}, {}};
+    for (const auto& [mz, n] : counts[pixel]) {
+      spectrum.mz.push_back(mz);
+      spectrum.intensity.push_back(n);
+    }
+    file.pixels.push_back(std::move(spectrum));
+  }
+  file.write();
+  folder.write("s.imzML", file.xml);
+  folder.write("s.ibd", file.binary);
+}
+
+/// Intervals as wide as the peaks on both sides.
+void write_peak_list(const Folder& folder) {
+  std::string list = "Lower Mass (u)\tUpper Mass (u)\tAssignment\r\n";
+  for (const auto& label : strong)
+    list += fmt::format("{:.6f}\t{:.6f}\t{}\r\n", mass(label) * (1 - 1.0 / 6000),
+                        mass(label) * (1 + 1.0 / 6000), label);
+  folder.write("peaks.txt", list);
 }
 
 }  // namespace
@@ -55,10 +132,11 @@ TEST_CASE("a scale that is right is left alone and not spoken of") {
 
 TEST_CASE("a scale that is off is named, with how far and by which ions") {
   const auto off = checked(spectrum(180), MassCheck::What::named);
-  CHECK(off.notes == std::vector<std::string>{"its masses are 180 ppm off (rms of O-, OH-, S-, PO2-, PO3-); "
-                                              "calibrate it again, or let study.toml correct it"});
+  CHECK(off.notes.empty());
+  CHECK(off.doubts == std::vector<std::string>{"its masses are 180 ppm off (rms of O-, OH-, S-, PO2-, PO3-); "
+                                               "calibrate it again, or let study.toml correct it"});
   CHECK(off.spectrum.mz == spectrum(180).mz);
-  CHECK(checked(spectrum(180), MassCheck::What::nothing).notes.empty());
+  CHECK(checked(spectrum(180), MassCheck::What::nothing).doubts.empty());
 }
 
 TEST_CASE("a scale that is off is put right where that is asked for") {
@@ -94,7 +172,55 @@ TEST_CASE("correcting gives a region its counts back; without a peak list nothin
   const auto found = find_regions(folder.files()).regions.at(0);
   const auto named = read_region(found),
              right = read_region(found, {.masses = {.what = MassCheck::What::corrected}});
-  CHECK(named.notes.at(0).find("s: its masses are 180 ppm off") == 0);
+  CHECK(named.doubts.at(0).find("s: its masses are 180 ppm off") == 0);
   CHECK(named.peaks.at(0).counts < 0.5 * right.peaks.at(0).counts);  // the peak lies half outside
   CHECK(right.notes.at(0).find("were corrected") != std::string::npos);
+}
+
+TEST_CASE("raw events and spectra of every pixel are checked and put right in the same way") {
+  for (const auto write : {write_events, write_split_events, write_stream, write_spectra}) {
+    const Folder right_scale, wrong_scale;
+    write(right_scale, 0);
+    write(wrong_scale, 200);
+    const auto read = [&](const Folder& folder, MassCheck::What what) {
+      write_peak_list(folder);
+      const auto found = find_regions(folder.files()).regions.at(0);
+      return read_region(found, {.masses = {.what = what}});
+    };
+    const auto expected = read(right_scale, MassCheck::What::named),
+               named = read(wrong_scale, MassCheck::What::named),
+               right = read(wrong_scale, MassCheck::What::corrected);
+    CAPTURE(expected.files.front().name);
+    CHECK(expected.doubts.empty());
+    REQUIRE(named.doubts.size() == 1);
+    CHECK(named.doubts[0].find(" ppm off (rms of O-, OH-, S-, PO2-, PO3-); calibrate it again") !=
+          std::string::npos);
+    CHECK(right.doubts.empty());
+    REQUIRE(!right.notes.empty());
+    CHECK(right.notes.back().find("and were corrected") != std::string::npos);
+    for (std::size_t k = 0; k < strong.size(); ++k) {
+      CHECK(expected.peaks.at(k).counts > 4850);  // 98 % lie within
+      CHECK(named.peaks.at(k).counts < 0.75 * expected.peaks[k].counts);
+      CHECK(right.peaks.at(k).counts == doctest::Approx(expected.peaks[k].counts).epsilon(0.01));
+    }
+  }
+}
+
+TEST_CASE("pixels that list the tops of their peaks share no axis, and that is said") {
+  const Folder folder;
+  ImzmlWriter file;
+  file.number = 'd';
+  std::mt19937 random(6);
+  std::normal_distribution<> off(0, 60e-6);
+  for (int x = 1; x <= 5000; ++x)
+    file.pixels.push_back({x, 1, {mass("O-") * (1 + off(random)), mass("PO3-") * (1 + off(random))}, {3, 1}});
+  file.write();
+  folder.write("s.imzML", file.xml);
+  folder.write("s.ibd", file.binary);
+  write_peak_list(folder);
+  for (const auto what : {MassCheck::What::named, MassCheck::What::corrected}) {
+    const auto region = read_region(find_regions(folder.files()).regions.at(0), {.masses = {.what = what}});
+    CHECK(region.notes ==
+          std::vector<std::string>{"s: its masses were not checked (its pixels share no m/z axis)"});
+  }
 }

@@ -127,6 +127,7 @@ TEST_CASE("a region that was kept as text comes back to the last bit") {
   write_two_regions(folder);
   auto region = read_region(find_regions(folder.files()).regions[0]);
   region.notes = {"a note"};
+  region.doubts = {"a doubt"};
   std::mt19937_64 random(1);
   for (int i = 0; i < 1000; ++i) {
     Peak peak{.label = std::to_string(i),
@@ -269,6 +270,23 @@ TEST_CASE("regions become one table, sorted, with labels as people write them") 
   a.reference = "NiO_2-";
   b.reference = "O_2Ni-";
   CHECK(tabulate(spots, FragmentTable::built_in(), by_reference).values(0, 1) == 3);
+}
+
+TEST_CASE("what several regions say alike is said once, with where") {
+  Region regions[4];
+  std::vector<SpotRegion> spots;
+  for (int i = 0; i < 4; ++i) {
+    regions[i].name = std::to_string(i);
+    regions[i].peaks = {{.label = "PO_3-", .by_total = 0.1}};
+    regions[i].notes = {fmt::format("{}: 8 scans were summed", i)};
+    if (i != 1) regions[i].notes.push_back(fmt::format("{}: odd", i));
+    spots.push_back({i < 2 ? "a" : "b", State::cycled, &regions[i]});
+  }
+  regions[2].notes.push_back("of another wording");
+  CHECK(tabulate(spots, FragmentTable::built_in()).notes ==
+        std::vector<std::string>{"each of the 4 spots: 8 scans were summed",
+                                 "a cycled (1 spot), b cycled (2 spots): odd",
+                                 "b cycled: 2: of another wording"});
 }
 
 TEST_CASE("what was left out is told once for all regions") {

@@ -138,7 +138,10 @@ TEST_CASE("the same ions as images, stack, events, container and spectra end in 
   CHECK(found.refused.empty());
   REQUIRE(found.regions.size() == 8);
   for (const auto rule : {EmptyReference::half, EmptyReference::skip, EmptyReference::min_counts}) {
-    const NormaliseOptions options{.reference = "NiO2-", .empty_reference = rule, .min_counts = 2};
+    const NormaliseOptions options{.reference = "NiO2-",
+                                   .empty_reference = rule,
+                                   .min_counts = 2,
+                                   .masses = {.what = MassCheck::What::nothing}};
     std::vector<Region> regions;
     for (const auto& files : found.regions) regions.push_back(read_region(files, options));
     const auto& images = regions[1];
