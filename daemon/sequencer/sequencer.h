@@ -11,81 +11,24 @@
 //                        +----------------> Tripped (latched)             abort, from anywhere: Aborted
 //
 // Two rules hold everywhere:
-//   - What a run went through is a list of transitions; its phase is their fold (`fold`), while running and
-//   after a
-//     restart alike. The runner commits the transitions of a turn before it carries out the commands of that
-//     turn; only commands that make safe (OpenCell, HoldPressure, Vent) do not wait for the disk.
+//   - What a run went through is a list of transitions; its phase is their fold (phase.h), while running and after a
+//     restart alike. The station commits the transitions of a turn before it carries out the commands of that turn;
+//     only commands that make safe (OpenCell, CutLeads, HoldPressure, Vent) do not wait for the disk.
 //   - Commands come out in the order in which they must happen: current off first, then the press.
 #pragma once
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "daemon/sequencer/interlocks.h"
+#include "daemon/sequencer/phase.h"
 #include "schema/command.h"
 #include "schema/event.h"
 #include "schema/plan.h"
 
 namespace cambench::sequencer {
-
-/// One recorded step in the life of a run.
-struct Transition {
-  enum class Kind {
-    started,      ///< by `who`
-    prepared,     ///< instruments known, cell in its window, pressure there: `step` may begin
-    step_began,   ///< ordered; the instrument's acknowledgement follows as an event
-    step_ended,   ///< `reason`, `text`
-    held,         ///< `text` says why; `elapsed` of `step` is done
-    resumed,      ///< by `who`
-    tripped,      ///< `cause` (interlock_table.h), `text`
-    consequence,  ///< `cause`, `text`: what else went wrong after a trip
-    reset,        ///< by `who`, because `text`
-    gap,          ///< nobody listened for a while; `text` says what was found
-    finished,
-    aborted  ///< by `who`, because `text`
-  } kind{};
-  std::uint32_t step = 0;
-  EndReason reason{};
-  std::string cause, text, who;
-  Seconds elapsed{0};  ///< held: experiment time of `step` that was carried out
-};
-std::string_view name(Transition::Kind kind);
-std::string_view name(EndReason reason);
-
-namespace phase {
-struct Queued {};
-struct Preparing {
-  std::uint32_t next_step = 0;
-  Seconds elapsed{0};  ///< of next_step, done before it was interrupted
-};
-struct Running {
-  std::uint32_t step = 0;
-  Seconds elapsed{0};  ///< done before this part of the step began
-};
-struct Held {
-  std::uint32_t step = 0;
-  Seconds elapsed{0};
-  std::string why;
-};
-struct Tripped {
-  std::uint32_t step = 0;
-  Seconds elapsed{0};
-  std::string cause, text;
-};
-struct Finished {};
-struct Aborted {
-  std::string why;
-};
-}  // namespace phase
-using Phase = std::variant<phase::Queued, phase::Preparing, phase::Running, phase::Held, phase::Tripped,
-                           phase::Finished, phase::Aborted>;
-std::string_view name(const Phase& phase);
-
-/// Where a run is after one more transition.
-Phase fold(Phase phase, const Transition& transition);
 
 /// One run, whole. `checks` and `watch` are what it learnt since the daemon came up; they are never stored.
 struct Run {
