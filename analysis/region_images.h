@@ -21,7 +21,9 @@ struct RegionImages {
   [[nodiscard]] std::size_t find(std::string_view ion) const;
 };
 
-/// Of exported images, BIF6 and .ita. Throws BadInput for the formats that hold no images.
-[[nodiscard]] RegionImages images_of(const RegionFiles& found);
+/// Read where the files hold images, else counted: from raw events and from spectra of every pixel, as many at a time as
+/// fit into 32 MiB, best asked for in their order. Counted as `options` say, so that they add up to the region's values.
+/// Throws BadInput, also for a spectrum of a whole region.
+[[nodiscard]] RegionImages images_of(const RegionFiles& found, const NormaliseOptions& options = {});
 
 }  // namespace cambench::sims

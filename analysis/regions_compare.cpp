@@ -10,6 +10,7 @@
 
 #include "analysis/bad_input.h"
 #include "analysis/region_images.h"
+#include "analysis/statistics.h"
 
 namespace cambench::sims {
 namespace {
@@ -67,12 +68,6 @@ std::optional<double> standard_error(const std::map<std::size_t, Tile>& tiles, d
   double squares = 0;
   for (const auto& [at, tile] : tiles) squares += std::pow(tile.sum - tile.pixels * mean, 2);
   return std::sqrt(squares * n / (n - 1)) / pixels;
-}
-
-// Student's t where a normal deviate is z: Cornish and Fisher's expansion (Abramowitz and Stegun, 26.7.5).
-double student(double z, double freedom) {
-  const double z3 = z * z * z, z5 = z3 * z * z;
-  return z + (z3 + z) / (4 * freedom) + (5 * z5 + 16 * z3 + 3 * z) / (96 * freedom * freedom);
 }
 
 // Degrees of freedom of a sum of two squared errors (Welch and Satterthwaite).
@@ -229,10 +224,8 @@ Contrast PartComparison::of(std::string_view label, const Image& peak) const {
   return contrast;
 }
 
-std::vector<Contrast> compare_parts(const RegionFiles& found, const Mask& inner, const Mask& outer,
-                                    const CompareOptions& options) {
-  const auto images = images_of(found);
-  const Image total = images.total();
+std::vector<Contrast> compare_parts(const RegionImages& images, const Image& total, const Mask& inner,
+                                    const Mask& outer, const CompareOptions& options) {
   const PartComparison comparison(total, inner, outer, options);
   std::vector<Contrast> contrasts;
   for (std::size_t i = 0; i < images.labels.size(); ++i)

@@ -14,7 +14,7 @@
 
 #include "analysis/bootstrap.h"
 #include "analysis/formats/image_ascii.h"
-#include "analysis/region.h"
+#include "analysis/region_images.h"
 
 namespace cambench::sims {
 
@@ -91,9 +91,10 @@ class PartComparison {
   CompareOptions options_;
 };
 
-/// Every peak of a region of ion images, in the order of the region's files. Throws BadInput, also for spectra.
-[[nodiscard]] std::vector<Contrast> compare_parts(const RegionFiles& found, const Mask& inner,
-                                                  const Mask& outer, const CompareOptions& options = {});
+/// Every peak of a region, in the order of its images. Throws BadInput.
+[[nodiscard]] std::vector<Contrast> compare_parts(const RegionImages& images, const Image& total,
+                                                  const Mask& inner, const Mask& outer,
+                                                  const CompareOptions& options = {});
 /// One row a fragment.
 [[nodiscard]] std::string contrasts_csv(std::span<const Contrast> contrasts);
 

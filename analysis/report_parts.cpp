@@ -1,6 +1,7 @@
 // The report's section on inner and outer parts of regions.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "analysis/report_html.h"
@@ -64,18 +65,53 @@ std::string contrast_table(const sims::RegionParts& parts) {
   return table.take();
 }
 
+std::string half(const Figure& figure) {
+  if (figure.svg.empty()) return {};
+  return fmt::format(
+      "<figure class=\"half\">\n{}<figcaption>{} <span class=\"soft\">({})</span></figcaption>\n</figure>\n",
+      figure.svg, escaped(figure.caption), escaped(figure.file));
+}
+
 std::string region(const StudyResult& result, const sims::RegionParts& parts, std::size_t number) {
-  auto html = fmt::format("<h3>{}</h3>\n", escaped(spot_name(result, parts.spot)));
-  html += paragraph(fmt::format("Inner part: {}; {} pixels, {} outside.", parts.inner, parts.inner_pixels,
-                                parts.outer_pixels));
-  html += pictures(parts);
-  if (const auto figure = contrast_figure(result, parts, number); !figure.svg.empty())
-    html += fmt::format(
-        "<figure class=\"half\">\n{}<figcaption>{} <span class=\"soft\">({})</span></figcaption>"
-        "\n</figure>\n",
-        figure.svg, escaped(figure.caption), escaped(figure.file));
+  auto html = paragraph(fmt::format("Inner part: {}; {} pixels, {} outside.", parts.inner, parts.inner_pixels,
+                                    parts.outer_pixels));
+  html += pictures(parts) + half(contrast_figure(result, parts, number));
   return html + fmt::format("<details><summary>All {} fragments</summary>{}</details>\n",
                             parts.contrasts.size(), contrast_table(parts));
+}
+
+// ---- all regions of a sample
+
+std::string pooled_table(const sims::PooledParts& parts) {
+  Table table("Geometric mean of the regions' ratios; the interval comes from how they scatter.");
+  table.begin_head();
+  table.head_cell("Fragment");
+  for (const std::string_view name : {"Regions", "Inner / outer", "Interval"}) table.head_cell(name, true);
+  table.head_cell("");
+  table.end_head();
+  for (const auto& contrast : parts.contrasts) {
+    table.row(lowered(formula(contrast.label)));
+    table.number(std::to_string(contrast.regions));
+    table.number(maybe(contrast.ratio, 3));
+    table.number(contrast.interval ? interval_text(*contrast.interval, 3) : "–");
+    table.cell(escaped(contrast.why_not));
+  }
+  return table.take();
+}
+
+std::string pooled(const StudyResult& result, const sims::PooledParts& parts) {
+  auto html = fmt::format("<h3>{}</h3>\n", escaped(sample_name(result, parts)));
+  html += half(pooled_figure(result, parts));
+  return html + fmt::format("<details><summary>All {} fragments</summary>{}</details>\n",
+                            parts.contrasts.size(), pooled_table(parts));
+}
+
+// Many regions would bury what they say together, so that only the first of a sample lies open.
+bool lies_open(const StudyResult& result, std::size_t i) {
+  const auto& all = result.input.parts;
+  return std::none_of(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(i), [&](const auto& before) {
+    return before.spot.material == all[i].spot.material && before.spot.state == all[i].spot.state;
+  });
 }
 
 }  // namespace
@@ -86,8 +122,13 @@ std::string parts_section(const StudyResult& result) {
       "tiles of the "
       "image, since neighbouring pixels see the same grains; of 100 fragments about five leave the interval "
       "by chance.");
-  for (std::size_t i = 0; i < result.input.parts.size(); ++i)
-    html += region(result, result.input.parts[i], i + 1);
+  for (const auto& parts : result.pooled_parts) html += pooled(result, parts);
+  for (std::size_t i = 0; i < result.input.parts.size(); ++i) {
+    const auto& parts = result.input.parts[i];
+    const auto name = escaped(spot_name(result, parts.spot)), one = region(result, parts, i + 1);
+    html += lies_open(result, i) ? fmt::format("<h3>{}</h3>\n{}", name, one)
+                                 : fmt::format("<details><summary>{}</summary>\n{}</details>\n", name, one);
+  }
   return html;
 }
 

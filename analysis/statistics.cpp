@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <numbers>
 #include <numeric>
 
 namespace cambench::sims {
@@ -12,6 +13,21 @@ Statistics of_column(const SpotTable& table, const std::vector<std::size_t>& row
   std::vector<double> values;
   for (const auto row : rows) values.push_back(table.values(row, column));
   return statistics_of(values);
+}
+
+double squared_standard_error(const Statistics& of) {
+  return of.sd ? *of.sd * *of.sd / static_cast<double>(of.n) : 0;
+}
+
+// Both means are uncertain, and the difference divides by one of them.
+void compare(FragmentStatistics& entry, const Statistics& base, bool with_itself) {
+  if (base.mean == 0) return;
+  const double ratio = entry.of.mean / base.mean;
+  entry.relative_difference_percent = 100 * (ratio - 1);
+  if (with_itself || !entry.of.sd || !base.sd) return;
+  entry.relative_difference_se_percent =
+      100 * std::sqrt(squared_standard_error(entry.of) + ratio * ratio * squared_standard_error(base)) /
+      std::abs(base.mean);
 }
 
 }  // namespace
@@ -46,6 +62,17 @@ Statistics statistics_of(std::span<const double> values) {
   return s;
 }
 
+double student(double z, double freedom) {
+  const double within = std::erf(z / std::numbers::sqrt2);  // the share between -z and z
+  if (freedom < 2) return std::tan(std::numbers::pi / 2 * within);
+  if (freedom < 3) return within * std::sqrt(2 / (1 - within * within));
+  // Cornish and Fisher's expansion (Abramowitz and Stegun, 26.7.5).
+  const double z2 = z * z, n = freedom;
+  return z * (1 + (z2 + 1) / (4 * n) + ((5 * z2 + 16) * z2 + 3) / (96 * n * n) +
+              (((3 * z2 + 19) * z2 + 17) * z2 - 15) / (384 * n * n * n) +
+              ((((79 * z2 + 776) * z2 + 1482) * z2 - 1920) * z2 - 945) / (92160 * n * n * n * n));
+}
+
 std::vector<FragmentStatistics> fragment_statistics(const SpotTable& table, const std::string& reference,
                                                     State reference_state) {
   const auto samples = rows_by_sample(table);
@@ -54,10 +81,9 @@ std::vector<FragmentStatistics> fragment_statistics(const SpotTable& table, cons
   for (const auto& [sample, rows] : samples)
     for (std::size_t column = 0; column < table.fragments.size(); ++column) {
       FragmentStatistics entry{
-          sample.first, sample.second, table.fragments[column].label, of_column(table, rows, column), {}};
+          sample.first, sample.second, table.fragments[column].label, of_column(table, rows, column), {}, {}};
       if (reference_rows != samples.end())
-        if (const double base = of_column(table, reference_rows->second, column).mean; base != 0)
-          entry.relative_difference_percent = 100 * (entry.of.mean - base) / base;
+        compare(entry, of_column(table, reference_rows->second, column), sample == reference_rows->first);
       all.push_back(std::move(entry));
     }
   return all;

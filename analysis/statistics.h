@@ -20,6 +20,10 @@ struct Statistics {
 /// Of at least one value, sorted: type 7 of Hyndman and Fan (1996), the usual one of numpy, pandas and R.
 [[nodiscard]] double quantile(std::span<const double> sorted, double p);
 
+/// Student's t with so many degrees of freedom (1 at least) where a normal deviate is z. Between 1 and 3 of them, that
+/// of the whole number below.
+[[nodiscard]] double student(double z, double freedom);
+
 /// Of at least one finite value.
 [[nodiscard]] Statistics statistics_of(std::span<const double> values);
 
@@ -30,6 +34,8 @@ struct FragmentStatistics {
   Statistics of;
   /// 100 (mean - mean of the reference) / mean of the reference; none when the reference has mean 0.
   std::optional<double> relative_difference_percent;
+  /// Its standard error, from those of both means; none where one of them has a single spot.
+  std::optional<double> relative_difference_se_percent;
 };
 
 /// Sorted by material, state, then fragment as in the table. `reference` names the material to compare with, in

@@ -191,6 +191,7 @@ StudyResult score(StudyInput input, StudyOptions options) {
   result.cells = rate::score_cells(input.cells, input.materials, options.cells);
   if (input.degradation && input.spots && options.bootstrap.resamples > 0)
     result.bootstrap = sims::bootstrap(*input.spots, *input.degradation, options.bootstrap);
+  result.pooled_parts = sims::pooled(input.parts);
   result.axes = axes_of(input, options);
   result.settings = settings_of(input, options);
   result.input = std::move(input);
@@ -275,6 +276,10 @@ namespace {
 
 void add_part_files(std::vector<OutputFile>& files, const StudyResult& result) {
   if (!result.input.parts.empty()) files.push_back({"parts.csv", parts_csv(result)});
+  if (!result.pooled_parts.empty()) files.push_back({"parts_pooled.csv", pooled_parts_csv(result)});
+  for (const auto& pooled : result.pooled_parts)
+    if (auto figure = pooled_figure(result, pooled); !figure.svg.empty())
+      files.push_back({figure.file, std::move(figure.svg)});
   for (std::size_t i = 0; i < result.input.parts.size(); ++i) {
     const sims::RegionParts& parts = result.input.parts[i];
     const auto name = fmt::format("parts_{}", i + 1);

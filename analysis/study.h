@@ -62,6 +62,7 @@ struct StudyResult {
   StudyOptions options;
   rate::CellScores cells;
   std::optional<sims::BootstrapResult> bootstrap;  ///< none without spots, or without resamples
+  std::vector<sims::PooledParts> pooled_parts;     ///< inner against outer part, all regions of a sample
   std::vector<status::Axis> axes;                  ///< QS_0, QS_ret, DS_general, then the categories
   std::vector<status::ScoredMaterial> materials;
   std::vector<Setting> settings;     ///< every decision, in the order they were taken
@@ -96,6 +97,8 @@ struct Reading {
 [[nodiscard]] std::string regions_csv(std::span<const sims::SpotRegion> regions);
 /// One row a region and fragment: inner over outer part. Needs parts.
 [[nodiscard]] std::string parts_csv(const StudyResult& result);
+/// One row a sample and fragment: the same over all its regions. Needs pooled parts.
+[[nodiscard]] std::string pooled_parts_csv(const StudyResult& result);
 /// One row a fragment of the principal component analysis. Needs degradation.
 [[nodiscard]] std::string loadings_csv(const StudyResult& result);
 /// All of it: scores with their spread, spots, cells, cycles, settings, inputs and caveats. One line, no dates.

@@ -25,6 +25,10 @@ struct Figure {
 /// Of one region whose inner part is compared with the outer one; `number` counts from 1.
 [[nodiscard]] Figure contrast_figure(const StudyResult& result, const sims::RegionParts& parts,
                                      std::size_t number);
+/// Of all regions of one sample.
+[[nodiscard]] Figure pooled_figure(const StudyResult& result, const sims::PooledParts& parts);
+/// "NCM uncoated, cycled, all 5 regions".
+[[nodiscard]] std::string sample_name(const StudyResult& result, const sims::PooledParts& parts);
 /// "NCM uncoated, cycled, region 3".
 [[nodiscard]] std::string spot_name(const StudyResult& result, const sims::Spot& spot);
 

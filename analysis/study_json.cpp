@@ -166,6 +166,23 @@ void write_parts(JsonWriter& json, const std::vector<sims::RegionParts>& all) {
   json.end_array();
 }
 
+void write_pooled_parts(JsonWriter& json, const std::vector<sims::PooledParts>& all) {
+  json.key("pooled_parts").array();
+  for (const sims::PooledParts& parts : all) {
+    json.object().field("material", parts.material).field("state", to_string(parts.state));
+    json.field("regions", parts.regions).field("deviations", parts.deviations).key("contrasts").array();
+    for (const sims::PooledContrast& contrast : parts.contrasts) {
+      json.object().field("fragment", contrast.label).field("regions", contrast.regions);
+      json.field("ratio", contrast.ratio);
+      if (contrast.interval) json.field("low", contrast.interval->low).field("high", contrast.interval->high);
+      if (!contrast.why_not.empty()) json.field("why_not", contrast.why_not);
+      json.end_object();
+    }
+    json.end_array().end_object();
+  }
+  json.end_array();
+}
+
 void write_settings(JsonWriter& json, std::string_view key, const std::vector<Setting>& settings) {
   json.key(key).array();
   for (const Setting& setting : settings)
@@ -262,6 +279,7 @@ std::string scores_json(const StudyResult& result, std::string_view program) {
   write_degradation(json, result.input);
   write_bootstrap(json, result);
   if (!result.input.parts.empty()) write_parts(json, result.input.parts);
+  if (!result.pooled_parts.empty()) write_pooled_parts(json, result.pooled_parts);
   write_settings(json, "settings", result.settings);
   write_inputs(json, result.input);
   write_strings(json, "problems", result.input.problems);

@@ -2,6 +2,7 @@
 // how each fragment differs between the two, and pictures of where the ions lie.
 #pragma once
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -57,8 +58,29 @@ struct RegionParts {
   std::string overlay_png;
 };
 
-/// Reads every image of the region, one at a time. Throws BadInput, also for an overlay's ion that is not there.
+/// Reads every image of the region once, one at a time. Throws BadInput, also for an overlay's ion that is not there.
 [[nodiscard]] RegionParts compare_region(const Spot& spot, const RegionFiles& found,
-                                         const PartOptions& options);
+                                         const PartOptions& options, const NormaliseOptions& normalise = {});
+
+// ---- all regions of a sample together
+
+/// The geometric mean of the regions' ratios. Its interval comes from how they scatter (Student's t): every region
+/// counts as one, whatever its size, since pixels of one region tell nothing of another spot of the sample.
+struct PooledContrast {
+  std::string label;
+  std::size_t regions = 0;  ///< that have a ratio
+  std::optional<double> ratio;
+  std::optional<Interval> interval;  ///< symmetric in its logarithm
+  std::string why_not;               ///< what is missing above, and why
+};
+struct PooledParts {
+  std::string material;
+  State state = State::cycled;
+  std::size_t regions = 0;
+  double deviations = 0;                  ///< half-width of the intervals, as for many regions
+  std::vector<PooledContrast> contrasts;  ///< by m/z
+};
+/// One for each sample with two regions or more, in the order of `all`.
+[[nodiscard]] std::vector<PooledParts> pooled(std::span<const RegionParts> all);
 
 }  // namespace cambench::sims

@@ -73,12 +73,15 @@ std::string capacities_csv(const StudyResult& result) {
 
 std::string fragments_csv(const StudyResult& result) {
   std::string csv =
-      "material,state,fragment,n,mean,sd,sd_population,min,q1,median,q3,max,relative_difference_percent\n";
+      "material,state,fragment,n,mean,sd,sd_population,min,q1,median,q3,max,relative_difference_percent,"
+      "relative_"
+      "difference_se_percent\n";
   for (const auto& row : sims::fragment_statistics(*result.input.spots, result.options.cells.reference)) {
     const sims::Statistics& s = row.of;
     add_row(csv, field(row.material), to_string(row.state), field(row.fragment), std::to_string(s.n),
             field(s.mean), field(s.sd), field(s.sd_population), field(s.min), field(s.q1), field(s.median),
-            field(s.q3), field(s.max), field(row.relative_difference_percent));
+            field(s.q3), field(s.max), field(row.relative_difference_percent),
+            field(row.relative_difference_se_percent));
   }
   return csv;
 }
@@ -116,6 +119,18 @@ std::string parts_csv(const StudyResult& result) {
               fmt::format("{}", parts.outer_pixels), field(c.label), field(c.inner.mean), field(c.inner.se),
               field(c.inner.counts), field(c.outer.mean), field(c.outer.se), field(c.outer.counts),
               field(c.ratio), field(low), field(high), field(c.deviations), field(c.why_not));
+    }
+  return csv;
+}
+
+std::string pooled_parts_csv(const StudyResult& result) {
+  std::string csv = "material,state,fragment,regions,ratio,ratio_low,ratio_high,why_not\n";
+  for (const sims::PooledParts& parts : result.pooled_parts)
+    for (const sims::PooledContrast& c : parts.contrasts) {
+      const auto low = c.interval ? std::optional(c.interval->low) : std::nullopt;
+      const auto high = c.interval ? std::optional(c.interval->high) : std::nullopt;
+      add_row(csv, field(parts.material), to_string(parts.state), field(c.label), std::to_string(c.regions),
+              field(c.ratio), field(low), field(high), field(c.why_not));
     }
   return csv;
 }

@@ -20,6 +20,7 @@
 #include "analysis/region.h"
 #include "analysis/regions_compare.h"
 #include "analysis/spectra.h"
+#include "analysis/study_figures.h"
 #include "daemon/cli/verbs.h"
 #include "schema/json.h"
 
@@ -178,14 +179,6 @@ sims::RegionFiles region_of(const PartOptions& options) {
                                      names.size(), fmt::join(names, ", ")));
 }
 
-sims::Image total_of(const sims::RegionFiles& region) {
-  for (const auto& file : region.files)
-    if (const auto name = sims::parse_image_file_name(file.filename().string());
-        name && name->label == "total")
-      return sims::parse_image_ascii(read_file(file), file.filename().string());
-  throw Problem(refused, region.name + ": there is no total image; export it too");
-}
-
 sims::Mask inner_of(const PartOptions& options, const sims::ImageShape& shape) {
   if (!options.circle.empty())
     return sims::circle_mask(shape, {options.circle[0], options.circle[1]}, options.circle[2]);
@@ -197,42 +190,37 @@ sims::Mask inner_of(const PartOptions& options, const sims::ImageShape& shape) {
   return sims::polygon_mask(shape, corners);
 }
 
-void write_pictures(const PartOptions& options, const sims::RegionFiles& region, const sims::Image& total,
+void write_pictures(const PartOptions& options, const sims::RegionImages& images, const sims::Image& total,
                     const sims::Mask& inner, const std::vector<sims::Contrast>& contrasts) {
   const fs::path out = options.out;
   fs::create_directories(out);
   write_file(out / "contrasts.csv", sims::contrasts_csv(contrasts));
   write_file(out / "mask.png", sims::png_of(inner));
-  for (const auto& file : region.files) {
-    const auto name = sims::parse_image_file_name(file.filename().string());
-    if (!name || name->label == "total") continue;
-    const auto image = sims::parse_image_ascii(read_file(file), file.filename().string(), &total.shape);
-    write_file(out / (name->label + ".png"), sims::png_of(sims::normalised(image, total)));
+  for (std::size_t i = 0; i < images.labels.size(); ++i) {
+    const auto name = fmt::format("{}.png", study::file_part(images.labels[i]));
+    write_file(out / name, sims::png_of(sims::normalised(images.peak(i, total.shape), total)));
   }
 }
 
 /// The picture of up to three ions over each other.
-void write_overlay(const PartOptions& options, const sims::RegionFiles& region, const sims::Image& total) {
-  std::vector<sims::Image> images;
+void write_overlay(const PartOptions& options, const sims::RegionImages& images, const sims::Image& total,
+                   std::string_view region) {
+  std::vector<sims::Image> shares;
   for (const auto& ion : options.overlay) {
-    const auto file = std::ranges::find_if(region.files, [&](const fs::path& path) {
-      const auto name = sims::parse_image_file_name(path.filename().string());
-      return name && sims::fragment_key(name->label) == sims::fragment_key(ion);
-    });
-    if (file == region.files.end())
-      throw Problem(refused, fmt::format("{}: has no image of {}", region.name, ion));
-    const auto image = sims::parse_image_ascii(read_file(*file), file->filename().string(), &total.shape);
-    images.push_back(sims::normalised(image, total));
+    const auto i = images.find(ion);
+    if (i == images.labels.size()) throw Problem(refused, fmt::format("{}: has no image of {}", region, ion));
+    shares.push_back(sims::normalised(images.peak(i, total.shape), total));
   }
   write_file(fs::path(options.out) / "overlay.png",
-             sims::overlay_png(images, {.field_of_view_um = options.field_of_view_um}));
+             sims::overlay_png(shares, {.field_of_view_um = options.field_of_view_um}));
 }
 
 void parts(Session& session, const PartOptions& options) {
   const auto region = region_of(options);
-  const auto total = total_of(region);
+  const auto images = sims::images_of(region);
+  const auto total = images.total();
   const auto inner = inner_of(options, total.shape);
-  auto contrasts = sims::compare_parts(region, inner, inner.outside(), options.compare);
+  auto contrasts = sims::compare_parts(images, total, inner, inner.outside(), options.compare);
   std::ranges::stable_sort(contrasts, std::ranges::greater{},
                            [](const auto& c) { return std::abs(c.deviations.value_or(0)); });
   TextTable table({{"fragment", Align::left},
@@ -250,9 +238,9 @@ void parts(Session& session, const PartOptions& options) {
       region.name, inner.pixels(), inner.outside().pixels(), contrasts.size(),
       0.05 * static_cast<double>(contrasts.size()));
   if (options.out.empty()) return;
-  write_pictures(options, region, total, inner, contrasts);
+  write_pictures(options, images, total, inner, contrasts);
   if (!options.overlay.empty()) {
-    write_overlay(options, region, total);
+    write_overlay(options, images, total, region.name);
     constexpr std::array colours{"red", "green", "blue"};
     for (std::size_t i = 0; i < options.overlay.size(); ++i)
       session.out << fmt::format("{}{} {}", i ? ", " : "overlay.png: ", options.overlay[i], colours.at(i));
@@ -294,7 +282,7 @@ void add_ion_verbs(CLI::App& app, Session& session) {
 
   auto part = std::make_shared<PartOptions>();
   auto* parts_verb = app.add_subcommand("parts", "Inner against outer part of a region of ion images");
-  parts_verb->add_option("folder", part->folder, "folder of SurfaceLab images")->required();
+  parts_verb->add_option("folder", part->folder, "folder of ion images, raw events or imzML")->required();
   parts_verb->add_option("--region", part->region, "one of several in the folder");
   auto* inner = parts_verb->add_option_group("inner part", "in pixels");
   inner->add_option("--circle", part->circle, "X,Y,RADIUS")->delimiter(',')->expected(3);

@@ -258,8 +258,9 @@ const sims::PartOptions* wanted_part(const StudyFile& study, const StudySpot& sp
 /// Everything that a comparison depends on.
 std::string part_key(const StudyFile& study, const StudySpot& spot, const sims::PartOptions& options) {
   auto key =
-      fmt::format("{} {} {} {} {} {} {} {} {}", spot.hash, spot.material, sims::to_string(spot.state),
-                  spot.region->name, sims::describe(options.inner), fmt::join(options.overlay, " "),
+      fmt::format("{} {} {} {} {} {} {} {} {} {}", spot.hash, settings_key(study.scoring.normalise),
+                  spot.material, sims::to_string(spot.state), spot.region->name,
+                  sims::describe(options.inner), fmt::join(options.overlay, " "),
                   options.field_of_view_um.value_or(0), options.compare.tile, options.compare.deviations);
   if (const auto* drawn = std::get_if<sims::DrawnMask>(&options.inner))
     for (const auto& mask : study.masks)
@@ -382,7 +383,7 @@ void read_parts(StudyData& data, const StudyFile& study, RegionCache& cache, uns
     try {
       const sims::Spot spot{wanted.spot->material, wanted.spot->state, wanted.spot->region->name};
       wanted.parts = std::make_shared<const sims::RegionParts>(
-          sims::compare_region(spot, wanted.spot->files, *wanted.options));
+          sims::compare_region(spot, wanted.spot->files, *wanted.options, study.scoring.normalise));
     } catch (const BadInput& bad) {
       wanted.trouble = bad.what();
     }

@@ -78,6 +78,12 @@ def check_statistics(folder, samples, ions, values):
         if row["relative_difference_percent"]:
             same("relative differences / %", 100 * (v.mean() - uncycled[i]) / uncycled[i],
                  float(row["relative_difference_percent"]), 1e-10)
+        if row["relative_difference_se_percent"]:
+            u = values[samples[REFERENCE, UNCYCLED], i]
+            ratio, squares = v.mean() / u.mean(), lambda of: of.var(ddof=1) / len(of)
+            same("standard errors of relative differences / %",
+                 100 * np.sqrt(squares(v) + ratio**2 * squares(u)) / abs(u.mean()),
+                 float(row["relative_difference_se_percent"]), 1e-10)
 
 
 def first_component(x):

@@ -199,7 +199,8 @@ TEST_CASE("a region of image files is compared ion by ion, and written as a tabl
                  write("PO_3-", 3, made([](auto x, auto) { return x < 32 ? 0.03 : 0.02; }, random))};
   const std::vector<Place> left{{-1, -1}, {31.5, -1}, {31.5, 48}, {-1, 48}};
   const Mask half = polygon_mask(shape, left);
-  const auto contrasts = compare_parts(found, half, half.outside());
+  const auto images = images_of(found);
+  const auto contrasts = compare_parts(images, images.total(), half, half.outside());
   REQUIRE(contrasts.size() == 2);
   CHECK(contrasts[0].label == "S-");
   CHECK(*contrasts[0].ratio == doctest::Approx(1).epsilon(0.02));
@@ -208,7 +209,6 @@ TEST_CASE("a region of image files is compared ion by ion, and written as a tabl
   CHECK(std::ranges::count(csv, '\n') == 3);
   CHECK(csv.find("\n\"PO_3-\",0.0") != std::string::npos);
   found.files.erase(found.files.begin());
-  CHECK_THROWS_WITH_AS((void)compare_parts(found, half, half.outside()),
-                       doctest::Contains("there is no total ion image"), BadInput);
+  CHECK_THROWS_WITH_AS((void)images_of(found), doctest::Contains("there is no total ion image"), BadInput);
   std::filesystem::remove_all(folder);
 }

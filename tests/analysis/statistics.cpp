@@ -65,6 +65,38 @@ TEST_CASE("the relative difference is in per cent of the reference's mean, and n
   CHECK(all[2].fragment == "PO3-");
   CHECK(all[2].of.mean == 3.5);
   CHECK(*all[2].relative_difference_percent == 75);
-  CHECK_FALSE(all[3].relative_difference_percent);  // SO3- is 0 in the reference
+  CHECK_FALSE(all[2].relative_difference_se_percent);  // one uncycled spot: nothing is known of its scatter
+  CHECK_FALSE(all[3].relative_difference_percent);     // SO3- is 0 in the reference
   CHECK_FALSE(fragment_statistics(table, "b")[0].relative_difference_percent);
+}
+
+TEST_CASE("the relative difference carries the uncertainty of both means") {
+  SpotTable table;
+  table.fragments = {{"PO3-", 78.96, "POy"}};
+  table.spots = {{"a", State::uncycled, "1"},
+                 {"a", State::uncycled, "2"},
+                 {"a", State::cycled, "1"},
+                 {"a", State::cycled, "2"},
+                 {"b", State::cycled, "1"}};
+  table.values = Matrix(5, 1);
+  for (const auto& [row, value] : {std::pair{0, 1.9}, {1, 2.1}, {2, 2.7}, {3, 3.3}, {4, 5.0}})
+    table.values(static_cast<std::size_t>(row), 0) = value;
+  const auto all = fragment_statistics(table, "a");
+  REQUIRE(all.size() == 3);
+  CHECK_FALSE(all[0].relative_difference_se_percent);  // with itself
+  // Means 3 and 2 with standard errors 0.3 and 0.1: 100 x 3/2 x hypot(0.3/3, 0.1/2).
+  CHECK(*all[1].relative_difference_percent == doctest::Approx(50));
+  CHECK(*all[1].relative_difference_se_percent == doctest::Approx(150 * std::hypot(0.1, 0.05)));
+  CHECK(*all[2].relative_difference_percent == doctest::Approx(150));
+  CHECK_FALSE(all[2].relative_difference_se_percent);  // one spot
+}
+
+TEST_CASE("Student's t has the values of its table, and never fewer between whole numbers") {
+  const double z = 1.959964;  // 95 %, two-sided
+  for (const auto& [freedom, t] :
+       {std::pair{1, 12.706}, {2, 4.303}, {3, 3.182}, {4, 2.776}, {5, 2.571}, {10, 2.228}, {30, 2.042}})
+    CHECK(student(z, freedom) == doctest::Approx(t).epsilon(0.002));
+  CHECK(student(z, 1e9) == doctest::Approx(z));
+  CHECK(student(z, 1.7) == student(z, 1));
+  CHECK(student(z, 2.9) == student(z, 2));
 }

@@ -5,12 +5,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <functional>
+#include <optional>
 #include <random>
 
 #include "analysis/bad_input.h"
 #include "analysis/study.h"
 #include "tests/analysis/bif6_writer.h"
 #include "tests/analysis/folder.h"
+#include "tests/analysis/grd_writer.h"
+#include "tests/analysis/imzml_writer.h"
 
 using namespace cambench;
 using namespace cambench::sims;
@@ -54,9 +59,57 @@ RegionFiles exported(const Folder& folder, const Counts& counts) {
   return find_regions(folder.files()).regions.at(0);
 }
 
+constexpr double mz[] = {150, 31.9726, 78.9591, 57.9359};  // that of the total: the middle of its interval
+
+void write_peak_list(const Folder& folder) {
+  folder.write(
+      "peaks.txt",
+      "Lower Mass (u)\tUpper Mass (u)\tAssignment\r\n31.9626\t31.9826\tS-\r\n78.9491\t78.9691\tPO_3-\r\n"
+      "57.9259\t57.9459\tNi-\r\n");
+}
+
+/// Calls ion(pixel, m/z, how many): the peaks, and what is left of the total beside them.
+void each_ion(const Counts& counts, const std::function<void(std::uint32_t, double, std::uint32_t)>& ion) {
+  for (std::uint32_t i = 0; i < shape.pixels(); ++i) {
+    double rest = counts.images[0].counts[i];
+    for (const std::size_t k : {1UL, 3UL, 2UL}) {  // by m/z
+      ion(i, mz[k], static_cast<std::uint32_t>(counts.images[k].counts[i]));
+      rest -= counts.images[k].counts[i];
+    }
+    ion(i, mz[0], static_cast<std::uint32_t>(rest));
+  }
+}
+
+RegionFiles as_events(const Folder& folder, const Counts& counts) {
+  GrdWriter events;
+  each_ion(counts, [&](std::uint32_t pixel, double at, std::uint32_t n) {
+    for (; n > 0; --n) events.ion(0, pixel % side, pixel / side, at);
+  });
+  folder.write("spot 1.itm.grd", events.events);
+  folder.write("spot 1.properties.txt", events.properties(side));
+  write_peak_list(folder);
+  return find_regions(folder.files()).regions.at(0);
+}
+
+RegionFiles as_spectra(const Folder& folder, const Counts& counts) {
+  ImzmlWriter file;
+  file.number = 'd';
+  for (std::uint32_t i = 0; i < shape.pixels(); ++i)
+    file.pixels.push_back({static_cast<int>(1 + i % side), static_cast<int>(1 + i / side), {}, {}});
+  each_ion(counts, [&](std::uint32_t pixel, double at, std::uint32_t n) {
+    if (n == 0) return;
+    file.pixels[pixel].mz.push_back(at);
+    file.pixels[pixel].intensity.push_back(n);
+  });
+  file.write();
+  folder.write("spot 1.imzML", file.xml);
+  folder.write("spot 1.ibd", file.binary);
+  write_peak_list(folder);
+  return find_regions(folder.files()).regions.at(0);
+}
+
 RegionFiles stacked(const Folder& folder, const Counts& counts) {
   std::vector<Bif6Image> stack;
-  const double mz[] = {150, 31.9726, 78.9591, 57.9359};
   for (std::uint32_t k = 0; k < counts.labels.size(); ++k) {
     const auto at = static_cast<float>(mz[k]);
     const float reach = k == 0 ? 150 : 0.01F;
@@ -65,10 +118,7 @@ RegionFiles stacked(const Folder& folder, const Counts& counts) {
       stack.back().counts.push_back(static_cast<std::uint32_t>(n));
   }
   folder.write("spot 1.bif6", write_bif6(side, side, stack));
-  folder.write(
-      "peaks.txt",
-      "Lower Mass (u)\tUpper Mass (u)\tAssignment\r\n31.9626\t31.9826\tS-\r\n78.9491\t78.9691\tPO_3-\r\n"
-      "57.9259\t57.9459\tNi-\r\n");
+  write_peak_list(folder);
   return find_regions(folder.files()).regions.at(0);
 }
 
@@ -79,11 +129,17 @@ const Contrast& of(const RegionParts& parts, const std::string& ion) {
 }  // namespace
 
 TEST_CASE(
-    "the contrast of each fragment is found, with its interval, from exported images and from a stack") {
+    "the contrast of each fragment is found, with its interval, from images, a stack, events and spectra") {
   const auto counts = invented();
-  for (const auto write : {exported, stacked}) {
+  std::optional<RegionParts> first;
+  for (const auto write : {exported, stacked, as_events, as_spectra}) {
     const Folder folder;
     const auto parts = compare_region(spot, write(folder, counts), {.inner = middle});
+    if (!first) first = parts;
+    for (std::size_t i = 0; i < parts.contrasts.size(); ++i)
+      CHECK(parts.contrasts[i].ratio == first->contrasts.at(i).ratio);
+    REQUIRE(parts.images.size() == first->images.size());
+    for (std::size_t i = 0; i < parts.images.size(); ++i) CHECK(parts.images[i].png == first->images[i].png);
     CHECK(parts.inner == "circle around X 31.5 Y 31.5, radius 20 pixels");
     CHECK(parts.inner_pixels + parts.outer_pixels == shape.pixels());
     REQUIRE(parts.contrasts.size() == 3);
@@ -140,7 +196,7 @@ TEST_CASE("parts that cannot be compared are refused with the mend") {
   const RegionFiles spectrum{"a", RegionFiles::Format::spectrum_ascii, {"a.txt"}, {}};
   CHECK(refusal([&] {
           return compare_region(spot, spectrum, {.inner = middle});
-        }).find("a: holds no ion images; export them as BIF6") == 0);
+        }).find("a: is one spectrum of all its pixels; export its images") == 0);
 }
 
 TEST_CASE("a study shows the parts of its regions in the report, in a table and in pictures of their own") {
@@ -168,4 +224,61 @@ TEST_CASE("a study shows the parts of its regions in the report, in a table and 
   auto other = input;
   other.parts[0].inner = "elsewhere";
   CHECK(study::score(other).inputs_hash != result.inputs_hash);
+}
+
+TEST_CASE(
+    "regions of one sample are pooled: each counts once, and the interval comes from how they scatter") {
+  std::vector<RegionParts> all;
+  const auto add = [&](const char* material, const char* region, std::optional<double> po3,
+                       std::optional<double> s) {
+    RegionParts parts{.spot = {material, State::cycled, region}, .inner = "a circle"};
+    parts.contrasts.push_back({.label = "S-", .ratio = s});
+    parts.contrasts.push_back({.label = "PO3-", .ratio = po3});
+    all.push_back(std::move(parts));
+  };
+  add("bare", "1", 1.0, 1.5);
+  add("bare", "2", 4.0, std::nullopt);
+  add("bare", "3", 2.0, std::nullopt);
+  add("coated", "1", 1.0, 1.0);  // alone
+  const auto samples = pooled(all);
+  REQUIRE(samples.size() == 1);
+  CHECK(samples[0].material == "bare");
+  CHECK(samples[0].regions == 3);
+  REQUIRE(samples[0].contrasts.size() == 2);
+  const auto& s = samples[0].contrasts[0];
+  CHECK(s.label == "S-");
+  CHECK(s.regions == 1);
+  CHECK(*s.ratio == doctest::Approx(1.5));
+  CHECK_FALSE(s.interval);
+  CHECK(s.why_not == "one region only has a ratio of it, so nothing is known of its scatter");
+  const auto& po3 = samples[0].contrasts[1];
+  CHECK(*po3.ratio == doctest::Approx(2));
+  // ln 1, ln 4, ln 2: standard deviation ln 2, two degrees of freedom.
+  CHECK(std::log(po3.interval->high / 2) ==
+        doctest::Approx(4.303 * std::log(2) / std::sqrt(3)).epsilon(0.001));
+  CHECK(po3.interval->low * po3.interval->high == doctest::Approx(4));
+}
+
+TEST_CASE("the report shows first what a sample's regions say together") {
+  const Folder folder;
+  study::StudyInput input;
+  input.id = input.title = "collector";
+  input.materials = {{"bare", "NCM bare", "none", 0, true}};
+  const auto found = exported(folder, invented());
+  for (const char* region : {"spot 1", "spot 2"})
+    input.parts.push_back(compare_region({"bare", State::cycled, region}, found, {.inner = middle}));
+  const auto result = study::score(input);
+  std::vector<std::string> names;
+  for (const auto& file : study::outputs(result, "test")) names.push_back(file.name);
+  for (const char* name : {"parts_pooled.csv", "parts_bare_cycled.svg", "parts_1.svg", "parts_2.svg"})
+    CHECK(std::ranges::count(names, name) == 1);
+  CHECK(study::pooled_parts_csv(result).find("\nbare,cycled,PO3-,2,1.5") != std::string::npos);
+  const auto html = study::report_html(result, "test");
+  const auto together = html.find("<h3>NCM bare, cycled, all 2 regions</h3>"),
+             first = html.find("<h3>NCM bare, cycled, spot 1</h3>"),
+             second = html.find("<summary>NCM bare, cycled, spot 2</summary>");
+  REQUIRE(second != std::string::npos);
+  CHECK((together < first && first < second));
+  CHECK(study::scores_json(result, "test").find("\"pooled_parts\":[{\"material\":\"bare\"") !=
+        std::string::npos);
 }
