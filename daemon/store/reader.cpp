@@ -8,6 +8,7 @@
 
 #include "daemon/store/columns.h"
 #include "daemon/store/migrations.h"
+#include "daemon/store/rollup.h"
 #include "daemon/store/writer.h"
 
 namespace cambench::store {
@@ -244,13 +245,6 @@ std::optional<T> first_of(std::vector<T> found) {
   return std::move(found.front());
 }
 
-/// How many samples one block of a level spans; level 0 is the samples themselves.
-std::int64_t span_of(int level) {
-  std::int64_t span = level == 0 ? 1 : rollup_samples;
-  for (int l = 1; l < level; ++l) span *= rollup_blocks;
-  return span;
-}
-
 }  // namespace
 
 Reader::Reader(const std::filesystem::path& file) : database_(open_for_reading(file)) {}
@@ -377,14 +371,14 @@ void Reader::add_samples(std::vector<SeriesPoint>& points, const std::string& ru
 }
 
 void Reader::add_points(std::vector<SeriesPoint>& points, const std::string& run, std::int64_t first,
-                        std::int64_t last, int level) {
+                        std::int64_t last, int level, std::int64_t written) {
   if (first > last) return;
   if (level == 0) return add_samples(points, run, first, last);
   // Whole blocks of this level, and finer ones for what sticks out on either side.
   const std::int64_t span = span_of(level);
-  const std::int64_t begin = (first - 1 + span - 1) / span, end = last / span;
-  if (begin >= end) return add_points(points, run, first, last, level - 1);
-  add_points(points, run, first, begin * span, level - 1);
+  const std::int64_t begin = (first - 1 + span - 1) / span, end = std::min(last, written) / span;
+  if (begin >= end) return add_points(points, run, first, last, level - 1, written);
+  add_points(points, run, first, begin * span, level - 1, written);
   Statement row(
       database_,
       "SELECT first_test_time_s, we_vs_re_min_V, we_vs_re_max_V, cell_min_V, cell_max_V, current_min_A, "
@@ -393,7 +387,7 @@ void Reader::add_points(std::vector<SeriesPoint>& points, const std::string& run
       "BY block");
   row.bind(1, run).bind(2, std::int64_t{level}).bind(3, begin).bind(4, end - 1);
   while (row.step()) points.push_back(point_of(row));
-  add_points(points, run, end * span + 1, last, level - 1);
+  add_points(points, run, end * span + 1, last, level - 1, written);
 }
 
 std::int64_t Reader::first_seq_where(const std::string& run, std::string_view column, double value) {
@@ -429,7 +423,8 @@ std::vector<SeriesPoint> Reader::series(const std::string& run, WallTime from, W
 
 std::vector<SeriesPoint> Reader::series_between(const std::string& run, std::int64_t first, std::int64_t last,
                                                 std::size_t max_points) {
-  last = std::min(last, last_seq(run));
+  const std::int64_t last_of_run = last_seq(run);
+  last = std::min(last, last_of_run);
   if (first > last) return {};
   const auto wanted = static_cast<std::int64_t>(std::max<std::size_t>(max_points, 8));
   // The finest level that is not too much to read; what it gives beyond the points wanted is merged.
@@ -439,7 +434,7 @@ std::vector<SeriesPoint> Reader::series_between(const std::string& run, std::int
   int level = 0;
   while (level < rollup_levels && too_much(level)) ++level;
   std::vector<SeriesPoint> between;
-  add_points(between, run, first + 1, last - 1, level);
+  add_points(between, run, first + 1, last - 1, level, written_up_to(last_of_run));
   std::vector<SeriesPoint> points;
   add_samples(points, run, first, first);
   const auto bucket_of = [&](std::size_t i) {

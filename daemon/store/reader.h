@@ -157,7 +157,7 @@ class Reader {
   void add_samples(std::vector<SeriesPoint>& points, const std::string& run, std::int64_t first,
                    std::int64_t last);
   void add_points(std::vector<SeriesPoint>& points, const std::string& run, std::int64_t first,
-                  std::int64_t last, int level);
+                  std::int64_t last, int level, std::int64_t written);
   std::int64_t first_seq_where(const std::string& run, std::string_view column, double value);
 
   Database database_;

@@ -201,6 +201,12 @@ class Store::Writer {
     std::vector<Store::Done> done;
     Clock::time_point since;
     [[nodiscard]] bool empty() const { return rows.empty() && done.empty(); }
+    /// Keeps the room for the next rows, unless it is that of a crowd.
+    void clear(std::size_t usual) {
+      done.clear();
+      rows.clear();
+      if (rows.capacity() > 4 * usual) rows.shrink_to_fit();
+    }
   };
 
   static const std::filesystem::path& with_parent(const std::filesystem::path& path) {
@@ -240,12 +246,13 @@ class Store::Writer {
 
   void work() {
     name_this_thread("store");
+    Batch batch;
     std::unique_lock guard(mutex_);
     for (;;) {
       wake_.wait(guard, [this] { return ending_ || !waiting_.empty(); });
       if (waiting_.empty()) return;
       wake_.wait_until(guard, waiting_.since + settings_.every, [this] { return ending_ || urgent_; });
-      const Batch batch = std::exchange(waiting_, {});
+      std::swap(batch, waiting_);
       urgent_ = false;
       in_work_ = {batch.rows.size(), batch.since};
       guard.unlock();
@@ -255,6 +262,7 @@ class Store::Writer {
       account(batch, kept, began);
       guard.unlock();
       for (const Store::Done& done : batch.done) done(kept);
+      batch.clear(settings_.group);
       checkpoint_when_due();
       while (kept && unspool()) continue;
       guard.lock();

@@ -36,7 +36,7 @@ constexpr auto unexplained = R"(,
         AND event.at_wall_ns BETWEEN last_wall_ns - 1000000000 AND pair.at_wall_ns + 5000000000)))";
 
 /// What the tables promise: each row that is found here, "where" and "what", breaks it.
-const std::array<std::string, 21> promises{
+const std::array<std::string, 23> promises{
     R"(SELECT 'event', format('%d events, but the last is number %d', count(*), max(seq)) FROM event
        HAVING count(*) <> coalesce(max(seq), 0))",
     R"(SELECT 'audit', format('%d acts, but the last is number %d', count(*), max(id)) FROM audit
@@ -74,11 +74,33 @@ const std::array<std::string, 21> promises{
        LEFT JOIN step ON step.run = s.run AND step.step = s.step WHERE s.n IS NOT step.samples)",
     R"(SELECT 'run ' || step.run, format('step %d has a summary and no samples', step.step + 1) FROM step
        WHERE NOT EXISTS (SELECT 1 FROM sample WHERE sample.run = step.run AND sample.step = step.step))",
-    // The last block of a run is rolled up once a sample lies beyond it.
+    // Blocks are written 16 at a time (daemon/store/rollup.h); older programs wrote each as soon as it was complete.
     R"(SELECT 'run ' || s.run, format('%d blocks of samples and a chart of %d', s.n, coalesce(r.n, 0))
-       FROM (SELECT run, count(DISTINCT (seq - 1) / 32) AS n FROM sample GROUP BY run) s
+       FROM (SELECT run, count(DISTINCT (seq - 1) / 32) AS n FROM sample AS s
+             WHERE seq <= (SELECT max(seq) / 512 * 512 FROM sample WHERE run = s.run) GROUP BY run) s
        LEFT JOIN (SELECT run, count(*) AS n FROM rollup WHERE level = 1 GROUP BY run) r ON r.run = s.run
-       WHERE coalesce(r.n, 0) < s.n - 1)",
+       WHERE coalesce(r.n, 0) < s.n)",
+    R"(SELECT 'run ' || r.run, format('its chart shows samples %d to %d otherwise than they are', r.first_seq, r.last_seq)
+       FROM rollup AS r JOIN (
+         SELECT run, (seq - 1) / 32 AS block, min(seq) AS first_seq, max(seq) AS last_seq, min(test_time_s) AS first_s,
+                max(test_time_s) AS last_s, min(at_wall_ns) AS wall_ns, min(we_vs_re_V) AS we_min, max(we_vs_re_V) AS we_max,
+                min(cell_V) AS cell_min, max(cell_V) AS cell_max, min(current_A) AS i_min, max(current_A) AS i_max
+         FROM sample GROUP BY run, (seq - 1) / 32) AS s ON s.run = r.run AND s.block = r.block
+       WHERE level = 1 AND
+         (r.first_seq, r.last_seq, first_test_time_s, last_test_time_s, first_wall_ns, we_vs_re_min_V, we_vs_re_max_V,
+          cell_min_V, cell_max_V, current_min_A, current_max_A)
+         IS NOT (s.first_seq, s.last_seq, first_s, last_s, wall_ns, we_min, we_max, cell_min, cell_max, i_min, i_max))",
+    R"(SELECT 'run ' || r.run, format('its chart shows samples %d to %d otherwise than in parts of them', r.first_seq, r.last_seq)
+       FROM rollup AS r JOIN (
+         SELECT run, level + 1 AS level, block / 4 AS block, min(first_seq) AS first_seq, max(last_seq) AS last_seq,
+                min(first_test_time_s) AS first_s, max(last_test_time_s) AS last_s, min(first_wall_ns) AS wall_ns,
+                min(we_vs_re_min_V) AS we_min, max(we_vs_re_max_V) AS we_max, min(cell_min_V) AS cell_min,
+                max(cell_max_V) AS cell_max, min(current_min_A) AS i_min, max(current_max_A) AS i_max
+         FROM rollup GROUP BY run, level, block / 4) AS s ON s.run = r.run AND s.level = r.level AND s.block = r.block
+       WHERE
+         (r.first_seq, r.last_seq, first_test_time_s, last_test_time_s, first_wall_ns, we_vs_re_min_V, we_vs_re_max_V,
+          cell_min_V, cell_max_V, current_min_A, current_max_A)
+         IS NOT (s.first_seq, s.last_seq, first_s, last_s, wall_ns, we_min, we_max, cell_min, cell_max, i_min, i_max))",
 
     R"(SELECT 'run ' || id, 'its phase is ' || phase || ' and no event says so' FROM run
        WHERE phase IN ('held', 'tripped', 'finished', 'aborted')

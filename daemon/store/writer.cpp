@@ -49,6 +49,8 @@ std::int64_t boot_ns(Instant at) {
   return now_ns - nanoseconds(std::chrono::steady_clock::now()) + nanoseconds(at);
 }
 
+constexpr std::size_t most_tails = 1000;  ///< far more than runs go on at a time
+
 /// An INSERT with as many parameters as columns are named.
 std::string insert(std::string_view table, std::string_view columns) {
   std::string sql = "INSERT INTO " + std::string(table) + " (" + std::string(columns) + ") VALUES (?";
@@ -56,14 +58,6 @@ std::string insert(std::string_view table, std::string_view columns) {
     if (c == ',') sql += ",?";
   return sql + ")";
 }
-
-constexpr auto extremes =
-    "min(we_vs_re_V), max(we_vs_re_V), min(cell_V), max(cell_V), min(current_A), max(current_A) FROM sample "
-    "WHERE run = ?1 AND seq BETWEEN ?3 AND ?4 HAVING count(*) > 0";
-constexpr auto extremes_of_blocks =
-    "min(we_vs_re_min_V), max(we_vs_re_max_V), min(cell_min_V), max(cell_max_V), min(current_min_A), "
-    "max(current_max_A) FROM rollup WHERE run = ?1 AND level = ?2 - 1 AND block BETWEEN ?3 AND ?4 HAVING "
-    "count(*) > 0";
 
 }  // namespace
 
@@ -131,13 +125,7 @@ RowWriter::RowWriter(Database& db)
       step_samples_(db, "SELECT " + std::string(sample_columns) +
                             " FROM sample WHERE run = ?1 AND seq >= ?2 AND step = ?3 ORDER BY seq"),
       is_there_(db, "SELECT 1 FROM sample WHERE run = ? AND seq = ?"),
-      roll_samples_(db, std::string("INSERT OR REPLACE INTO rollup SELECT ?1, 1, ?2, min(seq), max(seq), "
-                                    "min(test_time_s), max(test_time_s), min(at_wall_ns), ") +
-                            extremes),
-      roll_blocks_(
-          db, std::string("INSERT OR REPLACE INTO rollup SELECT ?1, ?2, ?5, min(first_seq), max(last_seq), "
-                          "min(first_test_time_s), max(last_test_time_s), min(first_wall_ns), ") +
-                  extremes_of_blocks) {}
+      rollup_(db) {}
 
 void Gap::add(const SampleRow& row) {
   if (count++ == 0) first = row.seq, at = row.sample.at;
@@ -153,13 +141,14 @@ EventRow Gap::event(const std::string& run, std::string_view why) const {
 void RowWriter::write(const Row& row) { std::visit(*this, row); }
 
 void RowWriter::write_late(SampleRow row) {
-  if (is_there(row)) return;
+  Tail& tail = tail_of(row.run);
+  if (is_there(tail, row)) return;
   row.sample.status |= reading_status::late;
-  add(row);
+  add(tail, row);
 }
 
-bool RowWriter::is_there(const SampleRow& row) {
-  if (row.seq > tail_of(row.run).seq) return false;
+bool RowWriter::is_there(const Tail& tail, const SampleRow& row) {
+  if (row.seq > tail.seq()) return false;
   is_there_.bind(1, row.run).bind(2, row.seq);
   const bool found = is_there_.step();
   is_there_.reset();
@@ -199,53 +188,29 @@ void RowWriter::operator()(const EventRow& row) {
   event_.bind(13, boot_ns(row.at.steady)).bind(14, boot_id()).run();
 }
 
-void RowWriter::operator()(const SampleRow& row) { is_there(row) ? taken_[row.run].add(row) : add(row); }
-
-void RowWriter::add(const SampleRow& row) {
-  // Before the row is in the table, which a sum may be taken from.
+void RowWriter::operator()(const SampleRow& row) {
   Tail& tail = tail_of(row.run);
-  const bool late = row.seq < tail.seq;
-  if (!late) turn_to_step(tail, row);
+  is_there(tail, row) ? taken_[row.run].add(row) : add(tail, row);
+}
+
+void RowWriter::add(Tail& tail, const SampleRow& row) {
+  const bool late = row.seq < tail.seq();
+  if (!late) turn_to_step(tail, row);  // before the row is in the table, which a sum may be taken from
   const Sample& s = row.sample;
   sample_.bind(1, row.run).bind(2, row.seq).bind(3, row.test_time.count());
   sample_.bind(4, std::int64_t{s.step}).bind(5, std::int64_t{row.cycle}).bind(6, s.step_time.count());
   sample_.bind(7, number(s.we_vs_re)).bind(8, number(s.cell)).bind(9, number(s.current));
   sample_.bind(10, number(s.current_set)).bind(11, std::int64_t{s.status});
   sample_.bind(12, nanoseconds(s.at.wall)).bind(13, nanoseconds(s.at.steady)).run();
-  if (late) return add_late(tail, row);
+  if (late) {
+    tail.late_steps.insert(s.step);
+    return rollup_.add_late(tail.blocks, row);
+  }
   tail.step->add(row);
   tail.changed = true;
-  // A block is complete with its last sample, or, when that one was refused by a full queue, with the next block's first.
-  const std::int64_t before = tail.seq / rollup_samples, now = row.seq / rollup_samples;
-  for (std::int64_t block = before; block < now; ++block) roll_up(row.run, block);
-  tail.seq = row.seq;
+  rollup_.add(tail.blocks, row);
 }
 
-void RowWriter::roll_up(const std::string& run, std::int64_t block) {
-  roll_samples(run, block);
-  for (std::int64_t level = 2; level <= rollup_levels && (block + 1) % rollup_blocks == 0; ++level) {
-    block /= rollup_blocks;
-    roll_blocks(run, level, block);
-  }
-}
-
-void RowWriter::roll_samples(const std::string& run, std::int64_t block) {
-  const std::int64_t begin = block * rollup_samples;
-  roll_samples_.bind(1, run).bind(2, block).bind(3, begin + 1).bind(4, begin + rollup_samples).run();
-}
-
-void RowWriter::roll_blocks(const std::string& run, std::int64_t level, std::int64_t block) {
-  const std::int64_t first = block * rollup_blocks;
-  roll_blocks_.bind(1, run).bind(2, level).bind(3, first).bind(4, first + rollup_blocks - 1).bind(5, block);
-  roll_blocks_.run();
-}
-
-void RowWriter::add_late(Tail& tail, const SampleRow& row) {
-  tail.late_steps.insert(row.sample.step);
-  tail.late_blocks.insert((row.seq - 1) / rollup_samples);
-}
-
-/// Blocks that are not complete yet will be rolled up when they are.
 void RowWriter::settle_late(const std::string& run, Tail& tail) {
   for (const std::uint32_t step : std::exchange(tail.late_steps, {})) {
     const bool is_last = tail.step && tail.step->step == step;
@@ -253,18 +218,7 @@ void RowWriter::settle_late(const std::string& run, Tail& tail) {
     save(run, summary);
     if (is_last) tail.step = std::move(summary), tail.changed = false;
   }
-  std::set<std::int64_t> blocks = std::exchange(tail.late_blocks, {});
-  std::int64_t complete = tail.seq / rollup_samples;
-  for (std::int64_t level = 1; level <= rollup_levels; ++level) {
-    std::set<std::int64_t> above;
-    for (const std::int64_t block : blocks) {
-      if (block >= complete) continue;
-      level == 1 ? roll_samples(run, block) : roll_blocks(run, level, block);
-      above.insert(block / rollup_blocks);
-    }
-    blocks = std::move(above);
-    complete /= rollup_blocks;
-  }
+  rollup_.settle(run, tail.blocks);
 }
 
 StepSummary RowWriter::added_up(const std::string& run, std::uint32_t step, std::int64_t from) {
@@ -279,8 +233,9 @@ RowWriter::Tail& RowWriter::tail_of(const std::string& run) {
   const auto [place, is_new] = tails_.try_emplace(run);
   if (is_new) {
     last_seq_.bind(1, run).step();
-    place->second.seq = last_seq_.integer(0);
+    const std::int64_t seq = last_seq_.integer(0);
     last_seq_.reset();
+    place->second.blocks = rollup_.open_after(run, seq);
   }
   return place->second;
 }
@@ -289,7 +244,7 @@ void RowWriter::turn_to_step(Tail& tail, const SampleRow& row) {
   if (tail.step && tail.step->step == row.sample.step) return;
   save_step(row.run, tail);
   tail.step = resumed(row);
-  tail.step_from = tail.step->samples == 0 ? tail.seq + 1 : 1;  // rows before this one may come late
+  tail.step_from = tail.step->samples == 0 ? tail.seq() + 1 : 1;  // rows before this one may come late
 }
 
 /// The step that a sample belongs to, as the tables know it: empty for a new one, else as the last commit left it.
@@ -326,6 +281,7 @@ void RowWriter::finish() {
   for (const auto& [run, gap] : std::exchange(taken_, {}))
     (*this)(gap.event(run, "their numbers were taken by others"));
   for (auto& [run, tail] : tails_) save_step(run, tail);
+  if (tails_.size() > most_tails) tails_.clear();  // rows that came after the end of their runs
 }
 
 void RowWriter::forget() {

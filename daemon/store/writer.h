@@ -5,15 +5,12 @@
 #include <string>
 
 #include "daemon/store/database.h"
+#include "daemon/store/rollup.h"
 #include "daemon/store/rows.h"
 #include "daemon/store/step_summary.h"
 
 namespace cambench::store {
 
-/// A roll-up block of level 1 spans so many samples; a block of each further level so many of the one below. The top
-/// level spans 131,072: a week at 1 Hz is 5 of its blocks.
-inline constexpr std::int64_t rollup_samples = 32, rollup_blocks = 4;
-inline constexpr int rollup_levels = 7;
 inline constexpr std::int64_t minute_ns = 60'000'000'000;  ///< of pressures
 
 /// Samples of a run that were not kept.
@@ -29,9 +26,9 @@ struct Gap {
 /// One whose number is taken is left out, alone, and an event "gap" of its run says so: one wrong number must not end the
 /// keeping for all.
 ///
-/// Writes rows inside the caller's transaction, which ends with finish(). Used by the store's thread alone. Blocks are
-/// rolled up from the tables themselves when a sample lies beyond their last one, and steps resume from what the tables
-/// say, so a crash leaves nothing half made.
+/// Writes rows inside the caller's transaction, which ends with finish(). Used by the store's thread alone. What is summed in
+/// memory, the open step and the open blocks of each run, is taken up from the tables by the run's first sample, so a crash
+/// and a rollback leave nothing half made.
 class RowWriter {
  public:
   explicit RowWriter(Database& database);
@@ -59,31 +56,27 @@ class RowWriter {
  private:
   /// The end of a run's samples.
   struct Tail {
-    std::int64_t seq = 0;
+    Rollup::Open blocks;
     std::optional<StepSummary> step;
     std::int64_t step_from = 1;  ///< no sample of it has a lower number
     bool changed = false;
     std::set<std::uint32_t> late_steps;  ///< samples came in between since the last finish()
-    std::set<std::int64_t> late_blocks;
+    [[nodiscard]] std::int64_t seq() const { return blocks.seq; }
   };
   Tail& tail_of(const std::string& run);
-  [[nodiscard]] bool is_there(const SampleRow& row);
-  void add(const SampleRow& row);
+  [[nodiscard]] bool is_there(const Tail& tail, const SampleRow& row);
+  void add(Tail& tail, const SampleRow& row);
   StepSummary resumed(const SampleRow& row);
   void turn_to_step(Tail& tail, const SampleRow& row);
   void save_step(const std::string& run, Tail& tail);
   void save(const std::string& run, const StepSummary& step);
-  void add_late(Tail& tail, const SampleRow& row);
   void settle_late(const std::string& run, Tail& tail);
   StepSummary added_up(const std::string& run, std::uint32_t step, std::int64_t from);
-  void roll_up(const std::string& run, std::int64_t block);
-  void roll_samples(const std::string& run, std::int64_t block);
-  void roll_blocks(const std::string& run, std::int64_t level, std::int64_t block);
 
   Statement run_, phase_, event_, sample_, pressure_, pressure_minute_, alarm_, alarm_cleared_, acknowledge_,
       audit_, region_, score_, job_, trip_, trip_reading_, shelf_;
   Statement last_seq_, step_, step_so_far_, step_last_good_, step_samples_, is_there_;
-  Statement roll_samples_, roll_blocks_;
+  Rollup rollup_;
   std::map<std::string, Tail> tails_;  // of the runs that go on
   std::map<std::string, Gap> taken_;   // since the last finish()
 };

@@ -22,14 +22,14 @@ constexpr auto result =
     R"({"inputs":[{"what":"LBO, uncycled, spot 1","name":"P_01.txt","sha256":"ab12","bytes":9},)"
     R"({"what":"rate test of cell R-uncoated","name":"r000001","sha256":"cd34","bytes":9}]})";
 
-/// A finished run of 200 samples with a gap that an event tells of, and a score of it.
+/// A finished run of 600 samples with a gap that an event tells of, and a score of it.
 void fill(const std::filesystem::path& file) {
   Store store(file);
   REQUIRE(
       committed(store, {a_run("r000001"), AuditRow{"anna", "start", "r000001", {}, "granted", WallTime{}}}));
   for (int i = 1; i <= 100; ++i) REQUIRE(store.append(a_sample("r000001", i)));
   REQUIRE(committed(store, {an_event("r000001", "gap", 150)}));
-  for (int i = 101; i <= 200; ++i) {
+  for (int i = 101; i <= 600; ++i) {
     SampleRow late = a_sample("r000001", i + 100);
     late.seq = i;
     REQUIRE(store.append(late));
@@ -68,7 +68,7 @@ TEST_CASE("a database that the store wrote keeps its promises, and so does its b
   CHECK_MESSAGE(seen.breaches.empty(), told(seen));
   CHECK(seen.gaps == 1);
   CHECK(seen.missing_samples == 0);
-  CHECK(std::ranges::count(seen.rows, std::pair<std::string, std::int64_t>{"sample", 200}) == 1);
+  CHECK(std::ranges::count(seen.rows, std::pair<std::string, std::int64_t>{"sample", 600}) == 1);
   CHECK(std::ranges::count(seen.rows, std::pair<std::string, std::int64_t>{"event", 5}) == 1);
   backup(folder.file(), folder.path / "copy.sqlite");
   const Verified copied = verify(folder.path / "copy.sqlite");
@@ -113,9 +113,13 @@ TEST_CASE("every broken promise is told with its place") {
        "sample 50 of step 1 is there twice"},
       {"UPDATE sample SET step_time_s = 3 WHERE seq = 50",
        "sample 50 of step 1 is there twice or out of order"},
-      {"DELETE FROM sample WHERE seq = 200", "step 1 has 199 samples and its summary counts 200"},
+      {"DELETE FROM sample WHERE seq = 600", "step 1 has 599 samples and its summary counts 600"},
       {"UPDATE step SET step = 4", "step 5 has a summary and no samples"},
-      {"DELETE FROM rollup WHERE level = 1 AND block = 3", "7 blocks of samples and a chart of 5"},
+      {"DELETE FROM rollup WHERE level = 1 AND block = 3", "16 blocks of samples and a chart of 15"},
+      {"UPDATE rollup SET cell_max_V = 9 WHERE level = 1 AND block = 3",
+       "its chart shows samples 97 to 128 otherwise than they are"},
+      {"UPDATE rollup SET first_wall_ns = 0 WHERE level = 3",
+       "its chart shows samples 1 to 512 otherwise than in parts of them"},
       {"UPDATE trip SET number = 3 WHERE number = 2", "run r000001: 2 trips, numbered 1 to 3"},
       {"UPDATE trip SET cause = 'overload' WHERE number = 2", "trip 2 by overload and no event tells of it"},
       {"DELETE FROM trip_reading WHERE seq = 2", "2 readings around trip 1, numbered 1 to 3"},
