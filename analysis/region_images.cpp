@@ -61,13 +61,13 @@ class CountedImages {
  public:
   /// Adds to images of zeros: the first is number `first`, where 0 is the total and i + 1 that of peak i.
   using Fill = std::function<void(std::size_t first, std::span<Image> images)>;
-  CountedImages(const ImageShape& shape, std::size_t peaks, Fill fill)
-      : shape_(shape), all_(peaks + 1), fill_(std::move(fill)) {}
+  CountedImages(const ImageShape& shape, std::size_t peaks, std::size_t most_bytes, Fill fill)
+      : shape_(shape), all_(peaks + 1), most_bytes_(most_bytes), fill_(std::move(fill)) {}
 
   const Image& number(std::size_t number) {
     if (number < first_ || number - first_ >= images_.size()) {
-      constexpr std::size_t most_counts = (32 << 20) / sizeof(double);
-      const auto at_a_time = std::clamp<std::size_t>(most_counts / shape_.pixels(), 1, all_ - number);
+      const auto fit = most_bytes_ / (sizeof(double) * shape_.pixels());
+      const auto at_a_time = std::clamp<std::size_t>(fit, 1, all_ - number);
       images_.assign(at_a_time, Image{shape_, std::vector<double>(shape_.pixels())});
       first_ = number;
       fill_(first_, images_);
@@ -77,14 +77,14 @@ class CountedImages {
 
  private:
   ImageShape shape_;
-  std::size_t all_, first_ = 0;
+  std::size_t all_, most_bytes_, first_ = 0;
   Fill fill_;
   std::vector<Image> images_;
 };
 
 RegionImages counted_images(const ImageShape& shape, std::span<const MassInterval> intervals,
-                            CountedImages::Fill fill) {
-  const auto counted = std::make_shared<CountedImages>(shape, intervals.size(), std::move(fill));
+                            std::size_t most_bytes, CountedImages::Fill fill) {
+  const auto counted = std::make_shared<CountedImages>(shape, intervals.size(), most_bytes, std::move(fill));
   RegionImages images;
   for (const auto& interval : intervals) images.labels.push_back(interval.label);
   images.total = [counted] { return counted->number(0); };
@@ -92,33 +92,38 @@ RegionImages counted_images(const ImageShape& shape, std::span<const MassInterva
   return images;
 }
 
-RegionImages event_images(Events opened) {
-  const auto events = std::make_shared<Events>(std::move(opened));
-  return counted_images(events->shape, events->intervals,
-                        [events](std::size_t first, std::span<Image> images) {
-                          events->each_ion([&](std::span<const RawIon> ions) {
-                            for (const auto& [pixel, channel] : ions) {
-                              ++images[0].counts[pixel];
-                              for (const auto interval : events->by_channel.at(channel))
-                                if (interval + 1 >= first && interval + 1 - first < images.size())
-                                  ++images[interval + 1 - first].counts[pixel];
-                            }
-                          });
-                        });
+void count(const Events& events, std::size_t first, std::span<Image> images) {
+  events.each_ion([&](std::span<const RawIon> ions) {
+    for (const auto& [pixel, channel] : ions) {
+      if (first == 0) ++images[0].counts[pixel];
+      for (const auto interval : events.by_channel.at(channel))
+        if (interval + 1 >= first && interval + 1 - first < images.size())
+          ++images[interval + 1 - first].counts[pixel];
+    }
+  });
 }
 
-RegionImages spectrum_images(PixelSpectra opened, SpectrumArea area) {
+void count(const PixelSpectra& spectra, SpectrumArea area, std::size_t first, std::span<Image> images) {
+  IntervalAreas areas(spectra.intervals, area);
+  spectra.reader->each_pixel([&](std::uint32_t pixel, double total, const Spectrum& spectrum) {
+    const auto of_pixel = areas.of(spectrum);
+    for (std::size_t i = 0; i < images.size(); ++i)
+      images[i].counts[pixel] = first + i == 0 ? total : of_pixel[first + i - 1];
+  });
+}
+
+RegionImages event_images(Events opened, std::size_t most_bytes) {
+  const auto events = std::make_shared<Events>(std::move(opened));
+  return counted_images(
+      events->shape, events->intervals, most_bytes,
+      [events](std::size_t first, std::span<Image> images) { count(*events, first, images); });
+}
+
+RegionImages spectrum_images(PixelSpectra opened, SpectrumArea area, std::size_t most_bytes) {
   const auto spectra = std::make_shared<PixelSpectra>(std::move(opened));
   return counted_images(
-      spectra->reader->shape(), spectra->intervals,
-      [spectra, area](std::size_t first, std::span<Image> images) {
-        IntervalAreas areas(spectra->intervals, area);
-        spectra->reader->each_pixel([&](std::uint32_t pixel, double total, const Spectrum& s) {
-          const auto of_pixel = areas.of(s);
-          for (std::size_t i = 0; i < images.size(); ++i)
-            images[i].counts[pixel] = first + i == 0 ? total : of_pixel[first + i - 1];
-        });
-      });
+      spectra->reader->shape(), spectra->intervals, most_bytes,
+      [spectra, area](std::size_t first, std::span<Image> images) { count(*spectra, area, first, images); });
 }
 
 }  // namespace
@@ -130,17 +135,18 @@ std::size_t RegionImages::find(std::string_view ion) const {
       labels.begin());
 }
 
-RegionImages images_of(const RegionFiles& found, const NormaliseOptions& options) {
+RegionImages images_of(const RegionFiles& found, const NormaliseOptions& options, std::size_t most_bytes) {
   Region unused;
   switch (found.format) {
     case RegionFiles::Format::images_ascii: return exported_images(found);
     case RegionFiles::Format::bif6: return stacked_images(open_bif6(found, unused));
     case RegionFiles::Format::ita: return stacked_images(open_ita(found));
     case RegionFiles::Format::imzml:
-      return spectrum_images(open_imzml(found, options.masses, unused), options.area);
+      return spectrum_images(open_imzml(found, options.masses, unused), options.area, most_bytes);
     case RegionFiles::Format::grd:
     case RegionFiles::Format::grd_split:
-    case RegionFiles::Format::itm: return event_images(open_events(found, options.masses, unused));
+    case RegionFiles::Format::itm:
+      return event_images(open_events(found, options.masses, unused), most_bytes);
     case RegionFiles::Format::spectrum_ascii: break;
   }
   throw BadInput(found.name, 0, "is one spectrum of all its pixels",

@@ -22,8 +22,9 @@ struct RegionImages {
 };
 
 /// Read where the files hold images, else counted: from raw events and from spectra of every pixel, as many at a time as
-/// fit into 32 MiB, best asked for in their order. Counted as `options` say, so that they add up to the region's values.
+/// fit into `most_bytes`, best asked for in their order. Counted as `options` say, so that they add up to the region's values.
 /// Throws BadInput, also for a spectrum of a whole region.
-[[nodiscard]] RegionImages images_of(const RegionFiles& found, const NormaliseOptions& options = {});
+[[nodiscard]] RegionImages images_of(const RegionFiles& found, const NormaliseOptions& options = {},
+                                     std::size_t most_bytes = 32 << 20);
 
 }  // namespace cambench::sims

@@ -11,6 +11,7 @@
 #include <random>
 
 #include "analysis/bad_input.h"
+#include "analysis/region_images.h"
 #include "analysis/study.h"
 #include "tests/analysis/bif6_writer.h"
 #include "tests/analysis/folder.h"
@@ -153,6 +154,21 @@ TEST_CASE(
     CHECK(parts.overlay_png.empty());
     CHECK(parts.images.at(0).ion == "PO3-");  // the clearest
     CHECK(parts.mask_png.starts_with("\x89PNG"));
+  }
+}
+
+TEST_CASE("images that do not fit into memory together are counted in several passes, in any order") {
+  const auto counts = invented();
+  const std::size_t two_images = 2 * sizeof(double) * shape.pixels();
+  for (const auto write : {as_events, as_spectra}) {
+    const Folder folder;
+    const auto images = images_of(write(folder, counts), {}, two_images);
+    REQUIRE(images.labels.size() == 3);
+    for (const std::size_t k : {1UL, 2UL, 3UL, 1UL, 0UL, 2UL}) {
+      const auto image =
+          k == 0 ? images.total() : images.peak(images.find(counts.labels[k]), images.total().shape);
+      CHECK(image.counts == counts.images[k].counts);
+    }
   }
 }
 
