@@ -80,11 +80,22 @@ Task<Response> ask(std::shared_ptr<Serving> serving, ArchiveQuery query) {
   }
 }
 
-// Runs on the reader thread.
-Task<std::variant<Response, Order>> prepare(std::shared_ptr<Serving> serving, Preparation preparation) {
+// Runs on the importer's thread.
+Task<std::variant<Response, Preparation::Asking>> read_order(std::shared_ptr<Serving> serving,
+                                                             Preparation preparation, Request request) {
   if (serving->stopped) co_return Response();
   try {
-    co_return preparation.read(*serving->archive);
+    co_return preparation.read(request);
+  } catch (const std::exception& trouble) {
+    co_return problem(503, "The order cannot be read", trouble.what());
+  }
+}
+
+// Runs on the reader thread.
+Task<std::variant<Response, Order>> decide(std::shared_ptr<Serving> serving, Preparation::Asking asking) {
+  if (serving->stopped) co_return Response();
+  try {
+    co_return asking(*serving->archive);
   } catch (const std::exception& trouble) {
     co_return problem(503, "The archive does not answer", trouble.what());
   }
@@ -101,9 +112,18 @@ Task<Response> from_archive(std::shared_ptr<Serving> serving, ArchiveQuery query
   co_return response;
 }
 
-Task<std::variant<Response, Order>> prepared(std::shared_ptr<Serving> serving, Preparation preparation) {
+Task<std::variant<Response, Order>> prepared(std::shared_ptr<Serving> serving, Preparation preparation,
+                                             Request request) {
+  serving->importing.handed_over();
+  ++serving->imports;
+  auto asking = co_await asio::co_spawn(serving->importer,
+                                        read_order(serving, std::move(preparation), std::move(request)),
+                                        asio::use_awaitable);
+  --serving->imports > 0 ? serving->importing.advanced() : serving->importing.rests();
+  if (auto* refused = std::get_if<Response>(&asking)) co_return std::move(*refused);
   const ForReader given(*serving);
-  co_return co_await asio::co_spawn(serving->reader, prepare(serving, std::move(preparation)),
+  co_return co_await asio::co_spawn(serving->reader,
+                                    decide(serving, std::get<Preparation::Asking>(std::move(asking))),
                                     asio::use_awaitable);
 }
 
@@ -131,9 +151,14 @@ Task<Response> carried_out(std::shared_ptr<Serving> serving, Order order) {
     });
   });
   co_await under_way->timer.async_wait(as_result);
-  if (under_way->result) co_return answered(order, *under_way->result);
-  co_return problem(504, "Not confirmed",
+  auto response =
+      under_way->result
+          ? answered(order, *under_way->result)
+          : problem(504, "Not confirmed",
                     "The order was given but not recorded in time; the status shows whether it took effect.");
+  // Half a million rows are thrown away where nobody waits for it.
+  if (is_import) asio::post(serving->importer, [gone = std::move(order)] {});
+  co_return response;
 }
 
 Way way_of(Serving& serving, Request& request) {
@@ -144,11 +169,11 @@ Way way_of(Serving& serving, Request& request) {
   return route(request, serving.api, serving.house, traffic_of(serving));
 }
 
-Task<Response> answer(std::shared_ptr<Serving> serving, Way way) {
+Task<Response> answer(std::shared_ptr<Serving> serving, Way way, Request request) {
   if (auto* query = std::get_if<ArchiveQuery>(&way))
     co_return co_await from_archive(serving, std::move(*query));
   if (auto* preparation = std::get_if<Preparation>(&way)) {
-    auto read = co_await prepared(serving, std::move(*preparation));
+    auto read = co_await prepared(serving, std::move(*preparation), std::move(request));
     if (auto* refused = std::get_if<Response>(&read)) co_return std::move(*refused);
     way = std::get<Order>(std::move(read));
   }
@@ -304,7 +329,7 @@ Task<bool> exchange(Connection& connection) {
     way = with_body ? problem(503, "Too many streams", "Ask again in a moment, or ask for /api/v1/events.")
                     : stream_head();
   }
-  auto response = co_await answer(serving, std::move(way));
+  auto response = co_await answer(serving, std::move(way), std::move(request));
   if (response.pieces && serving->traffic.downloads >= serving->limits.downloads)
     response = problem(503, "Too many downloads", "Ask again when one of them has ended.");
   if (response.pieces && with_body) {

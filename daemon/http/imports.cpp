@@ -1,4 +1,5 @@
-// A rate test that was made elsewhere, brought over HTTP: read on the reader thread, kept by the daemon in groups.
+// A rate test that was made elsewhere, brought over HTTP: read on the importer's thread, looked for in the store on the
+// reader thread, kept by the daemon in groups.
 #include <fmt/format.h>
 
 #include "analysis/bad_input.h"
@@ -9,7 +10,8 @@ namespace cambench::http {
 
 namespace {
 
-using Read = std::variant<Response, Order>;
+using Decided = std::variant<Response, Order>;
+using Read = std::variant<Response, Preparation::Asking>;
 
 /// What was measured and with what; a Problem document says why nobody can tell.
 std::variant<Response, exports::ImportOrder> import_order(const Form& form, const config::Bench& bench,
@@ -41,9 +43,15 @@ std::variant<Response, exports::ImportOrder> import_order(const Form& form, cons
   return order;
 }
 
-Read read(const Form& form, exports::ImportOrder what, Order order, Archive& archive) {
+std::shared_ptr<exports::Import> imported(const Form& form, exports::ImportOrder what, const Order& order) {
   what.who = order.who;
   auto import = std::make_shared<exports::Import>(exports::import_csv(form["csv"], what));
+  std::erase_if(import->rows,
+                [](const store::Row& row) { return std::holds_alternative<store::AuditRow>(row); });
+  return import;  // without its act: the order is in the audit trail
+}
+
+Decided looked_for(const std::shared_ptr<exports::Import>& import, Order order, Archive& archive) {
   if (const auto known = archive.run(import->run)) {
     if (known->phase == "finished")
       return problem(409, "The file is here already",
@@ -52,30 +60,31 @@ Read read(const Form& form, exports::ImportOrder what, Order order, Archive& arc
     exports::leave_out_kept(*import,
                             archive.last_seq(import->run));  // the daemon was stopped while it was kept
   }
-  std::erase_if(import->rows,
-                [](const store::Row& row) { return std::holds_alternative<store::AuditRow>(row); });
-  order.what = Order::Import{std::move(import)};  // the order is in the audit trail
+  order.what = Order::Import{import};
   return order;
+}
+
+Read read(const Request& request, const config::Bench& bench) {
+  const auto form =
+      read_form(request, {"file", "csv", "cell", "recipe", "voltage_is", "changed", "who", "reason"},
+                {"csv", "recipe"});
+  if (!form.trouble.empty()) return bad_form(form.trouble);
+  auto what = import_order(form, bench, request);
+  if (auto* refused = std::get_if<Response>(&what)) return std::move(*refused);
+  const auto order = order_of(request, form);
+  try {
+    auto import = imported(form, std::get<exports::ImportOrder>(std::move(what)), order);
+    return
+        [import = std::move(import), order](Archive& archive) { return looked_for(import, order, archive); };
+  } catch (const std::runtime_error& trouble) {  // BadInput too: the file, the line and the mend
+    return problem(422, "The file cannot be used", trouble.what() + std::string("."));
+  }
 }
 
 }  // namespace
 
 Way import_run(const Asked& asked) {
-  return Preparation{[bench = asked.api.bench(), request = asked.request](Archive& archive) -> Read {
-    const auto form =
-        read_form(request, {"file", "csv", "cell", "recipe", "voltage_is", "changed", "who", "reason"},
-                  {"csv", "recipe"});
-    if (!form.trouble.empty()) return bad_form(form.trouble);
-    auto what = import_order(form, bench, request);
-    if (auto* refused = std::get_if<Response>(&what)) return std::move(*refused);
-    try {
-      return read(form, std::get<exports::ImportOrder>(std::move(what)), order_of(request, form), archive);
-    } catch (const store::StoreError&) {
-      throw;
-    } catch (const std::runtime_error& trouble) {  // BadInput too: the file, the line and the mend
-      return problem(422, "The file cannot be used", trouble.what() + std::string("."));
-    }
-  }};
+  return Preparation{[bench = asked.api.bench()](const Request& request) { return read(request, bench); }};
 }
 
 }  // namespace cambench::http

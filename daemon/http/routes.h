@@ -2,7 +2,8 @@
 //
 //     route(request, api) --> Response           known at once: the status, a page, a refusal
 //                         --> ArchiveQuery       to be called on the reader thread
-//                         --> Preparation        to be called on the reader thread; its order is to be carried out
+//                         --> Preparation        to be read on the importer's thread, then asked of the archive; the order
+//                                                that comes of it is to be carried out
 //                         --> Order              to be carried out; answered() makes the response of its result
 //                         --> Stream             to be told what happens from now on, until the client goes
 //
@@ -23,9 +24,11 @@ namespace cambench::http {
 
 using ArchiveQuery = std::function<Response(Archive&)>;
 
-/// An order that has to be read first, or what refuses it.
+/// An order that is long to read. `read` has a thread to itself, so that no question waits for it; what it gives is called on
+/// the reader thread. Either may refuse.
 struct Preparation {
-  std::function<std::variant<Response, Order>(Archive&)> read;
+  using Asking = std::function<std::variant<Response, Order>(Archive&)>;
+  std::function<std::variant<Response, Asking>(const Request&)> read;
 };
 
 /// Server-sent events: everything that is recorded after `since`, and the status at most once a second.

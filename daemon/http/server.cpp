@@ -33,6 +33,7 @@ Server::Server(asio::io_context& io, const Listen& listen, const Limits& limits,
                std::unique_ptr<Archive> archive)
     : serving_(std::make_shared<Serving>(io, listen, limits, api, std::move(archive))) {
   asio::post(serving_->reader, [] { name_this_thread("http-reader"); });
+  asio::post(serving_->importer, [] { name_this_thread("http-importer"); });
   listen_on_tcp(*serving_);
   asio::co_spawn(io, accept_tcp(serving_), asio::detached);
   if (listen.control.empty()) return;
@@ -50,6 +51,7 @@ Server::~Server() {
     std::filesystem::remove(serving_->listen.control, gone);
   }
   for (auto* stream : serving_->streams) stream->close();
+  serving_->importer.join();  // what it reads may still be asked of the archive
   serving_->reader.join();
 }
 

@@ -1,7 +1,7 @@
 // The HTTP/1.1 server: a TCP listener, on loopback if nothing else is wanted, and a Unix socket.
 //
 // Everything runs on the given io_context, the deciding thread, but for the questions to the archive, which one
-// reader thread of the server answers. Nobody can hold the deciding thread or grow without bound: connections,
+// reader thread of the server answers, and imports, which one importer thread reads. Nobody can hold the deciding thread or grow without bound: connections,
 // header, body, waiting questions and every wait for the other end have a limit. Requests of one connection are
 // answered one after the other.
 #pragma once
@@ -58,7 +58,7 @@ class Server {
   /// the io_context's run, `archive` goes to the reader thread.
   Server(boost::asio::io_context& io, const Listen& listen, const Limits& limits, Api& api,
          std::unique_ptr<Archive> archive);
-  ~Server();  ///< stops listening, cuts every connection, waits for the reader thread
+  ~Server();  ///< stops listening, cuts every connection, waits for its threads
   Server(const Server&) = delete;
 
   [[nodiscard]] std::uint16_t port() const;

@@ -1,5 +1,5 @@
-// What the server and its conversations share: one TCP and one Unix listener, one reader thread, one set of open
-// connections. Everything here belongs to the deciding thread, but what says otherwise.
+// What the server and its conversations share: one TCP and one Unix listener, one reader thread, one importer thread, one
+// set of open connections. Everything here belongs to the deciding thread, but what says otherwise.
 #pragma once
 #include <atomic>
 #include <boost/asio/as_tuple.hpp>
@@ -46,6 +46,9 @@ struct Serving {
   std::size_t questions = 0;  // that wait for the reader thread
   std::size_t given = 0;      // to the reader thread: questions, and pieces of what is sent in pieces
   Pulse pulse{"the thread that reads the store for HTTP", Seconds{30}};
+  boost::asio::thread_pool importer{1};  // reads what is long to read: the questions do not wait for it
+  Pulse importing{"the thread that reads what is imported", Seconds{60}, Pulse::Role::beside};
+  std::size_t imports = 0;  // that wait for it
   std::size_t uploads = 0;  // of imports: one at a time, so that nobody fills the memory
   Tcp::acceptor tcp{io};
   Local::acceptor local{io};

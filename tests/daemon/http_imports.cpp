@@ -49,6 +49,16 @@ struct Stored {
   ~Stored() { std::filesystem::remove_all(folder); }
 };
 
+/// Whose first question takes as long as the test wants.
+struct BusyArchive : fixture::Archive {
+  std::promise<void> asked, go_on;
+  std::optional<store::StoredRun> run(const std::string& id) override {
+    asked.set_value();
+    go_on.get_future().wait();
+    return fixture::Archive::run(id);
+  }
+};
+
 }  // namespace
 
 TEST_CASE("a rate test may be longer than any order, and the daemon gets it read") {
@@ -66,6 +76,19 @@ TEST_CASE("a rate test may be longer than any order, and the daemon gets it read
   CHECK(import_of(order).rows.size() ==
         20'000 + 5);  // the run, three events, its end; the act is the order's
   CHECK(brought(running, form(csv), "/api/v1/runs").status == 413);
+}
+
+TEST_CASE("a rate test is read beside the archive: neither waits for the other") {
+  auto made = std::make_unique<BusyArchive>();
+  BusyArchive& archive = *made;
+  Running running({}, std::move(made));
+  add_half_cell(running);
+  auto question =
+      std::async(std::launch::async, [&] { return get(running.local(), "/api/v1/runs/r000012"); });
+  archive.asked.get_future().wait();  // and the reader thread has no end of it
+  CHECK(brought(running, form("test_time,current\n1,2\n")).status == 422);
+  archive.go_on.set_value();
+  CHECK(question.get()->status == 200);
 }
 
 TEST_CASE("a file that cannot be used is refused with its line, and nothing is ordered") {

@@ -32,7 +32,9 @@ void follow(const Request& request, const House& house) {
   static fixture::Archive archive;
   auto way = route(request, daemon, house, Traffic{});
   if (const auto* preparation = std::get_if<Preparation>(&way)) {
-    auto read = preparation->read(archive);
+    auto asking = preparation->read(request);
+    if (auto* refused = std::get_if<Response>(&asking)) return is_sound(*refused);
+    auto read = std::get<Preparation::Asking>(asking)(archive);
     if (auto* refused = std::get_if<Response>(&read)) return is_sound(*refused);
     way = std::get<Order>(std::move(read));
   }
