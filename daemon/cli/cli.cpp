@@ -39,7 +39,7 @@ int run(std::vector<std::string> arguments, World& world) {
   add_export_verbs(app, session);
   add_token_verbs(app, session);
   add_import_verb(app, session);
-  add_list_verbs(app, session);
+  add_entry_verbs(app, session);
   add_scores_verb(app, session);
   add_score_verbs(app, session);
   add_capacity_verbs(app, session);

@@ -29,7 +29,7 @@ struct World {
   int columns = 0;        ///< of that screen; 0: lines may be as long as they are
   int rows = 0;           ///< 0: and as many
   bool progress = false;  ///< `err` is a screen that may show a bar
-  /// One request to the daemon: the address of its control socket, "GET" or "POST", the target, a JSON body.
+  /// One request to the daemon: the address of its control socket, the method, the target, a JSON body.
   std::function<Result<http::Reply>(const http::Address&, std::string_view, std::string_view,
                                     std::string_view)>
       ask;

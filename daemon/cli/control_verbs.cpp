@@ -54,12 +54,6 @@ std::string run_of(Session& session, const Options& options) {
   return options.which;
 }
 
-bool is_plain(const std::string& id) {
-  return !id.empty() &&
-         id.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
-             std::string::npos;
-}
-
 void order(Session& session, const Options& options, const std::string& what) {
   const std::string run = run_of(session, options);
   if (!is_plain(run)) throw Problem(usage, fmt::format("\"{}\" is neither a run nor a station", run));

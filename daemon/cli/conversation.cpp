@@ -51,6 +51,12 @@ boost::json::value ask_json(Session& session, const Daemon& daemon, std::string_
   return parse_reply(ask(session, daemon, "GET", target));
 }
 
+bool is_plain(const std::string& id) {
+  return !id.empty() &&
+         id.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
+             std::string::npos;
+}
+
 std::string with_unit(View number, double factor, const char* unit, int digits) {
   const auto value = number.number();
   return value ? fmt::format("{:.{}f} {}", *value * factor, digits, unit) : "-";

@@ -54,6 +54,9 @@ class View {
   const boost::json::value* value_;
 };
 
+/// An id or a number that may stand in a target as it is.
+bool is_plain(const std::string& id);
+
 /// "3.612 V": the number times `factor`; "-" when it is not there.
 std::string with_unit(View number, double factor, const char* unit, int digits);
 

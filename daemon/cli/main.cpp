@@ -15,7 +15,7 @@ using namespace cambench;
 
 Result<http::Reply> ask(const http::Address& address, std::string_view method, std::string_view target,
                         std::string_view body) {
-  return method == "GET" ? http::get(address, target) : http::post(address, target, body);
+  return method == "GET" ? http::get(address, target) : http::order(address, method, target, body);
 }
 
 void measure(cli::World& screen) {

@@ -39,7 +39,7 @@ void add_press_verbs(CLI::App& app, Session& session);
 void add_export_verbs(CLI::App& app, Session& session);
 void add_token_verbs(CLI::App& app, Session& session);
 void add_import_verb(CLI::App& app, Session& session);
-void add_list_verbs(CLI::App& app, Session& session);
+void add_entry_verbs(CLI::App& app, Session& session);
 void add_manual_verbs(CLI::App& app, Session& session);
 void add_scores_verb(CLI::App& app, Session& session);
 void add_score_verbs(CLI::App& app, Session& session);

@@ -186,11 +186,27 @@ Result<Reply> get(const Address& address, std::string_view target, std::chrono::
 
 Result<Reply> post(const Address& address, std::string_view target, std::string_view json,
                    std::chrono::milliseconds patience) {
+  return order(address, "POST", target, json, patience);
+}
+
+Result<Reply> order(const Address& address, std::string_view method, std::string_view target,
+                    std::string_view json, std::chrono::milliseconds patience) {
   return converse(
       address,
-      head_of(address, "POST", target) +
+      head_of(address, method, target) +
           fmt::format("Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{}", json.size(), json),
       patience);
+}
+
+std::string percent_encoded(std::string_view text) {
+  std::string encoded;
+  for (const char c : text) {
+    const bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+    encoded += plain || std::string_view("-._~").contains(c)
+                   ? std::string(1, c)
+                   : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return encoded;
 }
 
 std::string complaint(const Reply& reply) {

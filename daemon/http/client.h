@@ -32,6 +32,13 @@ Result<Reply> get(const Address& address, std::string_view target,
 Result<Reply> post(const Address& address, std::string_view target, std::string_view json,
                    std::chrono::milliseconds patience = std::chrono::seconds(15));
 
+/// Any other method: PUT, DELETE.
+Result<Reply> order(const Address& address, std::string_view method, std::string_view target,
+                    std::string_view json, std::chrono::milliseconds patience = std::chrono::seconds(15));
+
+/// A value for a query (RFC 3986, 2.3: what is not unreserved is encoded).
+std::string percent_encoded(std::string_view text);
+
 /// What went wrong, for a person: the detail of a problem document, else its status.
 std::string complaint(const Reply& reply);
 

@@ -4,7 +4,8 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
-#include "daemon/http/handlers.h"
+#include "daemon/http/form.h"
+#include "daemon/http/parameters.h"
 #include "daemon/records.h"
 
 namespace cambench::http {
@@ -16,18 +17,17 @@ using entries::Kind;
 /// A PUT holds the entry with the keys of the configuration; who and why stand beside them.
 Way put(const Asked& asked, Kind kind) {
   const auto& request = asked.request;
-  const auto bad = [](std::string_view trouble) { return problem(400, "The order cannot be read", trouble); };
   if (!request.content_type.starts_with("application/json"))
-    return bad("The body must be JSON and say so: Content-Type: application/json.");
+    return bad_form("The body must be JSON and say so: Content-Type: application/json.");
   boost::system::error_code error;
   auto body = boost::json::parse(request.body, error);
-  if (error || !body.is_object()) return bad("The body is no JSON object.");
+  if (error || !body.is_object()) return bad_form("The body is no JSON object.");
   auto& members = body.as_object();
   Order order = order_of(request);
   for (const auto& [key, into] : {std::pair("who", &order.who), std::pair("reason", &order.reason)})
     if (const auto* word = members.if_contains(key)) {
-      if (!word->is_string() || word->as_string().size() > 500)
-        return bad(fmt::format("\"{}\" must be a text of at most 500 characters.", key));
+      if (!word->is_string() || word->as_string().size() > longest_text)
+        return bad_form(fmt::format("\"{}\" must be a text of at most {} characters.", key, longest_text));
       if (!word->as_string().empty()) *into = word->as_string();
       members.erase(key);
     }
@@ -35,8 +35,19 @@ Way put(const Asked& asked, Kind kind) {
   return order;
 }
 
+/// Why it is taken away, and by whom, stand in the query: nobody has to pass on what a DELETE carries in its body (RFC 9110,
+/// 9.3.5).
 Way away(const Asked& asked, Kind kind) {
+  Parameters parameters(asked.request);
+  const auto who = parameters.text("who").value_or(""), reason = parameters.text("reason").value_or("");
+  if (auto refused = parameters.finish()) return *refused;
+  if (reason.empty()) return bad_form(fmt::format("Who takes away a {} says why: ?reason=...", name(kind)));
+  if (who.size() > longest_text || reason.size() > longest_text)
+    return bad_form(
+        fmt::format("\"who\" and \"reason\" must be texts of at most {} characters.", longest_text));
   Order order = order_of(asked.request);
+  if (!who.empty()) order.who = who;
+  order.reason = reason;
   order.what = Order::Edit{{kind, asked.places[0], std::nullopt}};
   return order;
 }

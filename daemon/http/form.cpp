@@ -10,8 +10,6 @@ namespace cambench::http {
 
 namespace {
 
-constexpr std::size_t longest_text = 500;
-
 void read_member(Form& form, const boost::json::key_value_pair& member,
                  std::initializer_list<std::string_view> known,
                  std::initializer_list<std::string_view> long_ones) {

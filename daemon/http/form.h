@@ -9,6 +9,8 @@
 
 namespace cambench::http {
 
+inline constexpr std::size_t longest_text = 500;  ///< characters of a member, but for a few
+
 /// The members of a JSON body, all of them texts; or why it is none.
 struct Form {
   std::map<std::string, std::string, std::less<>> members;
@@ -20,7 +22,7 @@ struct Form {
   }
 };
 
-/// No member is longer than 500 characters, but for the `long_ones`.
+/// No member is longer than `longest_text`, but for the `long_ones`.
 Form read_form(const Request& request, std::initializer_list<std::string_view> known,
                std::initializer_list<std::string_view> long_ones = {});
 

@@ -327,6 +327,20 @@ TEST_CASE("an order that cannot be read says what is wrong with it") {
   CHECK(bench.respond(form).status == 400);
 }
 
+TEST_CASE("what is taken away is taken away for a reason, which the order carries") {
+  Bench bench;
+  auto request = bench.request("DELETE", "/api/v1/cells/R-LiNbO3");
+  request.peer.local_socket = true;
+  CHECK(detail(bench.respond(request)) == "Who takes away a cell says why: ?reason=...");
+  request.query = {{"reason", "the wire broke"}, {"who", "anna"}};
+  const auto order = std::get<Order>(bench.way(request));
+  CHECK(order.who == "anna");
+  CHECK(order.reason == "the wire broke");
+  CHECK_FALSE(std::get<Order::Edit>(order.what).json);
+  request.query = {{"reason", std::string(501, 'x')}};
+  CHECK(bench.respond(request).status == 400);
+}
+
 TEST_CASE("an order's result is told: done, refused, impossible, not kept") {
   Order order;
   order.who = "anna";
