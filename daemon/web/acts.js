@@ -56,6 +56,16 @@ const acts = {
     title: (run) => `Reset the trip of run ${run}`, path: of_run("reset"), button: "Reset", grave: true, reason: true,
     says: "The run waits for a person to resume it. It is refused while the cause is there.",
   },
+  "press-test": {
+    title: (station) => `Proof test of the press of station ${station}`,
+    path: (station) => `/api/v1/stations/${encodeURIComponent(station)}/press-test`, button: "Test the press", grave: true,
+    says: "The press moves to this pressure and holds it, is left alone until its own watchdog acts, and vents. Only an empty press may do that.",
+    fields: () => [
+      { name: "target_MPa", label: "Pressure / MPa, a small one", type: "number", min: 0.1, step: "any", value: 1,
+        required: true, inputmode: "decimal" },
+      { name: "empty", label: "I have looked: nothing is in the press, and nobody's hand is near.", kind: "word" },
+    ],
+  },
   ...entry_acts,
 };
 
@@ -75,7 +85,7 @@ document.addEventListener("click", async (click) => {
 
 const nothing_known = { recipes: [], materials: [], cells: [], studies: [] };
 
-/** Who says so and why. Taking an entry away carries neither: the token's name stands for it. */
+/** Who says so and why. */
 const signature = (act) => [
   { name: "who", label: "Who", autocomplete: "name", maxlength: 60, value: localStorage.getItem("who") ?? "",
     placeholder: "the token's name" },
@@ -86,7 +96,7 @@ function ask(act, what, pressed, fields) {
   const complaint = h("p", { class: "complaint", role: "alert" });
   const inputs = h("div", { class: "inputs" });
   const asked = inputs_of(fields);
-  const signed = act.method === "DELETE" ? [] : signature(act);
+  const signed = signature(act);
   const form = h("form", {},
     h("h2", { id: "act-title" }, act.title(what)), h("p", {}, act.says), inputs,
     h("div", { class: asked.length > 4 ? "inputs many" : "inputs" }, asked),
@@ -104,7 +114,7 @@ function ask(act, what, pressed, fields) {
   form.addEventListener("submit", async (submission) => {
     submission.preventDefault();
     if (form.elements.token) keep_token(form.elements.token.value, form.elements.keep.checked);
-    if (form.elements.who) localStorage.setItem("who", form.elements.who.value);
+    localStorage.setItem("who", form.elements.who.value);
     complaint.textContent = "…";
     const body = { ...act.also?.(what), ...values_of(form, [...fields, ...signed]) };
     const said = await give(act, what, body);
@@ -124,11 +134,12 @@ function ask(act, what, pressed, fields) {
 
 /** Nothing when it was recorded; else what the daemon says against it. */
 async function give({ path, method = "POST" }, what, { id, ...body }) {
+  const away = method === "DELETE"; // which has no body
   try {
-    const answer = await fetch(path(what || id), {
+    const answer = await fetch(path(what || id) + (away ? `?${new URLSearchParams(body)}` : ""), {
       method,
       headers: { "Content-Type": "application/json", Authorization: `Bearer ${token()}` },
-      body: method === "DELETE" ? undefined : JSON.stringify(body),
+      body: away ? undefined : JSON.stringify(body),
       signal: AbortSignal.timeout(15000),
     });
     if (answer.ok) {

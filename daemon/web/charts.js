@@ -62,7 +62,7 @@ export class Chart {
       rangeSelectorPlotStrokeColor: ink.ink, rangeSelectorPlotFillColor: ink.band, rangeSelectorPlotFillGradientColor: ink.band,
       rangeSelectorForegroundStrokeColor: ink.ink, rangeSelectorForegroundLineWidth: 1,
       rangeSelectorBackgroundStrokeColor: ink.grid, interactionModel: pointer, ...rest,
-      axes: { x: { axisLabelWidth: 44, valueFormatter: (hours) => `${fixed(hours, 3)} h` }, ...axes },
+      axes: { x: { axisLabelWidth: 44, pixelsPerLabel: 45, valueFormatter: (hours) => `${fixed(hours, 3)} h` }, ...axes },
       drawCallback: () => this.moved(),
       highlightCallback: (event, hours, points) => { readout.textContent = words_of(hours, points); },
       unhighlightCallback: () => { readout.textContent = ""; },
@@ -204,19 +204,28 @@ export function forget_view() {
 
 // --- what is drawn
 
-// The extremes of a thinned point are two points at the same time, so that the line shows both.
-function rows_of(columns) {
-  const names = ["we_vs_re", "cell", "current"];
-  const unit = { we_vs_re: "V", cell: "V", current: "A" };
-  const scale = { we_vs_re: 1, cell: 1, current: 1000 };
-  const at = (name, end, i) => {
-    const value = columns[`${name}_${end}_${unit[name]}`][i];
-    return value === null ? null : value * scale[name];
-  };
-  return columns.test_time_s.flatMap((time_s, i) => {
-    const row = (end) => [time_s / 3600, ...names.map((name) => at(name, end, i))];
-    const [low, high] = [row("min"), row("max")];
-    return low.every((value, j) => value === high[j]) ? [low] : [low, high];
+const lines = [["we_vs_re", "V", 1], ["cell", "V", 1], ["current", "A", 1000]];
+
+/** The extremes of a thinned point, which lie between it and the next one, are two rows: the one that the line comes from
+ * first, so that a curve that falls is drawn as one that falls. */
+export function rows_of(columns) {
+  const times = columns.test_time_s;
+  const of = lines.map(([name, unit, scale]) => extremes(columns[`${name}_min_${unit}`], columns[`${name}_max_${unit}`], scale));
+  return times.flatMap((time_s, i) => {
+    const first = [time_s / 3600, ...of.map((line) => line[i][0])];
+    if (of.every((line) => line[i][0] === line[i][1])) return [first];
+    const room = Math.min(times[i + 1] - time_s || 0, time_s - times[i - 1] || Infinity);
+    return [first, [(time_s + room / 2) / 3600, ...of.map((line) => line[i][1])]];
+  });
+}
+
+/** [[first, second], ...] of one line. */
+function extremes(low, high, scale) {
+  const middle = (i) => (low[i] === null || low[i] === undefined ? null : (low[i] + high[i]) / 2);
+  return low.map((least, i) => {
+    if (least === null) return [null, null];
+    const both = [least * scale, high[i] * scale];
+    return (middle(i - 1) ?? middle(i)) > (middle(i + 1) ?? middle(i)) ? both.reverse() : both;
   });
 }
 

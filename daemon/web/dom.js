@@ -1,6 +1,8 @@
 // Elements from data, and the least change that makes a page look like them: whoever reads, selects text or has the
 // keyboard's focus is not disturbed by the next second.
 
+import { clock } from "/format.js";
+
 /** h("p", {class: "x"}, "text", child): texts and elements; null, undefined and false are left out. */
 export function h(tag, attributes, ...children) {
   const element = document.createElement(tag);
@@ -23,6 +25,13 @@ export function text_table(columns, rows) {
     h("thead", {}, h("tr", {}, [first, ...others].map((name) => h("th", { scope: "col" }, name)))),
     h("tbody", {}, rows.map(([head, ...cells]) => h("tr", {}, h("th", { scope: "row" }, head),
       cells.map((cell, i) => h("td", { "data-column": others[i] }, cell)))))));
+}
+
+/** Lines of [time, what, [words ...]]; words that are not there are left out. */
+export function list(lines) {
+  return h("ol", { class: "log" }, lines.map(([time, what, words]) =>
+    h("li", {}, h("time", { datetime: time }, clock(time)), h("strong", {}, what),
+      h("span", {}, words.filter(Boolean).join(" · ")))));
 }
 
 function present(children) {
@@ -53,7 +62,8 @@ function update(is, want) {
     return;
   }
   if (is.dataset.keep) return;
-  for (const { name } of [...is.attributes]) if (!want.hasAttribute(name)) is.removeAttribute(name);
+  for (const { name } of [...is.attributes])
+    if (!want.hasAttribute(name) && name !== "open") is.removeAttribute(name); // what the reader opened stays open
   for (const { name, value } of [...want.attributes])
     if (is.getAttribute(name) !== value) is.setAttribute(name, value);
   sync(is, [...want.childNodes]);

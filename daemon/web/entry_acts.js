@@ -46,7 +46,7 @@ export const entry_acts = Object.fromEntries(Object.entries(shapes).flatMap(([wo
   return [
     [word, { title: (id) => (id ? `Edit ${word} ${id}` : `Add a ${word}`), button: `Add a ${word}`, says, path, method: "PUT",
       answer: "Keep", fields: (id, entries) => [...(id ? [] : [name_of]), ...fields(the(entries, kind, id), entries)] }],
-    [`remove-${word}`, { title: (id) => `Remove ${word} ${id}`, button: "Remove", path, method: "DELETE", grave: true,
+    [`remove-${word}`, { title: (id) => `Remove ${word} ${id}`, button: "Remove", path, method: "DELETE", grave: true, reason: true,
       says: "It is taken out of the bench. What was measured with it keeps its own copy." }],
   ];
 }));

@@ -2,8 +2,8 @@
 import { h } from "/dom.js";
 
 /**
- * A field: { name, label, kind, required, value, ...attributes of the input }. Kinds: text, number, flag,
- * one (of `options`: [value, words]), some (of `options`). `id` marks the one that names the entry.
+ * A field: { name, label, kind, required, value, ...attributes of the input }. Kinds: text, number, flag, word (that
+ * must be given: "yes"), one (of `options`: [value, words]), some (of `options`). `id` marks the one that names the entry.
  */
 export function inputs_of(fields) {
   return fields.map((field) => makers[field.kind ?? "text"](field));
@@ -26,6 +26,7 @@ const makers = {
   text: input("text"),
   number: (field) => input("number")({ step: "any", inputmode: "decimal", ...field }),
   flag: ({ name, label, value }) => h("label", { class: "check" }, h("input", { name, type: "checkbox", checked: !!value }), label),
+  word: ({ name, label }) => h("label", { class: "check" }, h("input", { name, type: "checkbox", required: true }), label),
   one: ({ name, label, value, options, required }) => h("label", {}, label,
     h("select", { name, required }, options.map(([is, words]) =>
       h("option", { value: is, selected: String(is) === String(value ?? "") }, words)))),
@@ -42,6 +43,7 @@ const readers = {
   text: text_in,
   number: number_in,
   flag: (form, { name }) => form.elements[name].checked,
+  word: (form, { name }) => (form.elements[name].checked ? "yes" : null),
   one: (form, field) => (field.numeric ? number_in : text_in)(form, field),
   some: (form, { name }) => [...form.querySelectorAll(`[name="${name}"]:checked`)].map(({ value }) => value),
 };

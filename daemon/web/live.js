@@ -2,13 +2,15 @@
 // again every few seconds while its run goes on; what the reader zoomed into stays.
 import { document_at, on_event } from "/bench.js";
 import { Chart, forget_view, pressure, pressure_options, series, series_options } from "/charts.js";
-import { h, show } from "/dom.js";
+import { h, list, show } from "/dom.js";
 import { entries } from "/entries.js";
-import { clock, dash, fixed, sentence } from "/format.js";
+import { dash, fixed, sentence } from "/format.js";
+import { events, run_head, runs } from "/runs.js";
 
 const every_ms = 5000;
-const kinds = { series: chart(series, series_options), pressure: chart(pressure, pressure_options), capacity, events, history,
-  entries };
+const of_a_run = { series: chart(series, series_options), pressure: chart(pressure, pressure_options), capacity, events,
+  "run-head": run_head };
+const kinds = { ...of_a_run, history, entries, runs };
 const living = new Map(); // element -> { next, busy, chart }
 
 /** Fills the places on the page that are due. */
@@ -35,8 +37,14 @@ async function refill(element, life, fill, argument, status) {
   life.busy = true;
   await fill(element, life, encodeURIComponent(argument));
   life.busy = false;
-  const over = status.stations.some((it) => it.run?.id === argument && ["finished", "aborted"].includes(it.run.state));
-  life.next = performance.now() + (over ? 12 : 1) * every_ms;
+  life.next = performance.now() + (rests(element, argument, status) ? 12 : 1) * every_ms;
+}
+
+/** It belongs to a run that no station is at any more. */
+function rests(element, argument, { stations }) {
+  const kind = element.dataset.keep.split(" ")[0];
+  return kind in of_a_run
+    && !stations.some(({ run }) => run?.id === argument && !["finished", "aborted"].includes(run.state));
 }
 
 function chart(load, options) {
@@ -78,27 +86,9 @@ async function capacity(element, life, run) {
 
 // --- lists
 
-async function events(element, life, run) {
-  const rows = await document_at(`/api/v1/runs/${run}/events?limit=10000`);
-  if (!rows?.length) return empty(element, life, "Nothing yet.");
-  list(element, rows.slice(-200).reverse().map((row) => [row.time, row.kind.replaceAll("_", " "),
-    [row.step === null ? null : `step ${row.step + 1}`, row.reason, event_words(row), row.who && `by ${row.who}`]]));
-}
-
-/** The cause of an import is its file's hash, which is in the text too. */
-function event_words({ cause, text }) {
-  return /^[a-z_]+$/.test(cause ?? "") ? sentence(cause, text ?? "") : text?.replaceAll("+-", "±");
-}
-
 async function history(element, life) {
   const rows = await document_at("/api/v1/alarms?limit=100");
   if (!rows?.length) return empty(element, life, "There never was one.");
-  list(element, rows.map((row) => [row.time, `${row.severity} ${row.id}`,
-    [row.station, sentence(row.cause, row.text), row.acknowledged_by && `seen by ${row.acknowledged_by}`]]));
-}
-
-function list(element, rows) {
-  show(element, h("ol", { class: "log" }, rows.map(([time, what, words]) =>
-    h("li", {}, h("time", { datetime: time }, clock(time)), h("strong", {}, what),
-      h("span", {}, words.filter(Boolean).join(" · "))))));
+  show(element, list(rows.map((row) => [row.time, `${row.severity} ${row.id}`,
+    [row.station, sentence(row.cause, row.text), row.acknowledged_by && `seen by ${row.acknowledged_by}`]])));
 }

@@ -14,7 +14,7 @@ const states = {
   aborted: ["✕", "aborted"],
 };
 
-export const views = { bench, station, studies, study, alarms, cells };
+export const views = { bench, station, runs, run, studies, study, alarms, cells };
 
 // --- around every view
 
@@ -26,14 +26,14 @@ export function top(status, here) {
   return [
     h("a", { class: "brand", href: "#/" }, h("img", { src: "/icon.svg", alt: "", width: 28, height: 28 }),
       h("span", {}, h("strong", {}, status.bench), h("small", {}, `cambench ${status.version}`))),
-    h("nav", { "aria-label": "Views" }, link("bench", "Bench"), link("studies", "Studies"), link("cells", "Cells"),
-      link("alarms", "Alarms", open)),
+    h("nav", { "aria-label": "Views" }, link("bench", "Bench"), link("runs", "Runs"), link("studies", "Studies"),
+      link("cells", "Cells"), link("alarms", "Alarms", open)),
     h("p", { class: "health" }, health(status)),
   ];
 }
 
 function is_at(name, here) {
-  return name === here || (name === "bench" && here === "station") || (name === "studies" && here === "study");
+  return name === ({ station: "bench", run: "runs", study: "studies" }[here] ?? here);
 }
 
 function health(status) {
@@ -213,7 +213,8 @@ function station(status, name) {
   return [
     h("p", { class: "back" }, h("a", { href: "#/" }, "← Bench")),
     h("div", { class: "head" }, h("h1", {}, it.name), chip(run?.state ?? "idle"),
-      run ? h("span", { class: "quiet" }, `${run.recipe} on ${run.cell || "no cell"} · ${run.id}`) : null),
+      run ? h("span", { class: "quiet" }, `${run.recipe} on ${run.cell || "no cell"} · `,
+        h("a", { href: `#/run/${encodeURIComponent(run.id)}` }, run.id)) : null),
     h("div", { class: `now ${run?.state ?? "idle"}` },
       run?.why ? why(run) : null,
       troubles(it).map((text) => h("p", { class: "why" }, text)),
@@ -221,22 +222,25 @@ function station(status, name) {
         : h("p", { class: "quiet" }, "No run."),
       what_can_be_ordered(it)),
     h("dl", { class: "readings wide" }, readings(it), against_lithium(it), cell_output(it)),
-    run ? [
-      looks(),
-      figure("Potentials and current", kept("series", run.id),
-        [["working", "WE vs RE"], ["full", "cell"], ["current", "current"]]),
-      figure("Pressure on the stack", kept("pressure", run.id),
-        [["working", "measured, with its extremes"], ["target", "set point"]]),
-      figure("Capacity by cycle", kept("capacity", run.id)),
-      h("section", {}, h("h2", {}, "What happened to this run"), kept("events", run.id)),
-      files_of(run.id),
-    ] : null,
+    run ? record_of(run.id) : null,
     it.press ? proof_test(it) : null,
     h("section", {}, h("h2", {}, "Instruments"),
       text_table(["", "Model", "Serial", "Firmware", "Driver", "Link", "Failed questions"],
         [["Potentiostat", it.potentiostat], ["Press", it.press]].filter(([, device]) => device).map(instrument))),
   ];
 }
+
+/** What is kept of a run: it fills itself (live.js). */
+const record_of = (id) => [
+  looks(),
+  figure("Potentials and current", kept("series", id),
+    [["working", "WE vs RE"], ["full", "cell"], ["current", "current"]]),
+  figure("Pressure on the stack", kept("pressure", id),
+    [["working", "measured, with its extremes"], ["target", "set point"]]),
+  figure("Capacity by cycle", kept("capacity", id)),
+  h("section", {}, h("h2", {}, "What happened to this run"), kept("events", id)),
+  files_of(id),
+];
 
 const looks = () => h("div", { class: "buttons looks", role: "group", "aria-label": "Stretch of time in the charts" },
   [["all", "Whole run"], ["24", "Last 24 h"], ["1", "Last hour"], ["earlier", "←", "Earlier"], ["later", "→", "Later"]]
@@ -293,13 +297,34 @@ function files_of(run) {
 function proof_test(station) {
   const test = station.press_test;
   const verdicts = { passed: "✓ passed", failed: "✕ failed", running: "▶ running", "not tried": "not tried", "not there": "not there" };
-  return h("section", {}, h("h2", {}, "Proof test of the press"),
-    !test ? h("p", { class: "quiet" }, "Not tested since the daemon came up. With an empty press: ",
-      h("code", {}, `cambench press test ${station.name} --empty --who NAME`)) : [
+  const free = !orders[station.run?.state] && test?.state !== "running";
+  return h("section", {},
+    h("div", { class: "head" }, h("h2", {}, "Proof test of the press"), free ? button("press-test", station.name) : null),
+    !test ? h("p", { class: "quiet" }, "Not tested since the daemon came up.") : [
       h("p", {}, h("strong", {}, verdicts[test.state] ?? test.state), ` · ${clock(test.started)}, ordered by ${test.who}`),
       text_table(["Step", "Expected", "Seen", "Verdict"],
         test.steps.map((step) => [step.step, step.expected, step.seen || dash, verdicts[step.verdict] ?? step.verdict])),
     ]);
+}
+
+// --- runs
+
+function runs(status, before) {
+  return [
+    before ? h("p", { class: "back" }, h("a", { href: "#/runs" }, "← The newest runs")) : null,
+    h("h1", {}, before ? `Runs before ${before}` : "Runs"), kept("runs", before || "all"),
+  ];
+}
+
+function run(status, id) {
+  const on = status.stations.find((each) => each.run?.id === id);
+  return [
+    h("p", { class: "back" }, h("a", { href: "#/runs" }, "← Runs")),
+    h("div", { class: "head" }, h("h1", {}, `Run ${id}`), on ? chip(on.run.state) : null,
+      on ? h("a", { href: `#/station/${encodeURIComponent(on.name)}` }, `on station ${on.name}`) : null),
+    kept("run-head", id),
+    record_of(id),
+  ];
 }
 
 // --- materials, cells, studies
@@ -349,8 +374,7 @@ function study(status, id) {
         h("a", { href: file("report.html") }, "The report"), " tells how each came about; ",
         h("a", { href: file("scores.csv") }, "the table as CSV"), "."),
       h("div", { class: "radars" }, it.materials.filter((m) => m.radar).map((m) => h("figure", {},
-        h("img", { src: `${file(m.radar)}?version=${it.version}`, alt: `Radar chart of ${m.name}`, loading: "lazy" }),
-        h("figcaption", {}, material_name(m))))),
+        h("img", { src: `${file(m.radar)}?version=${it.version}`, alt: `Radar chart of ${material_name(m)}`, loading: "lazy" })))),
     ] : null,
   ];
 }
@@ -363,10 +387,16 @@ function scores(study) {
   return h("div", { class: "scroll" }, h("table", { class: "scores" },
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Material"), study.axes.map((axis) =>
       h("th", { scope: "col" }, axis.label,
-        h("small", {}, axis.higher_is_better ? "higher is better" : "lower is better"))))),
+        h("small", {}, symbol(axis.key), ` · ${axis.higher_is_better ? "higher" : "lower"} is better`))))),
     h("tbody", {}, study.materials.map((material) => h("tr", { class: material.reference ? "reference" : null },
       h("th", { scope: "row" }, material_name(material)),
       study.axes.map((axis) => score(material.scores[axis.key], axis, material.reference)))))));
+}
+
+/** QS_0 as the paper prints it. */
+function symbol(key) {
+  const [stem, ...rest] = key.split("_");
+  return [stem, rest.length ? h("sub", {}, rest.join(" ")) : null];
 }
 
 function undefined_scores(study) {

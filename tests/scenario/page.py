@@ -2,7 +2,7 @@
 """The page in a real browser against a real daemon on simulated instruments: what a person sees, by mouse, keyboard and
 phone, in the light and in the dark, and what it says when the daemon is gone. Needs chromium, chromium-driver and
 python3-selenium; says so where they are not there. usage: page.py BUILD-FOLDER [FOLDER FOR SCREENSHOTS]"""
-import json, pathlib, shutil, sys, time
+import json, pathlib, shutil, sys, threading, time
 
 import bench as simulated
 from bench import PATIENCE, until
@@ -292,7 +292,13 @@ def editing(bench, page):
     page.send()
     check(cell()["composite_mg"] == 13, f"the cell is changed: {cell()}")
     page.press("remove-cell R-new")
+    page.keys(Keys.ENTER)
+    check(page.all("dialog") and cell(), "nothing is taken away without a reason")
+    page.fill(reason="the wire broke")
     page.send()
+    check(any(act["act"] == "remove cell" and act["target"] == "R-new" and act["reason"] == "the wire broke"
+              and act["who"].startswith("anna (token") for act in json.loads(bench.get("/api/v1/audit")[1])),
+          "who took it away, and why, is in the audit trail")
     check(cell() is None, "the cell is gone")
     until("and from the page too", lambda: "R-new" not in page.text(".entries"))
     page.press("material")
@@ -330,27 +336,158 @@ def files_of_a_run(bench, page):
     check(header.startswith("Test Time / s,") and len(rows) > 100, f"every sample is in the BDF file: {header}, {len(rows)} rows")
 
 
-def panning(page):
-    """How long a movement of a finger or a mouse takes to be drawn; told, not judged: it depends on the machine."""
-    page.open("#/station/A1")
+def proving_a_press(bench, page, admin):
+    """An admin's order, on a station whose press is free."""
+    bench.cambench("abort", "A3", "--who", "anna")
+    until("A3 is free", lambda: bench.run_on("A3")["state"] == "aborted")
+    bench.order("unmount A3")
+    page.open("#/station/A3")
+    page.press("press-test A3")
+    page.keys(Keys.ENTER)
+    check(page.all("dialog"), "nothing moves unless somebody says that the press is empty")
+    page.all("dialog [name=empty]")[0].click()
+    page.keys(Keys.ENTER)
+    page.until_text("this needs the role admin", "dialog")
+    page.shot("press-test-dialog")
+    page.leave()
+    page.script("document.cookie = `cambench_token=${arguments[0]}; Path=/; SameSite=Strict`", admin)
+    page.press("press-test A3")
+    page.fill(reason="a new hose")
+    page.all("dialog [name=empty]")[0].click()
+    page.all("dialog button.main")[0].click()
+    until("the test has begun", lambda: not page.all("dialog"), lambda: page.text("dialog"))
+    page.until_text("Verdict")
+    check(not page.all("[data-act='press-test A3']"), "a test that runs is not started again")
+    test = lambda: next(it for it in bench.status()["stations"] if it["name"] == "A3")["press_test"]
+    until("the test ends", lambda: test()["state"] != "running", lambda: page.text())
+    check(test()["state"] == "passed" and test()["who"].startswith("anna"), f"the simulated press is proven: {test()}")
+    page.until_text("✓ passed")
+    for step in test()["steps"]:
+        check(step["step"] in page.text("table") and step["expected"] in page.text("table"), f"the table tells {step}")
+    page.fits("the proof test")
+    page.shot("press-test")
+
+
+# --- a week of a sample a second
+
+DAY_S = 24 * 3600
+WEEK_S = 7 * DAY_S
+
+
+def a_week(file):
+    """A cell that is charged and discharged for twenty hours each."""
+    half = 20 * 3600
+    with open(file, "w") as out:
+        out.write("test_time_second,voltage_volt,current_ampere,cycle_count,step_count\n")
+        for t in range(WEEK_S + 1):
+            step, into = divmod(t, half)
+            rising = step % 2 == 0
+            volt = 2.6 + 1.1 * (into if rising else half - into) / half
+            out.write(f"{t},{volt:.5f},{'' if rising else '-'}0.000096,{step // 2 + 1},{step + 1}\n")
+
+
+def the_slowest_question(bench, stop):
+    """To the archive, asked again and again."""
+    slowest = 0
+    while not stop.is_set():
+        began = time.monotonic()
+        check(bench.get("/api/v1/runs")[0] == 200, "the archive answers")
+        slowest = max(slowest, time.monotonic() - began)
+    stop.slowest = slowest
+
+
+def bring_a_week(bench):
+    bench.cambench("cells", "set", "W-1", "material=ncm-uncoated", "electrodes=2", "composite_mg=12", "cam_fraction=0.8",
+                   "area_cm2=0.7854", "--who", "anna")
+    file = bench.folder / "week.csv"
+    a_week(file)
+    stop = threading.Event()
+    asking = threading.Thread(target=the_slowest_question, args=(bench, stop))
+    asking.start()
+    began = time.monotonic()
+    said = json.loads(bench.cambench("--json", "import", str(file), "--cell", "W-1", "--config", str(bench.folder / "cambench.toml"),
+                                     "--who", "anna"))
+    stop.set()
+    asking.join()
+    print(f"a week of {said['samples']} samples was brought in {time.monotonic() - began:.1f} s; "
+          f"the slowest question to the archive meanwhile took {1e3 * stop.slowest:.0f} ms")
+    check(said["samples"] == WEEK_S + 1, f"every second of the week is kept: {said}")
+    return said["run"]
+
+
+# Drags the chart to and fro, a movement a frame, as a hand does; what it fetched meanwhile, and how long the frames took.
+DRAG = """
+const [told, seconds] = [arguments[arguments.length - 1], arguments[0]];
+const canvas = document.querySelectorAll(".series .frame canvas")[1], box = canvas.getBoundingClientRect();
+const at = (x) => ({ bubbles: true, clientX: box.left + x, clientY: box.top + 40, pageX: box.left + x, pageY: box.top + 40 });
+const asked = () => performance.getEntriesByType("resource").filter((e) => e.name.includes("/series?")).length;
+const before = asked(), frames = [];
+canvas.dispatchEvent(new MouseEvent("mousedown", at(300)));
+let last = performance.now();
+const begin = last;
+requestAnimationFrame(function move(now) {
+  frames.push(now - last);
+  last = now;
+  const x = 300 + 250 * Math.sin((now - begin) / 400);
+  canvas.dispatchEvent(new MouseEvent("mousemove", at(x)));
+  if (now - begin < 1000 * seconds) return requestAnimationFrame(move);
+  const while_dragged = asked() - before;
+  canvas.dispatchEvent(new MouseEvent("mouseup", at(x)));
+  told({ while_dragged, frames: frames.slice(1) });
+});
+"""
+
+# Every stretch of a run that was fetched: its bounds, and how many points came.
+FETCHED = """
+const told = arguments[arguments.length - 1];
+const urls = performance.getEntriesByType("resource").map((e) => e.name).filter((name) => name.includes("/series?"));
+Promise.all(urls.map(async (url) => {
+  const columns = await (await fetch(url)).json();
+  return { url, from_s: new URL(url).searchParams.get("from_s"), points: columns.test_time_s.length,
+           first_s: columns.test_time_s[0], last_s: columns.test_time_s.at(-1) };
+})).then(told);
+"""
+
+
+def panning_a_week(bench, page):
+    run = bring_a_week(bench)
+    page.open("#/runs")
+    page.until_text(run, ".runs")
+    page.shot("runs")
+    page.script("performance.clearResourceTimings()")
+    page.open(f"#/run/{run}")
     until("the chart is drawn", lambda: a_chart_is_drawn(page) > 100)
-    before = page.script(ASKED)
-    took = page.script("""
-      const canvas = document.querySelectorAll(".series .frame canvas")[1], box = canvas.getBoundingClientRect();
-      const at = (x) => ({ bubbles: true, clientX: box.left + x, clientY: box.top + 40, pageX: box.left + x, pageY: box.top + 40 });
-      document.querySelector("[data-look='1']").click();
-      canvas.dispatchEvent(new MouseEvent("mousedown", at(600)));
-      const begin = performance.now();
-      for (let i = 0; i < 60; i++) canvas.dispatchEvent(new MouseEvent("mousemove", at(600 - 4 * i)));
-      const end = performance.now();
-      canvas.dispatchEvent(new MouseEvent("mouseup", at(360)));
-      return (end - begin) / 60;""")
-    until("what was dragged into view is asked for in finer points", lambda: page.script(ASKED) > before)
-    print(f"panning: {took:.1f} ms for a movement")
+    page.until_text("W-1", ".run-head")
+    page.shot("week")
+    asked = lambda: page.script(ASKED)
+    check(asked() == 0, "a week is drawn of its roll-ups alone")
+    page.all("[data-look='24']")[0].click()
+    until("its last day is asked for in finer points", lambda: asked() == 1)
+    dragged = page.browser.execute_async_script(DRAG, 2)
+    check(dragged["while_dragged"] <= 1, f"a chart that is dragged fetches nothing until the hand rests: {dragged['while_dragged']} fetches")
+    until("what was dragged into view is asked for", lambda: asked() >= 2)
+    check(asked() <= 3, f"a drag of {len(dragged['frames'])} movements is one question, not many: {asked() - 1}")
+    check(a_chart_is_drawn(page) > 100, "the chart is drawn after it was dragged")
+    before = asked()
+    for _ in range(8):  # through four days, half a window at a time
+        page.all("[data-look='earlier']")[0].click()
+    until("where the last press leads is asked for", lambda: asked() > before)
+    check(asked() - before <= 2, f"eight quick presses are one question, not eight: {asked() - before}")
+    check(a_chart_is_drawn(page) > 100, "the chart is drawn there")
+    page.shot("week-panned")
+    fetched = page.browser.execute_async_script(FETCHED)
+    for it in fetched:
+        check(50 < it["points"] <= 4000, f"no question brings more points than the screen can show: {it}")
+        if it["from_s"]:
+            check(it["last_s"] - it["first_s"] <= 2.2 * DAY_S, f"a view of a day brings a day and its margins: {it}")
+    whole = [it for it in fetched if not it["from_s"]]
+    check(len(whole) == 1 and whole[0]["last_s"] - whole[0]["first_s"] > 0.99 * WEEK_S, f"the whole week came once: {whole}")
+    frames = sorted(dragged["frames"])
+    print(f"dragging a week: {len(frames)} frames, median {frames[len(frames) // 2]:.0f} ms, longest {frames[-1]:.0f} ms")
 
 
 def on_every_screen(bench, page):
-    views = {"bench": "", "station": "#/station/A1", "tripped": "#/station/A2", "studies": "#/studies", "study": "#/study/coatings",
+    views = {"bench": "", "runs": "#/runs", "run": "#/run/r000002", "station": "#/station/A1", "tripped": "#/station/A2", "studies": "#/studies", "study": "#/study/coatings",
              "cells": "#/cells", "alarms": "#/alarms"}
     for dark in (False, True):
         page.dark(dark)
@@ -359,7 +496,7 @@ def on_every_screen(bench, page):
             for name, view in views.items():
                 page.open(view)
                 page.until_text("page test")
-                if "station" in view:
+                if "station" in view or "/run/" in view:
                     until("the chart is drawn", lambda: a_chart_is_drawn(page) > 50)
                 page.fits(view)
                 page.is_readable(view)
@@ -388,6 +525,7 @@ def main():
     page = None
     try:
         token = bench.cambench("token", "add", "tester", "--role", "operator", "--file", str(bench.folder / "tokens")).strip()
+        admin = bench.cambench("token", "add", "boss", "--role", "admin", "--file", str(bench.folder / "tokens")).strip()
         for station in "12":
             bench.run(station, "anna")
         until("A2 runs", lambda: bench.run_on("A2")["state"] == "running", bench.log)
@@ -404,7 +542,8 @@ def main():
         editing(bench, page)
         starting(bench, page)
         files_of_a_run(bench, page)
-        panning(page)
+        proving_a_press(bench, page, admin)
+        panning_a_week(bench, page)
         complaints = [text for text in page.complaints() if not any(code in text for code in ("401", "403", "422"))]
         check(not complaints, f"the browser has nothing to complain of: {complaints}")
         when_the_daemon_is_gone(bench, page)
