@@ -250,7 +250,7 @@ std::string what_is_needed(Role needed, const House& house) {
 // An order that somebody may not give is an act all the same: it goes into the audit trail.
 Way not_allowed(const Route& each, const Asked& asked) {
   const auto words =
-      fmt::format("the token of {} is a {}'s, and this needs the role {}", asked.request.token->name,
+      fmt::format("the token of {} has the role {}, and this needs the role {}", asked.request.token->name,
                   name(asked.request.token->role), name(each.needed));
   if (each.method == "GET") return problem(403, "Not allowed", words + '.');
   auto way = each.handler(asked);

@@ -3,7 +3,7 @@
 // same stretch of time.
 import { document_at } from "/bench.js";
 import { h } from "/dom.js";
-import { fixed } from "/format.js";
+import { fixed, scale_mark } from "/format.js";
 
 const settle_ms = 120; // after the last movement
 const alive = new Set();
@@ -20,7 +20,7 @@ function colours() {
 export class Chart {
   /** `load(run, from_s, to_s, points)` gives rows [[hours, ...], ...], `options(colours)` what dygraphs is told. */
   constructor(place, run, load, options) {
-    Object.assign(this, { place, run, load, options, whole: [], fine: null, graph: null, timer: 0, asked: "" });
+    Object.assign(this, { place, run, load, options, whole: [], fine: null, graph: null, timer: 0, asked: [0, 0] });
     alive.add(this);
   }
 
@@ -62,7 +62,7 @@ export class Chart {
       rangeSelectorPlotStrokeColor: ink.ink, rangeSelectorPlotFillColor: ink.band, rangeSelectorPlotFillGradientColor: ink.band,
       rangeSelectorForegroundStrokeColor: ink.ink, rangeSelectorForegroundLineWidth: 1,
       rangeSelectorBackgroundStrokeColor: ink.grid, interactionModel: pointer, ...rest,
-      axes: { x: { axisLabelWidth: 44, pixelsPerLabel: 45, valueFormatter: (hours) => `${fixed(hours, 3)} h` }, ...axes },
+      axes: { x: { axisLabelWidth: 44, pixelsPerLabel: 45, axisLabelFormatter: scale_mark, valueFormatter: (hours) => `${fixed(hours, 3)} h` }, ...axes },
       drawCallback: () => this.moved(),
       highlightCallback: (event, hours, points) => { readout.textContent = words_of(hours, points); },
       unhighlightCallback: () => { readout.textContent = ""; },
@@ -92,16 +92,21 @@ export class Chart {
     return [...this.whole.filter(([x]) => x < from), ...this.fine, ...this.whole.filter(([x]) => x > to)];
   }
 
+  /** What was asked for last is as fine as this view wants it, and reaches beyond it on either side. */
+  has([from, to]) {
+    const [begin, end] = this.asked;
+    const width = to - from;
+    return Math.abs((end - begin) / (2 * width) - 1) < 0.1 && from - width / 4 >= begin && to + width / 4 <= end;
+  }
+
   refine(again = false) {
     clearTimeout(this.timer);
     this.timer = setTimeout(async () => {
-      if (!view) return;
+      if (!view || (!again && this.has(view))) return;
       const margin = (view[1] - view[0]) / 2; // on either side: the next movement is drawn before it is asked for
-      const wanted = [(view[0] - margin) * 3600, (view[1] + margin) * 3600];
-      if (!again && this.asked === String(wanted)) return;
-      this.asked = String(wanted);
-      const fine = await this.load(this.run, ...wanted, 2 * this.points());
-      if (!fine || this.asked !== String(wanted) || !this.graph) return;
+      const asked = (this.asked = [view[0] - margin, view[1] + margin]);
+      const fine = await this.load(this.run, asked[0] * 3600, asked[1] * 3600, 2 * this.points());
+      if (!fine || this.asked !== asked || !this.graph) return;
       this.fine = fine;
       this.show();
     }, again ? 0 : settle_ms);
@@ -243,8 +248,8 @@ export const series_options = (ink) => ({
     "Current / mA": { axis: "y2", strokeWidth: 1, stepPlot: true },
     "Cell / V": { strokePattern: [6, 3] },
   },
-  axes: { y: { valueFormatter: (v) => fixed(v, 4), axisLabelWidth: 44 }, y2: { independentTicks: true,
-    includeZero: true, drawGrid: false, valueFormatter: (v) => fixed(v, 4), axisLabelWidth: 44 } },
+  axes: { y: { valueFormatter: (v) => fixed(v, 4), axisLabelFormatter: scale_mark, axisLabelWidth: 44 }, y2: { independentTicks: true,
+    includeZero: true, drawGrid: false, valueFormatter: (v) => fixed(v, 4), axisLabelFormatter: scale_mark, axisLabelWidth: 44 } },
 });
 
 export async function pressure(run, from_s) {
@@ -261,5 +266,5 @@ export const pressure_options = (ink) => ({
   colors: [ink.working, ink.ink], customBars: true, includeZero: false, showRangeSelector: false, rightGap: 74,
   ylabel: "Pressure / MPa",
   series: { "Set point / MPa": { strokePattern: [4, 4], strokeWidth: 1 } },
-  axes: { y: { valueFormatter: (v) => fixed(v, 2), axisLabelWidth: 44 } },
+  axes: { y: { valueFormatter: (v) => fixed(v, 2), axisLabelFormatter: scale_mark, axisLabelWidth: 44 } },
 });

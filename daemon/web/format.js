@@ -48,7 +48,17 @@ export function time_of_day(time) {
 /** "pressure lost: 0.01 MPa, target 50.00 ± 2.50 MPa" of a cause and what was seen. */
 export function sentence(cause, text) {
   const words = cause.replaceAll("_", " ");
-  return `${text.toLowerCase().startsWith(words) ? "" : `${words}: `}${text}`.replaceAll("+-", "±");
+  return signs(`${text.toLowerCase().startsWith(words) ? "" : `${words}: `}${text}`);
+}
+
+/** A text of the daemon, which writes plain letters, with the signs that people print. */
+export function signs(text) {
+  return text.replaceAll("+-", "±");
+}
+
+/** For the scale of a chart: as short as it is exact. */
+export function scale_mark(value) {
+  return String(Number(value.toPrecision(6))).replace("-", "−");
 }
 
 export function bytes(count) {

@@ -27,9 +27,12 @@ export function keep_alive(status) {
   }
 }
 
-// What has just happened is told at once, and not with the next look.
-on_event(() => {
-  for (const [element, life] of living) if (!element.dataset.keep.startsWith("history")) life.next = 0;
+// What has just happened to a run is told at once, and not with the next look; what happens to others disturbs nothing.
+on_event(({ run }) => {
+  for (const [element, life] of living) {
+    const [kind, argument] = element.dataset.keep.split(" ");
+    if (argument === run || kind === "runs") life.next = 0;
+  }
 });
 
 async function refill(element, life, fill, argument, status) {

@@ -1,7 +1,7 @@
 // What the store knows of runs: the list of all, one run's head, and what happened to it.
 import { document_at } from "/bench.js";
 import { h, list, show, text_table } from "/dom.js";
-import { clock, dash, sentence, span } from "/format.js";
+import { clock, dash, sentence, signs, span } from "/format.js";
 
 const page_length = 50;
 
@@ -66,5 +66,5 @@ const ends = { "END time": "its time is over", "END upper": "at its upper limit"
 
 /** The cause of an import is its file's hash, which is in the text too. */
 function words_of({ cause, text }) {
-  return /^[a-z_]+$/.test(cause ?? "") ? sentence(cause, text ?? "") : ends[text] ?? text?.replaceAll("+-", "±");
+  return /^[a-z_]+$/.test(cause ?? "") ? sentence(cause, text ?? "") : ends[text] ?? (text && signs(text));
 }

@@ -1,7 +1,7 @@
 // What the page shows, as functions of the status. Words first: a colour never says something that a word does not.
 import { button } from "/acts.js";
 import { h, text_table } from "/dom.js";
-import { ago, amperes, bytes, clock, dash, fixed, percent, sentence, span, time_of_day } from "/format.js";
+import { ago, amperes, bytes, clock, dash, fixed, percent, sentence, signs, span, time_of_day } from "/format.js";
 
 const states = {
   idle: ["○", "idle"],
@@ -303,7 +303,7 @@ function proof_test(station) {
     !test ? h("p", { class: "quiet" }, "Not tested since the daemon came up.") : [
       h("p", {}, h("strong", {}, verdicts[test.state] ?? test.state), ` · ${clock(test.started)}, ordered by ${test.who}`),
       text_table(["Step", "Expected", "Seen", "Verdict"],
-        test.steps.map((step) => [step.step, step.expected, step.seen || dash, verdicts[step.verdict] ?? step.verdict])),
+        test.steps.map((step) => [step.step, signs(step.expected), signs(step.seen) || dash, verdicts[step.verdict] ?? step.verdict])),
     ]);
 }
 

@@ -207,7 +207,7 @@ TEST_CASE(
       CHECK(order.peer == fmt::format("token anna, {}, 10.0.0.7", name(role)));
       CHECK(order.refusal.empty() == (role >= needed));
       if (role < needed) {
-        CHECK(order.refusal == fmt::format("the token of anna is a {}'s, and this needs the role {}",
+        CHECK(order.refusal == fmt::format("the token of anna has the role {}, and this needs the role {}",
                                            name(role), name(needed)));
         CHECK(answered(order, fail(Fault::Kind::refused, order.refusal)).status == 403);
       }

@@ -357,13 +357,12 @@ def proving_a_press(bench, page, admin):
     page.all("dialog button.main")[0].click()
     until("the test has begun", lambda: not page.all("dialog"), lambda: page.text("dialog"))
     page.until_text("Verdict")
-    check(not page.all("[data-act='press-test A3']"), "a test that runs is not started again")
+    until("a test that runs is not started again", lambda: not page.all("[data-act='press-test A3']"), page.text)
     test = lambda: next(it for it in bench.status()["stations"] if it["name"] == "A3")["press_test"]
     until("the test ends", lambda: test()["state"] != "running", lambda: page.text())
     check(test()["state"] == "passed" and test()["who"].startswith("anna"), f"the simulated press is proven: {test()}")
-    page.until_text("✓ passed")
-    for step in test()["steps"]:
-        check(step["step"] in page.text("table") and step["expected"] in page.text("table"), f"the table tells {step}")
+    told = [step[key].replace("+-", "±") for step in test()["steps"] for key in ("step", "expected", "seen")]
+    until("the table tells every step", lambda: all(words in page.text("table") for words in told), lambda: page.text("table"))
     page.fits("the proof test")
     page.shot("press-test")
 
@@ -464,17 +463,14 @@ def panning_a_week(bench, page):
     page.all("[data-look='24']")[0].click()
     until("its last day is asked for in finer points", lambda: asked() == 1)
     dragged = page.browser.execute_async_script(DRAG, 2)
-    check(dragged["while_dragged"] <= 1, f"a chart that is dragged fetches nothing until the hand rests: {dragged['while_dragged']} fetches")
-    until("what was dragged into view is asked for", lambda: asked() >= 2)
-    check(asked() <= 3, f"a drag of {len(dragged['frames'])} movements is one question, not many: {asked() - 1}")
+    check(dragged["while_dragged"] == 0, f"a drag within the margins fetches nothing: {dragged['while_dragged']} fetches")
     check(a_chart_is_drawn(page) > 100, "the chart is drawn after it was dragged")
     before = asked()
-    for _ in range(8):  # through four days, half a window at a time
-        page.all("[data-look='earlier']")[0].click()
+    page.script("for (let i = 0; i < 8; i++) document.querySelector(`[data-look='earlier']`).click()")  # four days back
     until("where the last press leads is asked for", lambda: asked() > before)
-    check(asked() - before <= 2, f"eight quick presses are one question, not eight: {asked() - before}")
     check(a_chart_is_drawn(page) > 100, "the chart is drawn there")
     page.shot("week-panned")
+    check(asked() - before == 1, f"eight presses at once are one question, not eight: {asked() - before}")
     fetched = page.browser.execute_async_script(FETCHED)
     for it in fetched:
         check(50 < it["points"] <= 4000, f"no question brings more points than the screen can show: {it}")
