@@ -193,14 +193,17 @@ Response capacities_of(const store::StoredRun& run, const std::vector<store::Sto
   const auto ratio = [](double part, double whole) {
     return whole > 0 ? std::optional(part / whole) : std::nullopt;
   };
+  const bool over = run.phase == "finished" || run.phase == "aborted";
   JsonWriter writer;
   writer.array();
   for (const auto& [number, cycle] : cycles_of(steps)) {
-    writer.object().field("run", run.id).field("cycle", number).field("running", cycle.running);
+    writer.object().field("run", run.id).field("cycle", number).field("running", cycle.running && !over);
     writer.field("charge_mAh", 1e3 * cycle.charge_Ah).field("discharge_mAh", 1e3 * cycle.discharge_Ah);
     writer.field("charge_mAh_g", per_gram(cycle.charge_Ah))
         .field("discharge_mAh_g", per_gram(cycle.discharge_Ah));
-    writer.field("coulombic_efficiency", ratio(cycle.discharge_Ah, cycle.charge_Ah));
+    writer.field("coulombic_efficiency", cycle.discharge_Ah > 0  // else nobody has discharged it yet
+                                             ? ratio(cycle.discharge_Ah, cycle.charge_Ah)
+                                             : std::nullopt);
     // As measured: mean current of the largest discharge over the run's 1 C.
     writer.field("discharge_rate_C",
                  ratio(3600 * cycle.longest_discharge_Ah, cycle.longest_discharge_s * run.one_C_A));

@@ -249,7 +249,7 @@ export const series_options = (ink) => ({
     "Cell / V": { strokePattern: [6, 3] },
   },
   axes: { y: { valueFormatter: (v) => fixed(v, 4), axisLabelFormatter: scale_mark, axisLabelWidth: 44 }, y2: { independentTicks: true,
-    includeZero: true, drawGrid: false, valueFormatter: (v) => fixed(v, 4), axisLabelFormatter: scale_mark, axisLabelWidth: 44 } },
+    includeZero: true, drawGrid: false, valueFormatter: (v) => fixed(v, 4), axisLabelFormatter: scale_mark, axisLabelWidth: 54 } },
 });
 
 export async function pressure(run, from_s) {
@@ -263,7 +263,7 @@ export async function pressure(run, from_s) {
 
 export const pressure_options = (ink) => ({
   labels: ["h", "Pressure / MPa", "Set point / MPa"],
-  colors: [ink.working, ink.ink], customBars: true, includeZero: false, showRangeSelector: false, rightGap: 74,
+  colors: [ink.working, ink.ink], customBars: true, includeZero: false, showRangeSelector: false, rightGap: 84,
   ylabel: "Pressure / MPa",
   series: { "Set point / MPa": { strokePattern: [4, 4], strokeWidth: 1 } },
   axes: { y: { valueFormatter: (v) => fixed(v, 2), axisLabelFormatter: scale_mark, axisLabelWidth: 44 } },

@@ -128,6 +128,10 @@ TEST_CASE("a file that is kept is refused, and one whose keeping was interrupted
   CHECK(reader.run(rest.run)->phase == "finished");
   CHECK(reader.last_seq(rest.run) == 2000);
   CHECK(reader.samples(rest.run).size() == 2000);
+  const auto cycles = get(running.local(), "/api/v1/capacities?run=" + rest.run);
+  CHECK(cycles->body.find("\"running\":false") !=
+        std::string::npos);  // no event ends a step that was imported
+  CHECK(cycles->body.find("\"running\":true") == std::string::npos);
 
   const auto again = brought(running, form(csv));
   CHECK(again.status == 409);

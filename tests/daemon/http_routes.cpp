@@ -410,6 +410,7 @@ TEST_CASE("capacities are per gram of active material of the cell as it was, wit
   CHECK(rows[4].at("running") == false);
   CHECK(rows[5].at("running") == true);
   CHECK(rows[5].at("discharge_rate_C").is_null());
+  CHECK(rows[5].at("coulombic_efficiency").is_null());  // it has not been discharged
 }
 
 TEST_CASE("a series in columns has one length") {
