@@ -61,6 +61,8 @@ bool Station::met() const {
          (!instruments_.press || press_trouble_ != not_met);
 }
 
+Station::Active::Active() = default;
+
 // ---- runs -------------------------------------------------------------------------------------------------
 
 namespace {

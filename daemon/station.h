@@ -113,6 +113,7 @@ class Station {
   };
 
   struct Active {  ///< the run on this station
+    Active();      // clang 19 knows the members' first values only behind the class
     RunInfo info;
     sequencer::Run run;
     Instant began;

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <fstream>
 #include <iterator>
+#include <optional>
 
 #include "daemon/cli/verbs.h"
 
@@ -20,6 +21,19 @@ constexpr const char* about =
 constexpr const char* exits =
     "Exit codes: 0 done, 1 refused input or order, 2 usage, 3 no daemon answers,\n"
     "            4 (watch) a run did not finish by itself.";
+
+/// The first word that should lead to a verb and does not; CLI11 would only say that a verb is missing.
+std::optional<std::string> no_verb(const CLI::App& app, const std::vector<std::string>& arguments) {
+  const CLI::App* at = &app;
+  for (const auto& word : arguments) {
+    if (at->get_require_subcommand_min() == 0) break;
+    if (word.starts_with('-')) continue;
+    const auto verbs = at->get_subcommands([&](const CLI::App* verb) { return verb->check_name(word); });
+    if (verbs.empty()) return word;
+    at = verbs.front();
+  }
+  return std::nullopt;
+}
 
 }  // namespace
 
@@ -47,6 +61,10 @@ int run(std::vector<std::string> arguments, World& world) {
   add_manual_verbs(app, session);
   add_store_verbs(app, session);
   add_doctor_verb(app, session);
+  if (const auto word = no_verb(app, arguments)) {
+    world.err << fmt::format("there is no verb \"{}\"; cambench --help lists them\n", *word);
+    return usage;
+  }
   try {
     std::ranges::reverse(arguments);  // CLI11 takes them from the back
     app.parse(std::move(arguments));

@@ -139,11 +139,12 @@ const FormatInfo& format_called(const std::string& name) {
   throw Problem(usage, fmt::format("there is no format \"{}\"; there are {}", name, fmt::join(names, ", ")));
 }
 
-/// The file of a format: as --out says, in --out when that is a folder, else named by the run.
+/// The file of a format: as --out says, in --out when that is a folder ("folder/" is made), else named by the run.
 std::string file_for(const Options& options, const exports::RunFacts& facts, const FormatInfo& format) {
   const std::string usual = exports::file_name(facts, format.format);
   if (options.out.empty()) return usual;
   std::error_code ignored;
+  if (options.out.ends_with('/')) fs::create_directories(options.out, ignored);
   if (fs::is_directory(options.out, ignored)) return (fs::path(options.out) / usual).string();
   if (options.formats.size() > 1)
     throw Problem(usage,
@@ -244,7 +245,7 @@ void add_export_verbs(CLI::App& app, Session& session) {
   sub->add_option("--as", options->formats, "one or more formats (default: bdf, with its sidecar)")
       ->delimiter(',');
   sub->add_option("--out", options->out,
-                  "a file, a folder, or - for standard output (default: named by the run)");
+                  "a file, a folder/, or - for standard output (default: named by the run)");
   sub->add_option("--licence", options->licence,
                   "what the data may be used for, a URL or words: for the crate");
   sub->add_option("--sql", options->sql, "write a copy of the whole store with plain views to this file");

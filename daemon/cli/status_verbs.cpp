@@ -49,26 +49,49 @@ std::string trouble_of(View station) {
   return {};
 }
 
-/// For a screen of 80 columns: what moves in one table, and below it which run each station has.
-void print_stations_narrow(std::ostream& out, View bench) {
-  TextTable table({{"", Align::left},
-                   {"state", Align::left},
-                   {"step", Align::left},
-                   {"E(WE-RE)", Align::right},
-                   {"current", Align::right},
-                   {"pressure", Align::right},
-                   {"done", Align::right},
-                   {"left", Align::right}});
-  for (const View station : bench["stations"].list()) {
-    const View run = station["run"];
-    const auto left = run["time_left_s"].number();
-    const View potential = station["we_vs_re_V"].there() ? station["we_vs_re_V"] : station["cell_V"];
-    table.add({station["name"].text(), state_of(station), run["step"]["label"].text(),
-               with_unit(potential, 1, "V", 3), with_unit(station["current_A"], 1e3, "mA", 3),
-               with_unit(station["pressure_MPa"], 1, "MPa", 1), run.there() ? percent(run["progress"]) : "",
-               left ? duration_words(*left) : ""});
-  }
-  table.print(out);
+// --- the stations as a table ---------------------------------------------------------------------------------
+
+/// The working electrode's potential against the reference, or the cell's where there is none.
+std::string a_potential(View station) {
+  return station["we_vs_re_V"].there() || !station["cell_V"].there()
+             ? with_unit(station["we_vs_re_V"], 1, "V", 3)
+             : "cell " + with_unit(station["cell_V"], 1, "V", 3);
+}
+
+std::string time_left(View station) {
+  const auto left = station["run"]["time_left_s"].number();
+  return left ? duration_words(*left) : "";
+}
+
+struct Column {
+  enum On { any, wide, narrow };  ///< screens
+  On on;
+  const char* title;
+  Align align;
+  std::string (*text)(View station);
+};
+
+const Column columns_of_stations[] = {
+    {Column::any, "station", Align::left, [](View it) { return it["name"].text(); }},
+    {Column::any, "state", Align::left, state_of},
+    {Column::wide, "run", Align::left, [](View it) { return it["run"]["id"].text(); }},
+    {Column::wide, "recipe", Align::left, [](View it) { return it["run"]["recipe"].text(); }},
+    {Column::wide, "cell", Align::left, [](View it) { return it["run"]["cell"].text(); }},
+    {Column::wide, "step", Align::left, [](View it) { return step_words(it["run"]["step"]); }},
+    {Column::narrow, "step", Align::left, [](View it) { return it["run"]["step"]["label"].text(); }},
+    {Column::wide, "E(WE-RE)", Align::right, [](View it) { return with_unit(it["we_vs_re_V"], 1, "V", 3); }},
+    {Column::wide, "E(cell)", Align::right, [](View it) { return with_unit(it["cell_V"], 1, "V", 3); }},
+    {Column::narrow, "potential", Align::right, a_potential},
+    {Column::any, "current", Align::right, [](View it) { return with_unit(it["current_A"], 1e3, "mA", 4); }},
+    {Column::any, "pressure", Align::right,
+     [](View it) { return with_unit(it["pressure_MPa"], 1, "MPa", 1); }},
+    {Column::any, "done", Align::right,
+     [](View it) { return it["run"].there() ? percent(it["run"]["progress"]) : ""; }},
+    {Column::any, "left", Align::right, time_left},
+};
+
+/// What the narrow table leaves out, a line for each station that has a run.
+void print_runs(std::ostream& out, View bench) {
   for (const View station : bench["stations"].list())
     if (const View run = station["run"]; run.there()) {
       out << fmt::format("{}  {} {} {}", station["name"].text(), run["id"].text(), run["recipe"].text(),
@@ -82,30 +105,24 @@ void print_stations_narrow(std::ostream& out, View bench) {
 
 constexpr int wide_columns = 150;  // what the table of everything takes
 
+/// On a narrow screen what moves is in the table, and which run each station has stands below it.
 void print_stations(std::ostream& out, View bench, int columns) {
-  if (columns > 0 && columns < wide_columns) return print_stations_narrow(out, bench);
-  TextTable table({{"station", Align::left},
-                   {"state", Align::left},
-                   {"run", Align::left},
-                   {"recipe", Align::left},
-                   {"cell", Align::left},
-                   {"step", Align::left},
-                   {"E(WE-RE)", Align::right},
-                   {"E(cell)", Align::right},
-                   {"current", Align::right},
-                   {"pressure", Align::right},
-                   {"done", Align::right},
-                   {"left", Align::right}});
+  const bool narrow = columns > 0 && columns < wide_columns;
+  std::vector<std::pair<std::string, Align>> titles;
+  std::vector<std::string (*)(View)> texts;
+  for (const auto& column : columns_of_stations)
+    if (column.on == Column::any || (column.on == Column::narrow) == narrow) {
+      titles.emplace_back(column.title, column.align);
+      texts.push_back(column.text);
+    }
+  TextTable table(std::move(titles));
   for (const View station : bench["stations"].list()) {
-    const View run = station["run"];
-    const auto left = run["time_left_s"].number();
-    table.add({station["name"].text(), state_of(station), run["id"].text(), run["recipe"].text(),
-               run["cell"].text(), step_words(run["step"]), with_unit(station["we_vs_re_V"], 1, "V", 3),
-               with_unit(station["cell_V"], 1, "V", 3), with_unit(station["current_A"], 1e3, "mA", 4),
-               with_unit(station["pressure_MPa"], 1, "MPa", 1), run.there() ? percent(run["progress"]) : "",
-               left ? duration_words(*left) : ""});
+    std::vector<std::string> cells;
+    for (const auto text : texts) cells.push_back(text(station));
+    table.add(std::move(cells));
   }
   table.print(out);
+  if (narrow) print_runs(out, bench);
 }
 
 void print_troubles(std::ostream& out, View bench) {

@@ -27,6 +27,18 @@ reference_vs_li_V = 0.25
 reference_note = "lithiated gold, calibrated"
 )";
 
+/// Stretches of braille that have dots (U+2801 and on), apart by empty ones (U+2800).
+std::size_t drawn_apart(std::string_view line) {
+  std::size_t stretches = 0;
+  bool drawn = false;
+  for (std::size_t at = 0; at + 3 <= line.size(); at += 3) {
+    const bool has_dots = line.substr(at, 3) != "\xE2\xA0\x80";
+    if (has_dots && !drawn) ++stretches;
+    drawn = has_dots;
+  }
+  return stretches;
+}
+
 }  // namespace
 
 TEST_CASE("recipe check prints times, charges, limits and PyBaMM's sentences") {
@@ -59,6 +71,25 @@ TEST_CASE("recipe check draws potential, current and charge over time, no wider 
   }
   CHECK(drawn == 15);
   CHECK(has(cambench_says({"recipe", "check", "pelletise"}).out, "   374.00 ┤"));
+}
+
+TEST_CASE("the drawn curves rise and fall with every half cycle") {
+  const auto said = cambench_says({"recipe", "check", "rate-test-3e"});
+  std::vector<std::size_t> marks;  // a line of the picture: how often something is drawn in it
+  std::istringstream lines(said.out);
+  for (std::string line; std::getline(lines, line);)
+    if (const auto axis = std::min(line.find("┤"), line.find("│")); axis != line.npos)
+      marks.push_back(drawn_apart(std::string_view(line).substr(axis + std::string_view("┤").size())));
+  REQUIRE(marks.size() == 15);
+  for (const std::size_t curve : {0u, 10u}) {  // potential and charge: eight charges, each with a discharge
+    CHECK(marks[curve] == 8);
+    for (const std::size_t between : {1u, 2u, 3u}) CHECK(marks[curve + between] == 16);
+    CHECK(marks[curve + 4] == 9);
+  }
+  CHECK(marks[5] == 2);  // current: two charges at 2 C, and four above 0.3 C
+  CHECK(marks[6] == 4);
+  CHECK(marks[8] == 4);
+  CHECK(marks[9] == 2);
 }
 
 TEST_CASE("recipe check --plot writes the same as a drawing, or says why it cannot") {
@@ -152,6 +183,9 @@ TEST_CASE("usage mistakes end with 2, and help with 0") {
   CHECK(help.code == cli::done);
   CHECK(has(help.out, "Exit codes: 0 done, 1 refused input or order, 2 usage, 3 no daemon answers"));
   CHECK(has(cambench_says({"--version"}).out, "cambench "));
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"--json", "nosuch"}, {"recipe", "nosuch"}, {"token", "--json", "nosuch"}})
+    CHECK(cambench_says(words).err == "there is no verb \"nosuch\"; cambench --help lists them\n");
 }
 
 TEST_CASE("every exit code stands in the help and in the manual") {

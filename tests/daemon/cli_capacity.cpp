@@ -44,6 +44,9 @@ TEST_CASE("capacity of a small file, by hand") {
   CHECK(has(said.out, "50.00 %"));
   CHECK(has(said.out, "(the file has none)"));
   CHECK(has(cambench_says({"capacity", file, "--cam-mg", "5"}).out, "200.00000"));
+  const auto cycles = boost::json::parse(cambench_says({"capacity", file, "--json"}).out);
+  CHECK(cycles.at(0).at("charge_mAh").to_number<double>() == doctest::Approx(1));
+  CHECK(cycles.at(0).at("discharge_mAh").to_number<double>() == doctest::Approx(0.5));
 }
 
 TEST_CASE("a file that is no rate test is one sentence") {

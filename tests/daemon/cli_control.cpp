@@ -197,7 +197,7 @@ TEST_CASE("on a screen status goes on until somebody has had enough, and fits 80
   });
   CHECK(said.code == cli::done);
   CHECK(daemon.asked.size() == 3);
-  CHECK(has(said.out, "charge 0.1 C   3.612 V"));
+  CHECK(has(said.out, "charge 0.1 C    3.612 V  0.1608 mA"));
   CHECK(has(said.out, "A1  r000001 rate-test-3e R-uncoated, step 2 of 33, cycle 1"));
   std::istringstream lines(said.out);
   for (std::string line; std::getline(lines, line);) {
@@ -249,4 +249,20 @@ TEST_CASE("live status waits for a daemon that is started again, but not for one
           world.ask = [once](auto&&... question) mutable { return once.answer(question...); };
           world.looks_on = [](Seconds) { return true; };
         }).code == cli::done);
+}
+
+TEST_CASE("with --json every order prints the daemon's own answer") {
+  FakeDaemon daemon{.benches = {bench_with("running", 1)}};
+  daemon.to_orders.body = R"({"run":"r000001","who":"anna"})";
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"start", "A1", "pelletise"},
+        {"pause", "A1"},
+        {"reset", "A1", "--who", "anna", "--reason", "mended"},
+        {"ack", "41"},
+        {"shelve", "41", "--minutes", "5", "--who", "anna", "--reason", "the pump"},
+        {"unshelve", "41"}}) {
+    auto said = words;
+    said.emplace_back("--json");
+    CHECK_MESSAGE(cambench_says(daemon, said).out == daemon.to_orders.body + "\n", words.front());
+  }
 }

@@ -80,6 +80,10 @@ TEST_CASE("several formats go into a folder") {
   CHECK(cambench_says({"export", "r000001", "--store", bench.store, "--as", "unicycler,crate", "--out",
                        (bench.folder.path / "one").string()})
             .code == cli::usage);
+  const auto made = bench.folder.path / "made/for/it/";
+  CHECK(cambench_says({"export", "r000001", "--store", bench.store, "--out", made.string()}).code ==
+        cli::done);
+  CHECK(std::distance(std::filesystem::directory_iterator(made), {}) == 2);
 }
 
 TEST_CASE("a run, a format or a store that is not there is one sentence") {
