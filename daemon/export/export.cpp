@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::array all{
     FormatInfo{Format::bdf, "bdf", ".bdf.csv", "text/csv; charset=utf-8", "Battery Data Format 1.3, labels"},
-    FormatInfo{Format::bdf_machine, "bdf-machine", ".bdf.csv", "text/csv; charset=utf-8",
+    FormatInfo{Format::bdf_machine, "bdf-machine", "_machine.bdf.csv", "text/csv; charset=utf-8",
                "Battery Data Format 1.3, machine names"},
     FormatInfo{Format::bdf_metadata, "bdf-metadata", ".bdf.metadata.json", "application/json",
                "the sidecar of the BDF file"},

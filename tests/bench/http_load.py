@@ -6,7 +6,7 @@ usage: http_load.py BUILD-FOLDER [stations=64] [seconds=5]        (Debian: wrk, 
 
 Printed: requests a second for full documents and for 304, as many as go through and per second of the daemon's own core;
 how long an answer takes at 1,000 a second; and for each kind of trouble, the lateness of the deciding thread."""
-import json, os, pathlib, re, resource, socket, subprocess, sys, threading, time
+import http.client, json, os, pathlib, re, resource, socket, subprocess, sys, threading, time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "scenario"))
 import bench as simulated
@@ -22,6 +22,9 @@ class Bench(simulated.Bench):
 
     def __init__(self):
         super().__init__(BUILD, "load", STATIONS, time_scale=10)
+        self.token = self.cambench("token", "add", "load", "--role", "admin", "--file", str(self.folder / "tokens")).strip()
+        self.cambench("cells", "set", "W-1", "material=ncm-uncoated", "electrodes=2", "composite_mg=12", "cam_fraction=0.8",
+                      "area_cm2=0.7854", "--who", "load")
         for i in range(1, STATIONS + 1):
             self.run(i, "load")
         until("every station measures", lambda: self.running() == STATIONS, self.log, patience=60)
@@ -144,6 +147,39 @@ def reads_slowly(bench, stop):
                 pass
 
 
+def brings_imports(bench, stop):
+    """A week of a sample a second, again and again; meanwhile the archive is asked, and how long it takes is kept."""
+    half, rows = 20 * 3600, ["test_time_second,voltage_volt,current_ampere,cycle_count,step_count"]
+    for t in range(7 * 24 * 3600):
+        step, into = divmod(t, half)
+        rows.append(f"{t},{3 + (into if step % 2 == 0 else half - into) / half:.5f},{'-' if step % 2 else ''}0.0001,{step // 2 + 1},{step + 1}")
+    week, took = "\n".join(rows), []
+
+    def ask():
+        while not stop.is_set():
+            began = time.monotonic()
+            if bench.get("/api/v1/runs")[0] == 200:
+                took.append(time.monotonic() - began)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    brought = 0
+    while not stop.is_set() or not brought:
+        body = json.dumps({"file": "week.csv", "cell": "W-1", "csv": f"{week}\n{7 * 24 * 3600},3,0,6,10\n" + "\n" * brought})
+        connection = http.client.HTTPConnection("127.0.0.1", bench.port, timeout=120)
+        connection.request("POST", "/api/v1/imports", body, {"Content-Type": "application/json", "Authorization": f"Bearer {bench.token}"})
+        answer = connection.getresponse()
+        said = answer.read()
+        if answer.status != 201:
+            sys.exit(f"the import is refused: {said}")
+        brought += 1
+    stop.set()
+    asking.join()
+    took.sort()
+    print(f"{'':28} {brought} of 604,801 rows each; {len(took)} questions to the archive meanwhile, p50 {1e3 * took[len(took) // 2]:.1f} ms, "
+          f"p99 {1e3 * took[int(0.99 * len(took))]:.1f} ms, longest {1e3 * took[-1]:.1f} ms")
+
+
 def five_thousand(bench, stop):
     while not stop.is_set():
         sockets = open_many(bench, 5000)
@@ -201,6 +237,7 @@ def main():
         under(bench, "100 that hardly read", reads_slowly)
         under(bench, "5,000 connections, again", five_thousand)
         under(bench, "oversized and malformed", malformed)
+        under(bench, "weeks that are brought", brings_imports)
     finally:
         bench.end()
 

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <iostream>
 
+#include "daemon/export/export.h"
 #include "daemon/store/database.h"
 #include "schema/sha256.h"
 #include "tests/analysis/folder.h"
@@ -80,6 +81,15 @@ TEST_CASE("several formats go into a folder") {
   CHECK(cambench_says({"export", "r000001", "--store", bench.store, "--as", "unicycler,crate", "--out",
                        (bench.folder.path / "one").string()})
             .code == cli::usage);
+  const auto every = bench.folder.path / "every";  // no file takes another's name
+  std::string formats;
+  for (const auto& format : exports::formats())
+    formats += (formats.empty() ? "" : ",") + std::string(format.name);
+  CHECK(cambench_says(
+            {"export", "r000001", "--store", bench.store, "--as", formats, "--out", every.string() + "/"})
+            .code == cli::done);
+  CHECK(std::distance(std::filesystem::directory_iterator(every), {}) ==
+        std::ssize(exports::formats()) + 1);  // and the sidecar of the file with machine names
   const auto made = bench.folder.path / "made/for/it/";
   CHECK(cambench_says({"export", "r000001", "--store", bench.store, "--out", made.string()}).code ==
         cli::done);
