@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 #include <optional>
 #include <vector>
 
@@ -21,27 +22,37 @@ std::optional<std::uint32_t> interval_of(std::span<const MassInterval> intervals
   return std::nullopt;
 }
 
-// Ions counted by pixel, and within a pixel by interval; before these stand all of the pixel.
+// Ions counted by pixel, and within a pixel by interval; before these stand those of no interval, or all of the pixel
+// where an ion may be of several.
 class CountedPixels {
  public:
-  CountedPixels(std::size_t intervals, std::size_t pixels)
-      : width_(intervals + 1), counts_(width_ * pixels) {}
+  CountedPixels(const ChannelIntervals& by_channel, std::size_t intervals, std::size_t pixels)
+      : by_channel_(by_channel), width_(intervals + 1), counts_(width_ * pixels) {}
 
-  void add(const RawIon& ion, std::span<const std::uint32_t> intervals) {
-    std::uint32_t* counts = &counts_[ion.pixel * width_];
-    ++counts[0];
-    for (const auto interval : intervals) ++counts[1 + interval];
-  }
-  void each_pixel(const SpectrumSink& sink) const {
-    std::vector<double> of_pixel(width_);
-    for (auto at = counts_.begin(); at != counts_.end(); at += static_cast<std::ptrdiff_t>(width_)) {
-      if (*at == 0) continue;
-      std::copy_n(at, width_, of_pixel.begin());
-      sink(of_pixel[0], std::span(of_pixel).subspan(1));
+  void add(std::span<const RawIon> ions) {
+    if (by_channel_.disjoint()) {
+      for (const auto& ion : ions) ++counts_[ion.pixel * width_ + by_channel_.slot(ion.channel)];
+      return;
+    }
+    for (const auto& ion : ions) {
+      std::uint32_t* counts = &counts_[ion.pixel * width_];
+      ++counts[0];
+      for (const auto interval : by_channel_.at(ion.channel)) ++counts[1 + interval];
     }
   }
 
+  void add_up(SpectrumSums& sums) const {
+    for (std::size_t at = 0; at < counts_.size(); at += width_) {
+      const auto row = std::span(counts_).subspan(at, width_);
+      const auto all = by_channel_.disjoint() ? row : row.first(1);
+      const auto total = std::accumulate(all.begin(), all.end(), std::uint64_t{0});
+      if (total > 0) sums.add(static_cast<double>(total), row.subspan(1));
+    }
+    sums.end();
+  }
+
  private:
+  const ChannelIntervals& by_channel_;
   std::size_t width_;
   std::vector<std::uint32_t> counts_;
 };
@@ -82,6 +93,13 @@ Region region_of(const RegionTotals& totals, ImageShape shape, std::span<const M
   return region;
 }
 
+Region region_of(const SpectrumSums& sums, ImageShape shape, std::span<const MassInterval> intervals,
+                 const std::optional<std::uint32_t>& reference, std::string_view name) {
+  refuse_empty(sums.totals(), name);
+  return region_of(sums.totals(), shape, intervals, reference, name, sums.counts_without_total(),
+                   [&](std::size_t i, const std::string& label) { return sums.peak(i, label); });
+}
+
 // First the images of the total and of the reference ion, then the sums of all peaks.
 Region normalise_ions_twice(const RawIonPass& pass, ImageShape shape, const ChannelIntervals& by_channel,
                             std::span<const MassInterval> intervals, std::string_view name,
@@ -119,9 +137,7 @@ Region normalise_spectra(const SpectrumPass& pass, ImageShape shape, std::span<c
   SpectrumSums sums(intervals.size(), reference, options);
   pass([&](double total, std::span<const double> areas) { sums.add(total, areas); });
   sums.end();
-  refuse_empty(sums.totals(), name);
-  return region_of(sums.totals(), shape, intervals, reference, name, sums.counts_without_total(),
-                   [&](std::size_t i, const std::string& label) { return sums.peak(i, label); });
+  return region_of(sums, shape, intervals, reference, name);
 }
 
 Region normalise_ions(const RawIonPass& pass, ImageShape shape, const ChannelIntervals& by_channel,
@@ -130,14 +146,12 @@ Region normalise_ions(const RawIonPass& pass, ImageShape shape, const ChannelInt
   constexpr std::size_t most_counts = (32 << 20) / sizeof(std::uint32_t);
   if (shape.pixels() > most_counts / (intervals.size() + 1))
     return normalise_ions_twice(pass, shape, by_channel, intervals, name, options);
-  const auto spectra = [&](const SpectrumSink& sink) {
-    CountedPixels counted(intervals.size(), shape.pixels());
-    pass([&](std::span<const RawIon> ions) {
-      for (const auto& ion : ions) counted.add(ion, by_channel.at(ion.channel));
-    });
-    counted.each_pixel(sink);
-  };
-  return normalise_spectra(spectra, shape, intervals, name, options);
+  const auto reference = reference_among(intervals, name, options);
+  CountedPixels counted(by_channel, intervals.size(), shape.pixels());
+  pass([&](std::span<const RawIon> ions) { counted.add(ions); });
+  SpectrumSums sums(intervals.size(), reference, options);
+  counted.add_up(sums);
+  return region_of(sums, shape, intervals, reference, name);
 }
 
 Region normalise_images(const ImagePass& read, ImageShape shape, std::span<const MassInterval> intervals,
@@ -145,7 +159,7 @@ Region normalise_images(const ImagePass& read, ImageShape shape, std::span<const
   const auto reference = reference_among(intervals, name, options);
   const auto image_of = [&](std::uint32_t interval) {
     Image image{shape, std::vector<double>(shape.pixels())};
-    read(interval, [&](std::uint32_t first_pixel, std::span<const double> counts) {
+    read(interval, [&](std::uint32_t first_pixel, std::span<const std::uint32_t> counts) {
       std::ranges::copy(counts, image.counts.begin() + first_pixel);
     });
     return image;
@@ -160,8 +174,9 @@ Region normalise_images(const ImagePass& read, ImageShape shape, std::span<const
   std::vector<Peak> peaks;
   for (std::uint32_t i = 0; i < intervals.size(); ++i) {
     PeakSums sums(weights);
-    read(i,
-         [&](std::uint32_t first_pixel, std::span<const double> counts) { sums.add(first_pixel, counts); });
+    read(i, [&](std::uint32_t first_pixel, std::span<const std::uint32_t> counts) {
+      sums.add(first_pixel, counts);
+    });
     without_total += sums.counts_without_total();
     peaks.push_back(sums.peak(intervals[i].label));
   }

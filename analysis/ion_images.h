@@ -25,7 +25,7 @@ using SpectrumPass = std::function<void(const SpectrumSink&)>;
                                        const NormaliseOptions& options = {});
 
 /// Raw events, which come in any order: they are counted by pixel and interval first, where these counts take no more
-/// than 32 MiB (256 x 256 pixels and 120 intervals do). Larger images are gone through twice instead, with 40 bytes a
+/// than 32 MiB (256 x 256 pixels and 120 intervals do). Larger images are gone through twice instead, with 48 bytes a
 /// pixel in memory.
 using RawIonSink = std::function<void(std::span<const RawIon>)>;
 using RawIonPass = std::function<void(const RawIonSink&)>;
@@ -35,7 +35,7 @@ using RawIonPass = std::function<void(const RawIonSink&)>;
                                     const NormaliseOptions& options = {});
 
 /// Images: `read` hands on one of them, or that of the total (all_ions), each at most twice. The total and the reference
-/// ion's image are in memory (40 bytes a pixel).
+/// ion's image are in memory (48 bytes a pixel).
 inline constexpr std::uint32_t all_ions = UINT32_MAX;
 using ImagePass = std::function<void(std::uint32_t interval, const ImageSink&)>;
 [[nodiscard]] Region normalise_images(const ImagePass& read, ImageShape shape,

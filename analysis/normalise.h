@@ -19,10 +19,12 @@
 
 namespace cambench::sims {
 
+/// Four numbers that lie side by side, so that the processor may take them at once.
 struct PixelWeight {
   double by_total = 0;      ///< 1 / total; 0 for a pixel without ions
   double by_reference = 0;  ///< 1 / reference, or by the rule for empty ones; 0 for a pixel that is left out
   double from_empty = 0;  ///< by_reference where the pixel has no reference ion but is kept (`half`), else 0
+  double without_total = 1;  ///< 1 for a pixel without ions, else 0
 };
 
 /// What the pixels of a region are worth together.
@@ -47,14 +49,15 @@ struct RegionWeights : RegionTotals {
 
 /// One peak's counts, plain and times each of the pixel's weights.
 struct Sums {
-  double counts = 0, by_total = 0, by_reference = 0, from_empty = 0;
-  double without_total = 0;  ///< counts in pixels whose total is 0
+  double counts = 0;
+  double by_total = 0, by_reference = 0, from_empty = 0;  ///< as of PixelWeight
+  double without_total = 0;                               ///< counts in pixels whose total is 0
   void add(double n, const PixelWeight& weight) {
     counts += n;
     by_total += n * weight.by_total;
     by_reference += n * weight.by_reference;
     from_empty += n * weight.from_empty;
-    without_total += weight.by_total == 0 ? n : 0;
+    without_total += n * weight.without_total;
   }
   void add(const Sums& other);
 };
@@ -68,14 +71,13 @@ class PeakSums {
   /// `run` must lie inside the weights' image.
   void add(std::span<const PixelCounts> run);
   /// Neighbours in the order of Image, zeros too; inside the weights' image.
-  void add(std::uint32_t first_pixel, std::span<const double> counts);
+  void add(std::uint32_t first_pixel, std::span<const std::uint32_t> counts);
   [[nodiscard]] Peak peak(std::string label) const;
   /// Counts in pixels whose total is 0: a contradiction between two files. They are in no normalised sum.
   [[nodiscard]] double counts_without_total() const { return sums_.without_total; }
 
  private:
   void add_short(std::span<const PixelCounts> run);
-  void add_short(const PixelWeight* weights, std::span<const double> counts);
   const RegionWeights& weights_;
   Sums sums_;
 };
@@ -85,7 +87,8 @@ class SpectrumSums {
  public:
   SpectrumSums(std::size_t peaks, std::optional<std::size_t> reference, const NormaliseOptions& options);
   /// One pixel: all its ions, and those of each peak. Each pixel once.
-  void add(double total, std::span<const double> counts);
+  template <typename Count>  // double or std::uint32_t
+  void add(double total, std::span<const Count> counts);
   void end();  ///< after the last pixel
   [[nodiscard]] Peak peak(std::size_t index, std::string label) const;
   [[nodiscard]] const RegionTotals& totals() const { return totals_; }

@@ -43,7 +43,7 @@ RegionImages stacked_images(Stack<Reader, StackImage> opened) {
   const auto stack = std::make_shared<Stack<Reader, StackImage>>(std::move(opened));
   const auto read = [stack](const StackImage& image) {
     Image counts{stack->reader.shape(), std::vector<double>(stack->reader.shape().pixels())};
-    stack->reader.read(image, [&](std::uint32_t first_pixel, std::span<const double> some) {
+    stack->reader.read(image, [&](std::uint32_t first_pixel, std::span<const std::uint32_t> some) {
       std::ranges::copy(some, counts.counts.begin() + first_pixel);
     });
     return counts;

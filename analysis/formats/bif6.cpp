@@ -54,14 +54,11 @@ Bif6Reader::Bif6Reader(BinaryFile file) : file_(std::move(file)) {
 }
 
 void Bif6Reader::read(const Image& image, const ImageSink& sink) {
-  constexpr std::size_t pixels_of_piece = 8 * 1024;
-  std::vector<std::uint32_t> piece;
-  std::vector<double> counts;
+  constexpr std::size_t pixels_of_piece = 32 * 1024;
   for (std::size_t first = 0; first < shape_.pixels(); first += pixels_of_piece) {
-    piece.resize(std::min(pixels_of_piece, shape_.pixels() - first));
-    file_.read(image.offset + 4 * first, as_bytes_of(piece), "an image");
-    counts.assign(piece.begin(), piece.end());
-    sink(static_cast<std::uint32_t>(first), counts);
+    piece_.resize(std::min(pixels_of_piece, shape_.pixels() - first));
+    file_.read(image.offset + 4 * first, as_bytes_of(piece_), "an image");
+    sink(static_cast<std::uint32_t>(first), piece_);
   }
 }
 

@@ -4,7 +4,7 @@
 // They disagree on the two sizes. Here the first is X (width) and X runs fastest, as tofsims and a third script have it;
 // pybif6 says Y first. For square images, and for every sum over a region, both are the same.
 //
-// In memory: 40 bytes an image, and one piece of an image (96 KiB).
+// In memory: 40 bytes an image, and one piece of an image (128 KiB).
 #pragma once
 #include <cstdint>
 #include <string_view>
@@ -37,6 +37,7 @@ class Bif6Reader {
   BinaryFile file_;
   ImageShape shape_;
   std::vector<Image> images_;
+  std::vector<std::uint32_t> piece_;  // of an image, kept so that it is not made again for each
 };
 
 [[nodiscard]] bool looks_like_bif6(std::string_view start);

@@ -36,7 +36,7 @@ ImageShape read_image_ascii(std::string_view text, std::string_view name, const 
                             const ImageShape* expected = nullptr);
 
 /// Gets neighbouring pixels in the order of Image, zeros too.
-using ImageSink = std::function<void(std::uint32_t first_pixel, std::span<const double> counts)>;
+using ImageSink = std::function<void(std::uint32_t first_pixel, std::span<const std::uint32_t> counts)>;
 
 struct Image {
   ImageShape shape;

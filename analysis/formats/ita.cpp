@@ -38,10 +38,17 @@ ItaReader::ItaReader(BinaryFile file) : blocks_(std::move(file)) {
 }
 
 void ItaReader::read(const Image& image, const ImageSink& sink) {
-  std::vector<double> counts(shape_.pixels());
+  std::vector<std::uint32_t> counts(shape_.pixels());
   for (const auto& part : image.counts) {
     const auto bytes = blocks_.value(part, 4 * shape_.pixels());
-    for (std::size_t i = 0; i < shape_.pixels(); ++i) counts[i] += load<std::uint32_t>(&bytes[4 * i]);
+    for (std::size_t i = 0; i < shape_.pixels(); ++i) {
+      const auto more = load<std::uint32_t>(&bytes[4 * i]);
+      if (more > UINT32_MAX - counts[i])
+        throw BadInput(blocks_.file().name(), 0,
+                       fmt::format("pixel {} of {} has more counts than can be", i + 1, image.interval.label),
+                       export_instead);
+      counts[i] += more;
+    }
   }
   sink(0, counts);
 }

@@ -65,6 +65,10 @@ ChannelIntervals::ChannelIntervals(const MassScale& scale, std::span<const MassI
         {static_cast<std::uint32_t>(members_.size()), static_cast<std::uint32_t>(open.size())});
     members_.insert(members_.end(), open.begin(), open.end());
   }
+  for (const auto& [first, count] : segments_) {
+    slot_of_.push_back(count == 0 ? 0 : 1 + members_[first]);
+    disjoint_ = disjoint_ && count <= 1;
+  }
 }
 
 }  // namespace cambench::sims

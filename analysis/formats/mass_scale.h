@@ -33,6 +33,13 @@ class ChannelIntervals {
     return {members_.data() + first, count};
   }
 
+  /// Whether no channel lies in two intervals. Then slot() tells all: 0 for a channel in none, else 1 + the index of its
+  /// interval.
+  [[nodiscard]] bool disjoint() const { return disjoint_; }
+  [[nodiscard]] std::uint32_t slot(std::uint32_t channel) const {
+    return slot_of_[channel < segment_of_.size() ? segment_of_[channel] : 0];
+  }
+
  private:
   struct Segment {
     std::uint32_t first = 0, count = 0;  // of members_
@@ -40,6 +47,8 @@ class ChannelIntervals {
   std::vector<std::uint16_t> segment_of_;  // by channel
   std::vector<Segment> segments_;          // the first: in no interval
   std::vector<std::uint32_t> members_;     // intervals, those of one segment side by side
+  std::vector<std::uint32_t> slot_of_;     // by segment
+  bool disjoint_ = true;
 };
 
 }  // namespace cambench::sims

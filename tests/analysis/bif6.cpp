@@ -38,12 +38,12 @@ TEST_CASE("an image that is not square is read with X fastest, the first size be
   CHECK(reader.shape().height == 2);
   REQUIRE(reader.images().size() == 4);
   CHECK(reader.images()[3].id == 3);
-  std::vector<std::pair<std::uint32_t, double>> pixels;
-  reader.read(reader.images()[3], [&](std::uint32_t first, std::span<const double> counts) {
-    for (const double n : counts) pixels.emplace_back(first++, n);
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> pixels;
+  reader.read(reader.images()[3], [&](std::uint32_t first, std::span<const std::uint32_t> counts) {
+    for (const auto n : counts) pixels.emplace_back(first++, n);
   });
   CHECK(pixels ==
-        std::vector<std::pair<std::uint32_t, double>>{{0, 1}, {1, 2}, {2, 0}, {3, 1}, {4, 70000}, {5, 0}});
+        std::vector<std::pair<std::uint32_t, std::uint32_t>>{{0, 1}, {1, 2}, {2, 0}, {3, 1}, {4, 70000}, {5, 0}});
 }
 
 TEST_CASE("the three masses are put in order, whichever way they are written") {
@@ -61,8 +61,8 @@ TEST_CASE("an image larger than a piece is read whole") {
   const auto bytes = write_bif6(300, 301, {{0, 0, 1, 2, counts}});
   auto reader = open(bytes);
   std::vector<std::uint32_t> seen(counts.size());
-  reader.read(reader.images()[0], [&](std::uint32_t first, std::span<const double> run) {
-    for (const double n : run) seen.at(first++) = static_cast<std::uint32_t>(n);
+  reader.read(reader.images()[0], [&](std::uint32_t first, std::span<const std::uint32_t> run) {
+    for (const auto n : run) seen.at(first++) = n;
   });
   CHECK(seen == counts);
 }

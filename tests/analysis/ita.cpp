@@ -77,6 +77,17 @@ TEST_CASE("an .ita that is cut anywhere, or damaged, is refused with file, place
   CHECK(refused(circle) == "s.ita: the folder at byte 8 is its own continuation; copy or export it again");
 }
 
+TEST_CASE("scans whose sum is more than a pixel can count are refused") {
+  auto all = images();
+  all[3].counts[4] = UINT32_MAX / 2;
+  all[3].in_each_scan = true;
+  CHECK(refused(write_ita(3, 2, all, 6, 2)) == "accepted");
+  all[3].counts[4] = UINT32_MAX / 2 + 1;
+  CHECK(
+      refused(write_ita(3, 2, all, 6, 2)) ==
+      "s.ita: pixel 5 of NiO_2- has more counts than can be; export the images as BIF6 or as ASCII instead");
+}
+
 TEST_CASE("a peak whose image is nowhere is named") {
   auto all = images();
   const auto bytes = write_ita(3, 2, all, 7);

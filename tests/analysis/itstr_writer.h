@@ -99,6 +99,7 @@ struct ItaImage {
   std::string description, assignment;
   double lower = 0, centre = 0, upper = 0;
   std::vector<std::uint32_t> counts;
+  bool in_each_scan = false;  ///< of several scans, every one has all of them
 };
 
 inline ItNode below(const char* name, ItNode node) { return {.name = name, .children = {std::move(node)}}; }
@@ -144,7 +145,8 @@ inline std::string write_ita(std::uint32_t width, std::uint32_t height, const st
     std::vector<ItNode> parts;
     for (std::uint32_t scan = 0; scan < scans; ++scan) {
       auto counts = image.counts;
-      for (auto& n : counts) n = n / scans + (scan < n % scans ? 1 : 0);
+      for (auto& n : counts)
+        if (!image.in_each_scan) n = n / scans + (scan < n % scans ? 1 : 0);
       const std::string name = version < 7 ? "ImageArray.Long" : scans > 1 ? std::to_string(scan) : "EDROff";
       parts.push_back({.name = name, .id = scan, .value = it_counts(counts), .packed = true});
     }

@@ -142,11 +142,13 @@ TEST_CASE("a peak as an image, as pixels that are not zero and as a part of spec
     const auto weights = weigh(counts.total, &counts.reference, options);
     PeakSums sparse(weights), dense(weights);
     sparse.add(not_zero(counts.peak));
-    dense.add(0, std::span(counts.peak.counts).first(1000));
-    dense.add(1000, std::span(counts.peak.counts).subspan(1000));
+    const std::vector<std::uint32_t> whole(counts.peak.counts.begin(), counts.peak.counts.end());
+    dense.add(0, std::span(whole).first(1001));  // no whole number of fours
+    dense.add(1001, std::span(whole).subspan(1001));
     SpectrumSums spectra(2, 1, options);
     for (std::size_t i = 0; i < counts.total.counts.size(); ++i)
-      spectra.add(counts.total.counts[i], std::array{counts.peak.counts[i], counts.reference.counts[i]});
+      spectra.add(counts.total.counts[i],
+                  std::span<const double>(std::array{counts.peak.counts[i], counts.reference.counts[i]}));
     spectra.end();
     CHECK(spectra.totals().pixels_with_ions == weights.pixels_with_ions);
     CHECK(spectra.totals().pixels_without_reference == weights.pixels_without_reference);

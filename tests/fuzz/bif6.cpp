@@ -16,7 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     must(!reader.images().empty() && looks_like_bif6(input));
     for (const auto& image : reader.images()) {
       must(image.lower >= 0 && image.lower <= image.centre && image.centre <= image.upper);
-      reader.read(image, [&](std::uint32_t first, std::span<const double> counts) {
+      reader.read(image, [&](std::uint32_t first, std::span<const std::uint32_t> counts) {
         must(first + counts.size() <= reader.shape().pixels());
         for (const double n : counts) must(n >= 0);
       });

@@ -13,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   try {
     ItaReader reader(BinaryFile("fuzz.ita", std::string_view(reinterpret_cast<const char*>(data), size)));
     for (const auto& image : reader.images())
-      reader.read(image, [&](std::uint32_t first, std::span<const double> counts) {
+      reader.read(image, [&](std::uint32_t first, std::span<const std::uint32_t> counts) {
         must(first + counts.size() <= reader.shape().pixels());
         for (const double n : counts) must(n >= 0);
       });
