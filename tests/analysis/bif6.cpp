@@ -42,8 +42,8 @@ TEST_CASE("an image that is not square is read with X fastest, the first size be
   reader.read(reader.images()[3], [&](std::uint32_t first, std::span<const std::uint32_t> counts) {
     for (const auto n : counts) pixels.emplace_back(first++, n);
   });
-  CHECK(pixels ==
-        std::vector<std::pair<std::uint32_t, std::uint32_t>>{{0, 1}, {1, 2}, {2, 0}, {3, 1}, {4, 70000}, {5, 0}});
+  CHECK(pixels == std::vector<std::pair<std::uint32_t, std::uint32_t>>{
+                      {0, 1}, {1, 2}, {2, 0}, {3, 1}, {4, 70000}, {5, 0}});
 }
 
 TEST_CASE("the three masses are put in order, whichever way they are written") {
