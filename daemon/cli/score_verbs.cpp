@@ -155,7 +155,8 @@ Read read(const Options& options) {
     spots.push_back({read.samples[sample_of[r]].material, read.samples[sample_of[r]].state, &regions[r]});
   read.table = sims::tabulate(
       spots, sims::FragmentTable::built_in(),
-      {.normalisation = by_total ? sims::Normalisation::total_ion : sims::Normalisation::reference_ion});
+      {.normalisation = by_total ? sims::Normalisation::total_ion : sims::Normalisation::reference_ion,
+       .missing_peaks = sims::TableOptions::MissingPeaks::leave_out});
   return read;
 }
 
@@ -277,6 +278,8 @@ void compare(Session& session, const Options& options) {
   sims::DegradationOptions settings;
   settings.reference = data.samples.front().material;
   const auto result = sims::degradation_scores(data.table, settings);
+  if (result.pca.explained.empty())
+    throw Problem(refused, "all spots are equal, so there is no principal component; compare others");
   if (session.json) return print_json(session, data, result);
   print_pca(session, data, result, options.loadings);
   print_scores(session, data, result);

@@ -100,6 +100,33 @@ TEST_CASE("fewer masses may be asked for") {
   CHECK(cambench_says({"score", spectra.path.string(), "--intervals", "nominal:80-51"}).code == cli::usage);
 }
 
+TEST_CASE("spots that are all equal are refused") {
+  const Spectra spectra;
+  for (const char* sample : {"a", "b"}) spectra.add(sample, 1, 0);
+  for (const bool as_json : {false, true}) {
+    std::vector<std::string> words{"score", spectra.path.string()};
+    if (as_json) words.push_back("--json");
+    const auto said = cambench_says(words);
+    CHECK(said.code == cli::refused);
+    CHECK(has(said.err, "all spots are equal, so there is no principal component"));
+  }
+}
+
+TEST_CASE("a mass that only some spectra reach is left out, and listed") {
+  const Spectra spectra;
+  for (const char* sample : {"a", "b"}) spectra.add(sample, 1, sample[0] == 'a' ? 0 : 50);
+  std::string shorter;
+  {
+    std::ifstream in(spectra.path / "b" / "spot_1.txt", std::ios::binary);
+    for (std::string line; std::getline(in, line) && !line.starts_with("300\t");) shorter += line + '\n';
+  }
+  std::ofstream(spectra.path / "b" / "spot_1.txt", std::ios::binary) << shorter;
+  const auto said = cambench_says({"score", spectra.path.string()});
+  REQUIRE_MESSAGE(said.code == cli::done, said.err);
+  CHECK(has(said.out, "2 spots, 298 fragments"));
+  CHECK(has(said.out, "note: left out, because some regions lack them: m/z 299, m/z 300"));
+}
+
 TEST_CASE("a folder that cannot be scored is one sentence") {
   const Spectra spectra;
   spectra.add("a", 1, 0);
