@@ -21,7 +21,7 @@ export function watch(listener) {
   ask();
 }
 
-/** Calls `listener(event)` for everything that is recorded from now on; only while the stream lives. */
+/** Calls `listener(event)` for everything that is recorded from now on, while the stream lives; without one after an order. */
 export function on_event(listener) {
   document.addEventListener("happened", ({ detail }) => listener(detail));
 }

@@ -27,11 +27,12 @@ export function keep_alive(status) {
   }
 }
 
-// What has just happened to a run is told at once, and not with the next look; what happens to others disturbs nothing.
-on_event(({ run }) => {
+// What has just happened to a run is told at once, and not with the next look; what happens to others disturbs nothing. An
+// order of this page (no event) may have changed anything.
+on_event((event) => {
   for (const [element, life] of living) {
     const [kind, argument] = element.dataset.keep.split(" ");
-    if (argument === run || kind === "runs") life.next = 0;
+    if (!event || argument === event.run || kind === "runs") life.next = 0;
   }
 });
 
