@@ -67,6 +67,8 @@ std::optional<WallTime> parse_time(std::string_view text) {
   const std::chrono::year_month_day date{std::chrono::year(digits(0, 4)),
                                          std::chrono::month(static_cast<unsigned>(digits(5, 2))),
                                          std::chrono::day(static_cast<unsigned>(digits(8, 2)))};
+  const int year = static_cast<int>(date.year());
+  if (year < 1700 || year >= 2200) return std::nullopt;  // a clock that counts nanoseconds knows no other
   if (!date.ok() || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60)
     return std::nullopt;
   int milliseconds = 0;

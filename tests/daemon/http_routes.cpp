@@ -431,6 +431,9 @@ TEST_CASE("a question that cannot be read says what is wrong with it") {
         "Say which run: run=r000001, or station=A1 for the one that is there now.");
   CHECK(refused("/api/v1/series?station=B9") == "There is no run on a station called B9.");
   CHECK(refused("/api/v1/series?station=A4") == "There is no run on a station called A4.");
+  for (const auto* time : {"1013-11-20T02:00:00Z", "2262-04-12T00:00:00Z", "-200-11-20T02:00:00Z"})
+    CHECK(refused(std::string("/api/v1/series?run=r1&from=") + time)
+              .ends_with("nor like 2026-11-22T13:00:00Z."));
   CHECK(refused("/api/v1/series?run=r1&max_points=1") ==
         "max_points=1 is not a whole number from 2 to 20000.");
   CHECK(refused("/api/v1/series?run=r1&max_points=1e3").starts_with("max_points=1e3 is not"));
