@@ -212,6 +212,27 @@ std::optional<std::pair<double, double>> centroid(const Spectrum& spectrum, doub
   return std::pair{root * root, 2 * half};
 }
 
+// How far the channels around a mass lie apart; 0 where they lie unevenly, since channels without counts are left out.
+double channel_ppm(const Spectrum& spectrum, double mass) {
+  const auto above = std::ranges::lower_bound(spectrum.mz, mass);
+  if (above == spectrum.mz.begin() || spectrum.mz.end() - above < 2) return 0;
+  const double step = above[0] - above[-1], next = above[1] - above[0];
+  return std::abs(next / step - 1) < 0.1 ? step / mass * per_million : 0;
+}
+
+[[noreturn]] void refuse_calibration(std::size_t found, double widest_channel) {
+  constexpr double too_wide = 80;  // ppm: fewer than two channels in a peak of R = 6000
+  if (widest_channel > too_wide)
+    throw BadInput(
+        "mass calibration", 0,
+        fmt::format("the channels are up to {:.0f} ppm wide, and a peak is 167 ppm wide at R = 6000",
+                    widest_channel),
+        "export the spectrum with fewer channels to a bin");
+  throw BadInput("mass calibration", 0,
+                 fmt::format("{} of the known ions have a clear peak, and three are needed", found),
+                 "name more ions, or look farther from their masses");
+}
+
 double rms(const std::vector<CalibrationPoint>& points, double CalibrationPoint::*ppm) {
   double squares = 0;
   for (const auto& point : points) squares += point.*ppm * (point.*ppm);
@@ -350,22 +371,20 @@ Calibration::Constants Calibration::corrected(Constants shown) const {
 Calibration calibrate(const Spectrum& spectrum, std::span<const std::string> known,
                       const CalibrationOptions& options) {
   Calibration calibration;
+  double widest_channel = 0;
   for (const std::string& label : known) {
     const auto formula = parse_formula(label);
     const auto expected = formula ? ion_mass(*formula) : std::nullopt;
     if (!expected)
       throw BadInput("mass calibration", 0, text::quoted(label) + " is no ion of known mass", "name another");
+    widest_channel = std::max(widest_channel, channel_ppm(spectrum, *expected));
     if (const auto peak = centroid(spectrum, *expected, options))
       calibration.points.push_back(
           {.label = label, .expected = *expected, .found = peak->first, .counts = peak->second});
     else
       calibration.not_found.push_back(label);
   }
-  if (calibration.points.size() < 3)
-    throw BadInput("mass calibration", 0,
-                   fmt::format("{} of the known ions have a clear peak, and three are needed",
-                               calibration.points.size()),
-                   "name more ions, or look farther from their masses");
+  if (calibration.points.size() < 3) refuse_calibration(calibration.points.size(), widest_channel);
   std::ranges::sort(calibration.points, {}, &CalibrationPoint::expected);
   fit(calibration);
   for (auto& point : calibration.points) {

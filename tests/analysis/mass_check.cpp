@@ -7,6 +7,7 @@
 #include <cmath>
 #include <functional>
 #include <map>
+#include <numeric>
 #include <random>
 
 #include "analysis/fragments.h"
@@ -156,6 +157,23 @@ TEST_CASE("a spectrum with too few of the known ions says that its masses were n
   CHECK(few.notes[0].find("its masses were not checked (mass calibration: 2 of the known ions") == 0);
 }
 
+TEST_CASE("a spectrum whose channels are too wide says so, not that ions are missing") {
+  const auto fine = spectrum(0);
+  Spectrum coarse;  // 100 channels to a bin: 2 x 100 of 133,008 at O-
+  for (std::size_t i = 0; i + 50 <= fine.mz.size(); i += 50) {
+    coarse.mz.push_back(fine.mz[i + 25]);
+    coarse.intensity.push_back(std::accumulate(fine.intensity.begin() + static_cast<std::ptrdiff_t>(i),
+                                               fine.intensity.begin() + static_cast<std::ptrdiff_t>(i) + 50,
+                                               0.0));
+  }
+  const auto said = checked(coarse, MassCheck::What::named);
+  REQUIRE(said.notes.size() == 1);
+  CHECK(said.notes[0] ==
+        "its masses were not checked (mass calibration: the channels are up to 1504 ppm wide, and a peak is "
+        "167 ppm "
+        "wide at R = 6000; export the spectrum with fewer channels to a bin)");
+}
+
 TEST_CASE("correcting gives a region its counts back; without a peak list nothing is checked") {
   const Folder folder;
   const auto shown = spectrum(180);
@@ -223,4 +241,18 @@ TEST_CASE("pixels that list the tops of their peaks share no axis, and that is s
     CHECK(region.notes ==
           std::vector<std::string>{"s: its masses were not checked (its pixels share no m/z axis)"});
   }
+}
+
+TEST_CASE("pixels with few counts lack ions, not channels") {
+  const Folder folder;
+  ImzmlWriter file;
+  file.number = 'd';
+  for (int x = 1; x <= 50; ++x) file.pixels.push_back({x, 1, {mass("O-"), mass("PO3-"), 250}, {3, 1, 9}});
+  file.write();
+  folder.write("s.imzML", file.xml);
+  folder.write("s.ibd", file.binary);
+  write_peak_list(folder);
+  const auto region = read_region(find_regions(folder.files()).regions.at(0));
+  REQUIRE(region.notes.size() == 1);
+  CHECK(region.notes[0].find("0 of the known ions have a clear peak") != std::string::npos);
 }
