@@ -67,6 +67,12 @@ bool Database::checkpoint() {
   return moved == log_pages;
 }
 
+bool Database::empty_log() {
+  const int code = sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+  if (code != SQLITE_OK && code != SQLITE_BUSY) fail("checkpoint");
+  return code == SQLITE_OK;
+}
+
 void Database::leave_log() { sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr); }
 
 Statement::Statement(Database& database, std::string_view sql) : database_(&database) {

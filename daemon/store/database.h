@@ -33,6 +33,8 @@ class Database {
   void count_log(int& pages);
   /// Moves the log's pages into the database, as far as readers allow; the log begins anew once all are. True: all.
   bool checkpoint();
+  /// Moves all of them and makes the log an empty file, as soon as no reader stands in it; waits two seconds for that.
+  bool empty_log();
   /// Closing leaves the log beside the database. After a failed fsync only a new connection may use it: recovery reads
   /// the log from the disk and believes checksums, a checkpoint would believe pages that never got there.
   void leave_log();

@@ -139,13 +139,12 @@ class Store::Writer {
     }
     wake_.notify_one();
     thread_.join();
-    if (dead_) database_.leave_log();
-    if (state_.trouble.empty() && looked_through) lock_.close_in_order();
+    if (empty_log() && state_.trouble.empty() && looked_through) lock_.close_in_order();
   }
 
   Result<void> append(Row row) {
     std::unique_lock guard(mutex_);
-    if (!state_.trouble.empty() || state_.queued >= settings_.queue) return put_aside(row);
+    if (!takes(row)) return put_aside(row);
     const bool first = begin_waiting();
     waiting_.rows.push_back(std::move(row));
     urgent_ = urgent_ || waiting_.rows.size() >= settings_.group;
@@ -212,6 +211,12 @@ class Store::Writer {
   static const std::filesystem::path& with_parent(const std::filesystem::path& path) {
     if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path());
     return path;
+  }
+
+  /// A full disk keeps what is decided, in the reserve, and no more of what is measured.
+  [[nodiscard]] bool takes(const Row& row) const {
+    const bool measured = std::holds_alternative<SampleRow>(row) || std::holds_alternative<PressureRow>(row);
+    return !dead_ && state_.queued < settings_.queue && (state_.trouble.empty() || !measured);
   }
 
   /// What cannot be taken now.
@@ -346,6 +351,16 @@ class Store::Writer {
     }
     const std::lock_guard guard(mutex_);
     state_.warning = warning;
+  }
+
+  /// At the end: the one file then holds everything, also when a reader that has it open keeps the log from being removed.
+  bool empty_log() {
+    try {
+      if (!dead_) return database_.empty_log();
+    } catch (const StoreError&) {  // the log stays, and the next start looks
+    }
+    database_.leave_log();
+    return false;
   }
 
   void trouble(const std::string& what, bool dead) {

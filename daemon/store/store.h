@@ -10,9 +10,9 @@
 //   power cut, kill -9   Nothing acknowledged is lost; what waited (at most `every`, 150 ms) is. The spool is written without
 //                        waiting for the disk: kill -9 takes nothing of it, a power cut may take its last seconds.
 //   little space         Below `low_disk_bytes` `warning` says so, below a quarter of it no run is started any more.
-//   disk full            The ballast is given back, what waits is kept, and from then on only commit() is taken, so that
-//                        a run can still be stopped and the reason recorded. Samples go to the spool, whose space is its
-//                        own already, until that is full too.
+//   disk full            The ballast is given back, what waits is kept, and from then on only what is decided is taken, with
+//                        the readings around a trip, so that a run can still be stopped and the reason recorded. Samples
+//                        go to the spool, whose space is its own already, until that is full too; pressures are refused.
 //   a failed fsync,      The end of this connection: nobody knows what is there, so nothing is tried twice and nothing more
 //   write or checkpoint  is written, not even at the end. The log stays beside the database; the next start recovers from
 //                        it what the disk really has.
