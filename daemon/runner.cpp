@@ -257,7 +257,10 @@ void Runner::start_run(const http::Order::StartRun& what, const std::string& who
       if (other.get() != on && other->busy() && other->cell_id() == what.cell)
         return done(
             fail(Fault::Kind::refused, fmt::format("cell {} is in station {}", what.cell, other->name())));
-  if (store_.health().scarce)
+  const store::Health health = store_.health();
+  if (!health.trouble.empty())
+    return done(fail(Fault::Kind::storage, "nothing that is measured can be kept: " + health.trouble));
+  if (health.scarce)
     return done(fail(Fault::Kind::refused,
                      "the disk of the store is nearly full: make room before anything new is started"));
   const auto recipe = config::find_recipe(bench_, what.recipe);
@@ -341,7 +344,10 @@ void Runner::keep_import(const std::shared_ptr<const exports::Import>& import, s
     asio::post(io_, [this, import, end, done, kept] {
       if (kept && end < import->rows.size()) return keep_import(import, end, done);
       is_importing_ = false;
-      if (!kept) return done(fail(kept.error()));
+      if (!kept) {
+        imported_.erase(import->run);
+        return done(fail(kept.error()));
+      }
       if (on_finished) on_finished(import->run);
       done(import->run);
     });
