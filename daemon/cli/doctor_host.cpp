@@ -6,6 +6,8 @@
 #include <sys/timex.h>
 #include <unistd.h>
 
+#include <cerrno>
+
 #include "daemon/cli/doctor.h"
 #include "daemon/store/database.h"
 #include "daemon/store/reader.h"
@@ -32,8 +34,12 @@ fs::path existing(fs::path path) {
 void look_at_folder(const char* about, const fs::path& folder, int right, std::vector<Diagnosis>& told) {
   const fs::path there = existing(folder);
   const bool usable = ::access(there.c_str(), right | X_OK) == 0;
+  const bool read_only_disk = !usable && errno == EROFS;
   const char* what = right & W_OK ? "written" : "read";
-  if (!usable)
+  if (read_only_disk)
+    told.push_back({bad, about, fmt::format("{} lies on a file system that is read-only", there.string()),
+                    "look at the disk (dmesg tells), then mount it for writing again"});
+  else if (!usable)
     told.push_back(
         {bad, about, fmt::format("{} cannot be {} by this user", there.string(), what),
          fmt::format("give the user that cambenchd runs as the right: chown or chmod {}", there.string())});
@@ -70,8 +76,10 @@ void look_at_database(const fs::path& file, std::vector<Diagnosis>& told) {
                                 static_cast<double>(fs::file_size(file)) / 1e6, runs),
                     {}});
   } catch (const store::StoreError& error) {
-    told.push_back(
-        {bad, "database", error.what(), "keep the file, and restore the newest backup in its place"});
+    told.push_back({bad, "database", error.what(),
+                    error.tells_damage()
+                        ? "keep the file, and put the newest backup in its place, without -wal and -shm"
+                        : ""});
   }
   const auto log = fs::file_size(file.string() + "-wal", absent);
   if (!absent && log > 256'000'000)

@@ -71,7 +71,7 @@ void look_at_daemon(View bench, std::vector<Diagnosis>& told) {
   if (!store["up"].flag())
     told.push_back({bad, "store", store["trouble"].text(), "look at the disk, then start cambenchd again"});
   if (const auto warning = store["warning"].text(); !warning.empty())
-    told.push_back({note, "store", warning, "end the program that reads"});
+    told.push_back({note, "store", warning, {}});  // it says what to do
   const auto alarms = bench["alarms"].list();
   if (!alarms.empty())
     told.push_back({note, "alarms", fmt::format("{} stand", alarms.size()), "`cambench status` lists them"});

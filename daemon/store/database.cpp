@@ -9,6 +9,8 @@
 
 namespace cambench::store {
 
+bool StoreError::tells_damage() const { return code == SQLITE_CORRUPT; }
+
 Database::Database(const std::filesystem::path& file, Mode mode) : file_(file) {
   const int flags =
       (mode == Mode::read_write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY) |

@@ -14,7 +14,8 @@ namespace cambench::store {
 
 struct StoreError : std::runtime_error {
   StoreError(const std::string& what, int result_code) : std::runtime_error(what), code(result_code) {}
-  int code;  ///< SQLite's primary result code, e.g. SQLITE_FULL
+  int code;                                 ///< SQLite's primary result code, e.g. SQLITE_FULL
+  [[nodiscard]] bool tells_damage() const;  ///< the file is no whole database any more
 };
 
 class Database {

@@ -162,3 +162,35 @@ TEST_CASE("doctor tells a database of another program and a file in place of a p
   CHECK(has(said.out, "another program"));
   CHECK(has(said.out, "is no serial port"));
 }
+
+TEST_CASE("doctor says what to do with a database of a newer version, and with a damaged one") {
+  Folder folder;
+  const auto file = folder.path / "state" / "bench.sqlite";
+  { store::Store store(file); }
+  const std::string newer = "use the newer cambench that wrote it",
+                    restore = "put the newest backup in its place";
+  SUBCASE("newer") {
+    store::Database(file, store::Database::Mode::read_write).run("PRAGMA user_version = 99");
+    const auto said = doctor(bench_in(folder.path, "/dev/serial/by-id/absent"));
+    CHECK(has(said.out, "BAD  database: "));
+    CHECK(has(said.out, newer));
+    CHECK_FALSE(has(said.out, restore));
+  }
+  SUBCASE("damaged") {
+    std::fstream(file, std::ios::binary | std::ios::in | std::ios::out).seekp(100)
+        << std::string(2000, '\xA5');
+    const auto said = doctor(bench_in(folder.path, "/dev/serial/by-id/absent"));
+    CHECK(has(said.out, "BAD  database: "));
+    CHECK(has(said.out, restore));
+  }
+}
+
+TEST_CASE("doctor passes on what the store of a running daemon warns of, and advises nothing else") {
+  Folder folder;
+  const std::string status =
+      R"({"version":"0.1","started":"today","ready":true,"alarms":[],"stations":[],)"
+      R"("store":{"up":true,"warning":"only 700 MB are free where the store lies (x); make room"}})";
+  const auto said = doctor(bench_in(folder.path, "tcp://127.0.0.1:9"), status);
+  CHECK(has(said.out, "note  store: only 700 MB are free where the store lies (x); make room"));
+  CHECK_FALSE(has(said.out, "end the program that reads"));
+}
