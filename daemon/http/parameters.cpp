@@ -67,8 +67,7 @@ std::optional<WallTime> parse_time(std::string_view text) {
   const std::chrono::year_month_day date{std::chrono::year(digits(0, 4)),
                                          std::chrono::month(static_cast<unsigned>(digits(5, 2))),
                                          std::chrono::day(static_cast<unsigned>(digits(8, 2)))};
-  const int year = static_cast<int>(date.year());
-  if (year < 1700 || year >= 2200) return std::nullopt;  // a clock that counts nanoseconds knows no other
+  if (date.year() < std::chrono::year(1970) || date.year() >= std::chrono::year(2200)) return std::nullopt;
   if (!date.ok() || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60)
     return std::nullopt;
   int milliseconds = 0;
@@ -89,8 +88,7 @@ std::optional<WallTime> Parameters::time(std::string_view name) {
   std::int64_t milliseconds = 0;
   const auto* last = found->data() + found->size();
   const auto [end, error] = std::from_chars(found->data(), last, milliseconds);
-  constexpr std::int64_t year_2200 = 7'258'118'400'000;
-  if (error == std::errc() && end == last && std::abs(milliseconds) < year_2200)
+  if (error == std::errc() && end == last && milliseconds >= 0 && milliseconds < unix_ms(latest))
     return from_unix_ms(milliseconds);
   if (const auto time = parse_time(*found)) return time;
   complain(

@@ -10,6 +10,10 @@
 
 namespace cambench::http {
 
+/// What may be asked for: the difference of two such times, in nanoseconds, can be held.
+inline constexpr WallTime earliest = std::chrono::sys_days(std::chrono::year(1970) / 1 / 1),
+                          latest = std::chrono::sys_days(std::chrono::year(2200) / 1 / 1);
+
 /// Reads query parameters and keeps the first complaint; an unknown parameter is one.
 class Parameters {
  public:

@@ -28,8 +28,6 @@ struct SeriesQuery {
   [[nodiscard]] bool wants(std::string_view field) const { return fields.empty() || fields.contains(field); }
 };
 
-constexpr WallTime beginning = WallTime::min(), end_of_time = WallTime::max();
-
 using Point = store::SeriesPoint;
 using Extreme = std::optional<double> Point::*;
 
@@ -45,8 +43,7 @@ constexpr Quantities quantities[] = {
 
 std::vector<store::StoredRun> runs_meant(const SeriesQuery& query, Archive& archive) {
   if (query.run.empty())
-    return archive.runs_of_station(query.station, query.from.value_or(beginning),
-                                   query.to.value_or(end_of_time));
+    return archive.runs_of_station(query.station, query.from.value_or(earliest), query.to.value_or(latest));
   auto run = archive.run(query.run);
   return run ? std::vector{std::move(*run)} : std::vector<store::StoredRun>();
 }
@@ -54,7 +51,7 @@ std::vector<store::StoredRun> runs_meant(const SeriesQuery& query, Archive& arch
 std::vector<Point> points_of(const SeriesQuery& query, const std::string& run, std::size_t max_points,
                              Archive& archive) {
   if (query.from || query.to)
-    return archive.series(run, query.from.value_or(beginning), query.to.value_or(end_of_time), max_points);
+    return archive.series(run, query.from.value_or(earliest), query.to.value_or(latest), max_points);
   constexpr double always = std::numeric_limits<double>::max();
   return archive.series(run, query.from_s.value_or(-always), query.to_s.value_or(always), max_points);
 }
@@ -246,8 +243,8 @@ Way pressures(const Asked& asked) {
   return [=](Archive& archive) {
     if (station.empty() && !archive.run(id)) return no_such_run(id);
     const auto points = station.empty() ? archive.pressures_of_run(id, max_points)
-                                        : archive.pressures(station, from.value_or(beginning),
-                                                            to.value_or(end_of_time), max_points);
+                                        : archive.pressures(station, from.value_or(earliest),
+                                                            to.value_or(latest), max_points);
     return array_of(points, write_pressure);
   };
 }

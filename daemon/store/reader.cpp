@@ -416,9 +416,10 @@ std::vector<SeriesPoint> Reader::series(const std::string& run, double from_s, d
 std::vector<SeriesPoint> Reader::series(const std::string& run, WallTime from, WallTime to,
                                         std::size_t max_points) {
   Transaction one_view(database_, Transaction::Kind::read);
+  const double after =
+      std::nextafter(static_cast<double>(nanoseconds(to)), std::numeric_limits<double>::infinity());
   return series_between(run, first_seq_where(run, "at_wall_ns", static_cast<double>(nanoseconds(from))),
-                        first_seq_where(run, "at_wall_ns", static_cast<double>(nanoseconds(to) + 1)) - 1,
-                        max_points);
+                        first_seq_where(run, "at_wall_ns", after) - 1, max_points);
 }
 
 std::vector<SeriesPoint> Reader::series_between(const std::string& run, std::int64_t first, std::int64_t last,

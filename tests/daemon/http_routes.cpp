@@ -366,6 +366,10 @@ TEST_CASE("a series takes what Grafana sends, in test time of the run") {
             "&to=2026-11-20T02:00:00.500Z&max_points=50");
   CHECK(bench.archive.asked_from_s == doctest::Approx(3600));
   CHECK(bench.archive.asked_to_s == doctest::Approx(7200.5));
+  bench.get("/api/v1/series?run=r000012&from=2026-11-20T02:00:00Z");  // until now, and what is to come
+  CHECK(bench.archive.asked_to_s > 100 * 365 * 86400.0);
+  bench.get("/api/v1/series?run=r000012&to=2026-11-20T02:00:00Z");
+  CHECK(bench.archive.asked_from_s < -50 * 365 * 86400.0);
   bench.get("/api/v1/series?station=A1&from_s=10&to_s=20");
   CHECK(bench.archive.asked_from_s == 10);
   CHECK(bench.archive.asked_to_s == 20);
@@ -431,7 +435,7 @@ TEST_CASE("a question that cannot be read says what is wrong with it") {
         "Say which run: run=r000001, or station=A1 for the one that is there now.");
   CHECK(refused("/api/v1/series?station=B9") == "There is no run on a station called B9.");
   CHECK(refused("/api/v1/series?station=A4") == "There is no run on a station called A4.");
-  for (const auto* time : {"1013-11-20T02:00:00Z", "2262-04-12T00:00:00Z", "-200-11-20T02:00:00Z"})
+  for (const auto* time : {"1013-11-20T02:00:00Z", "2262-04-12T00:00:00Z", "-200-11-20T02:00:00Z", "-1"})
     CHECK(refused(std::string("/api/v1/series?run=r1&from=") + time)
               .ends_with("nor like 2026-11-22T13:00:00Z."));
   CHECK(refused("/api/v1/series?run=r1&max_points=1") ==

@@ -202,6 +202,9 @@ TEST_CASE("a chart between two wall times shows the same points as between the t
   CHECK(by_wall.size() <= 52);
   CHECK(by_wall.front().at == WallTime(std::chrono::seconds(100)));
   CHECK(by_wall.back().test_time_s == 2000.0);
+  const auto until_now = reader.series("r000001", WallTime(std::chrono::seconds(100)), WallTime::max(), 50);
+  REQUIRE(!until_now.empty());
+  CHECK(until_now.back().test_time_s == reader.series("r000001", 0, 1e9, 50).back().test_time_s);
 }
 
 TEST_CASE("a chart has no hole where a full queue refused the last sample of a block") {
