@@ -1,4 +1,4 @@
-// cambench start | pause | resume | abort | next-step | reset | ack | shelve | trips: what needs a running daemon.
+// cambench start | pause | resume | abort | next-step | reset | ack | shelve | audit | trips: what needs a running daemon.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -16,7 +16,7 @@ using Align = TextTable::Align;
 struct Options {
   Daemon daemon;
   std::string station, recipe, cell, which, who, reason;
-  int minutes = 0;
+  int minutes = 0, limit = 30;
 };
 
 // --- ordering -----------------------------------------------------------------------------------------------
@@ -130,6 +130,29 @@ void trips(Session& session, const Options& options) {
   if (View(&all).list().empty()) session.out << run << " never tripped\n";
 }
 
+/// The audit trail: who ordered what, why, and what became of it.
+void audit(Session& session, const Options& options) {
+  const auto body = ask(session, options.daemon, "GET", fmt::format("/api/v1/audit?limit={}", options.limit));
+  if (session.json) {
+    session.out << body << '\n';
+    return;
+  }
+  TextTable table({{"time (UTC)", Align::left},
+                   {"who", Align::left},
+                   {"what", Align::left},
+                   {"of", Align::left},
+                   {"outcome", Align::left},
+                   {"why", Align::left}});
+  const auto acts = parse_reply(body);
+  for (const View act : View(&acts).list())
+    table.add({act["time"].text().substr(0, 19), act["who"].text(), act["act"].text(), act["target"].text(),
+               act["outcome"].text(), act["reason"].text()});
+  if (table.empty())
+    session.out << "nobody ordered anything yet\n";
+  else
+    table.print(session.out);
+}
+
 }  // namespace
 
 void add_control_verbs(CLI::App& app, Session& session) {
@@ -178,6 +201,8 @@ void add_control_verbs(CLI::App& app, Session& session) {
   auto* unshelving = verb("unshelve", "Tell people of an alarm again", shelve);
   unshelving->add_option("alarm", options->which, "number of the alarm")->required();
   signed_by(unshelving, false);
+  auto* acts = verb("audit", "Who ordered what, and what became of it, newest first", audit);
+  acts->add_option("--limit", options->limit, "how many")->check(CLI::Range(1, 1000))->capture_default_str();
   auto* tripped =
       verb("trips", "The trips of a run, with what was measured ten seconds before and after each", trips);
   tripped->add_option("run", options->which, "id of the run, or name of its station")->required();

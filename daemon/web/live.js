@@ -10,7 +10,7 @@ import { events, run_head, runs } from "/runs.js";
 const every_ms = 5000;
 const of_a_run = { series: chart(series, series_options), pressure: chart(pressure, pressure_options), capacity, events,
   "run-head": run_head };
-const kinds = { ...of_a_run, history, entries, runs };
+const kinds = { ...of_a_run, history, orders, entries, runs };
 const living = new Map(); // element -> { next, busy, chart }
 
 /** Fills the places on the page that are due. */
@@ -95,4 +95,12 @@ async function history(element, life) {
   if (!rows?.length) return empty(element, life, "There never was one.");
   show(element, list(rows.map((row) => [row.time, `${row.severity} ${row.id}`,
     [row.station, sentence(row.cause, row.text), row.acknowledged_by && `seen by ${row.acknowledged_by}`]])));
+}
+
+/** What people ordered, and what became of it. */
+async function orders(element) {
+  const rows = await document_at("/api/v1/audit?limit=100");
+  if (!rows) return;
+  show(element, rows.length ? list(rows.map((row) => [row.time, `${row.act} ${row.target ?? ""}`.trim(),
+    [`by ${row.who}`, row.reason && `because: ${row.reason}`, row.outcome]])) : h("p", { class: "quiet" }, "Nobody ordered anything yet."));
 }

@@ -185,6 +185,7 @@ function alarms(status) {
     order.length ? h("ul", { class: "alarms" }, order.map((each) => alarm_line(each, status, true)))
       : h("p", { class: "quiet" }, "No alarm stands."),
     h("section", {}, h("h2", {}, "Every alarm, newest first"), kept("history", "all")),
+    h("section", {}, h("h2", {}, "What people ordered, newest first"), kept("orders", "all")),
   ];
 }
 

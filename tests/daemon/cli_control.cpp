@@ -266,3 +266,21 @@ TEST_CASE("with --json every order prints the daemon's own answer") {
     CHECK_MESSAGE(cambench_says(daemon, said).out == daemon.to_orders.body + "\n", words.front());
   }
 }
+
+TEST_CASE("audit tells who ordered what, why, and what became of it") {
+  std::string asked;
+  const std::string acts =
+      R"json([{"id":7,"time":"2026-11-22T13:00:00.250Z","who":"anna (uid 1000, pid 4711)",)json"
+      R"json("act":"remove cell","target":"R-017","reason":"the wire broke","outcome":"granted"}])json";
+  const auto daemon = [&](cli::World& world) {
+    world.ask = [&](const http::Address&, std::string_view, std::string_view target, std::string_view) {
+      asked = target;
+      return Result<http::Reply>(http::Reply{.status = 200, .body = acts});
+    };
+  };
+  const auto said = cambench_says({"audit", "--limit", "5"}, daemon);
+  CHECK(asked == "/api/v1/audit?limit=5");
+  CHECK(has(said.out,
+            "2026-11-22T13:00:00  anna (uid 1000, pid 4711)  remove cell  R-017  granted  the wire broke\n"));
+  CHECK(cambench_says({"audit", "--json"}, daemon).out == acts + "\n");
+}

@@ -240,6 +240,7 @@ def acknowledging(bench, page, token):
     until("the alarm is seen; it stands as long as its cause",
           lambda: all(it["id"] != alarm or it["acknowledged_by"] == "anna" for it in bench.status()["alarms"]))
     page.until_text("seen by anna", ".history")
+    page.until_text(f"acknowledge {alarm}", ".orders")
     acts = json.loads(bench.get("/api/v1/audit")[1])
     check(any(act["act"] == "acknowledge" and act["who"].startswith("anna (token tester, operator, 127.0.0.1") and
               act["outcome"] == "granted" for act in acts), f"the act is in the audit trail: {acts}")
