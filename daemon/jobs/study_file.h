@@ -5,7 +5,8 @@
 //   [expected]
 //   regions = 14                     # of every sample; what lacks some is named
 //   wait = false                     # true: nothing is scored before they are all there
-//   [[part]]                         # inner against outer part of regions; each region by the first that it fits
+//   [[part]]                         # inner against outer part of regions, in every format but single spectra; each region
+//                                    # by the first that it fits. All regions of a sample are also taken together
 //   material = "ncm-uncoated"
 //   state = "cycled"                 # or "uncycled"
 //   regions = ["spot 1*"]            # without: every region of the sample
