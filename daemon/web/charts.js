@@ -62,7 +62,7 @@ export class Chart {
       rangeSelectorPlotStrokeColor: ink.ink, rangeSelectorPlotFillColor: ink.band, rangeSelectorPlotFillGradientColor: ink.band,
       rangeSelectorForegroundStrokeColor: ink.ink, rangeSelectorForegroundLineWidth: 1,
       rangeSelectorBackgroundStrokeColor: ink.grid, interactionModel: pointer, ...rest,
-      axes: { x: { axisLabelWidth: 44, pixelsPerLabel: 45, axisLabelFormatter: scale_mark, valueFormatter: (hours) => `${fixed(hours, 3)} h` }, ...axes },
+      axes: { x: { axisLabelWidth: 44, pixelsPerLabel: 34, axisLabelFormatter: scale_mark, valueFormatter: (hours) => `${fixed(hours, 3)} h` }, ...axes },
       drawCallback: () => this.moved(),
       highlightCallback: (event, hours, points) => { readout.textContent = words_of(hours, points); },
       unhighlightCallback: () => { readout.textContent = ""; },

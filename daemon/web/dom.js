@@ -28,10 +28,17 @@ export function text_table(columns, rows) {
 }
 
 /** Lines of [time, what, [words ...]]; words that are not there are left out. */
-export function list(lines) {
+function list(lines) {
   return h("ol", { class: "log" }, lines.map(([time, what, words]) =>
     h("li", {}, h("time", { datetime: time }, clock(time)), h("strong", {}, what),
       h("span", {}, words.filter(Boolean).join(" · ")))));
+}
+
+/** The newest lines, and the others on request. */
+export function folded(lines) {
+  const earlier = lines.slice(12);
+  return [list(lines.slice(0, 12)), earlier.length
+    ? h("details", {}, h("summary", {}, `${earlier.length} earlier`), list(earlier)) : null];
 }
 
 function present(children) {

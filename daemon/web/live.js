@@ -2,7 +2,7 @@
 // again every few seconds while its run goes on; what the reader zoomed into stays.
 import { document_at, on_event } from "/bench.js";
 import { Chart, forget_view, pressure, pressure_options, series, series_options } from "/charts.js";
-import { h, list, show } from "/dom.js";
+import { folded, h, show } from "/dom.js";
 import { entries } from "/entries.js";
 import { dash, fixed, sentence } from "/format.js";
 import { events, run_head, runs } from "/runs.js";
@@ -58,7 +58,7 @@ function chart(load, options) {
       forget_view();
       life.chart = new Chart(element, run, load, options);
     }
-    if (!(await life.chart.refresh())) empty(element, life, "Nothing was measured yet.");
+    if (!(await life.chart.refresh())) empty(element, life, "Nothing was measured.");
   };
 }
 
@@ -93,7 +93,7 @@ async function capacity(element, life, run) {
 async function history(element, life) {
   const rows = await document_at("/api/v1/alarms?limit=100");
   if (!rows?.length) return empty(element, life, "There never was one.");
-  show(element, list(rows.map((row) => [row.time, `${row.severity} ${row.id}`,
+  show(element, folded(rows.map((row) => [row.time, `${row.severity} ${row.id}`,
     [row.station, sentence(row.cause, row.text), row.acknowledged_by && `seen by ${row.acknowledged_by}`]])));
 }
 
@@ -101,6 +101,6 @@ async function history(element, life) {
 async function orders(element) {
   const rows = await document_at("/api/v1/audit?limit=100");
   if (!rows) return;
-  show(element, rows.length ? list(rows.map((row) => [row.time, `${row.act} ${row.target ?? ""}`.trim(),
+  show(element, rows.length ? folded(rows.map((row) => [row.time, `${row.act} ${row.target ?? ""}`.trim(),
     [`by ${row.who}`, row.reason && `because: ${row.reason}`, row.outcome]])) : h("p", { class: "quiet" }, "Nobody ordered anything yet."));
 }

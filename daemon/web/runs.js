@@ -1,6 +1,6 @@
 // What the store knows of runs: the list of all, one run's head, and what happened to it.
 import { document_at } from "/bench.js";
-import { h, list, show, text_table } from "/dom.js";
+import { folded, h, show, text_table } from "/dom.js";
 import { clock, dash, sentence, signs, span } from "/format.js";
 
 const page_length = 50;
@@ -40,16 +40,12 @@ export async function run_head(element, life, id) {
 
 // --- what happened to it
 
-const shown = 12; // the newest; the others on request
-
 export async function events(element, life, run) {
   const rows = await document_at(`/api/v1/runs/${run}/events?limit=10000`);
   if (!rows?.length) return show(element, h("p", { class: "quiet" }, "Nothing yet."));
   const lines = told(rows).reverse().map((row) => [row.time, row.kind.replaceAll("_", " "),
     [place(row), row.reason !== "planned" && row.reason, words_of(row), row.who && `by ${row.who}`]]);
-  const [newest, earlier] = [lines.slice(0, shown), lines.slice(shown, 500)];
-  show(element, list(newest), earlier.length
-    ? h("details", {}, h("summary", {}, `${earlier.length} earlier`), list(earlier)) : null);
+  show(element, folded(lines.slice(0, 500)));
 }
 
 /** A step that begins where the last one ended says nothing that the end did not, but for the one that runs. */
