@@ -26,7 +26,9 @@ std::string overlay_caption(const sims::RegionParts& parts) {
   for (std::size_t i = 0; i < parts.overlay_ions.size(); ++i)
     caption += fmt::format("{}<span class=\"{}\">{}</span>", i > 0 ? " " : "", colours.at(i),
                            lowered(formula(parts.overlay_ions[i])));
-  return caption + ", each over the same pixel's total ion count";
+  return caption + ", each over the same pixel's total ion count; " +
+         (parts.field_of_view_um ? fmt::format("the image is {:g} µm wide", *parts.field_of_view_um)
+                                 : "no scale, since study.toml gives no field_of_view_um");
 }
 
 std::string pictures(const sims::RegionParts& parts) {

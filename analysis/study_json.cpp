@@ -145,6 +145,7 @@ void write_parts(JsonWriter& json, const std::vector<sims::RegionParts>& all) {
     json.object().field("material", parts.spot.material).field("state", to_string(parts.spot.state));
     json.field("region", parts.spot.region).field("inner_part", parts.inner);
     json.field("inner_pixels", parts.inner_pixels).field("outer_pixels", parts.outer_pixels);
+    json.field("field_of_view_um", parts.field_of_view_um);
     json.field("tile", parts.options.tile).field("deviations", parts.options.deviations);
     json.key("contrasts").array();
     for (const sims::Contrast& contrast : parts.contrasts) {

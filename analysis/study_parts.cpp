@@ -45,6 +45,7 @@ class Comparing {
     for (const auto& ion : options_.overlay) in_overlay.push_back(peak_of(ion));
     const Mask inner = inner_mask();
     RegionParts parts{.spot = spot, .inner = describe(options_.inner), .options = options_.compare};
+    parts.field_of_view_um = options_.field_of_view_um;
     parts.mask_png = png_of(inner);
     parts.inner_pixels = inner.pixels();
     parts.outer_pixels = inner.outside().pixels();

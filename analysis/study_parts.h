@@ -50,6 +50,7 @@ struct RegionParts {
   Spot spot;          ///< which region it is
   std::string inner;  ///< where its inner part lies, in words
   CompareOptions options;
+  std::optional<double> field_of_view_um;  ///< as it was given
   std::size_t inner_pixels = 0, outer_pixels = 0;
   std::vector<Contrast> contrasts;        ///< by m/z
   std::string mask_png;                   ///< white inside

@@ -237,7 +237,11 @@ TEST_CASE("a study shows the parts of its regions in the report, in a table and 
   CHECK(html.find("<h3>NCM bare, cycled, spot 1</h3>") != std::string::npos);
   CHECK(html.find("src=\"data:image/png;base64,iVBORw0KGgo") != std::string::npos);  // a PNG's first bytes
   CHECK(study::scores_json(result, "test").find("\"parts\":[{\"material\":\"bare\"") != std::string::npos);
+  CHECK(html.find("the image is 300 µm wide") != std::string::npos);
   auto other = input;
+  other.parts[0].field_of_view_um = std::nullopt;
+  CHECK(study::report_html(study::score(other), "test").find("no scale, since study.toml gives no") !=
+        std::string::npos);
   other.parts[0].inner = "elsewhere";
   CHECK(study::score(other).inputs_hash != result.inputs_hash);
 }
