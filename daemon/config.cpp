@@ -273,7 +273,14 @@ class Reader {
     station.name = id(fields, "name", ids(bench_.stations, &Station::name));
     if (auto potentiostat = fields.table("potentiostat"))
       station.potentiostat = read_potentiostat(*potentiostat, station.name);
-    if (auto press = fields.table("press")) station.press = read_press(*press, station.name);
+    if (auto press = fields.table("press"))
+      station.press = read_press(*press, "the press of station " + station.name);
+    if (auto gauge = fields.table("gauge")) {
+      const bool needed = gauge->flag("needed").value_or(false);
+      station.gauge = read_press(*gauge, "the gauge of station " + station.name);
+      station.gauge->needed = needed;
+      if (!station.press) gauge->wrong("a gauge is the second sensor of a press, and this station has none");
+    }
     if (fields.has("relay")) station.relay = fields.texts("relay");
     if (!station.relay.empty() && !station.relay.front().starts_with("/"))
       fields.wrong("relay",
@@ -329,7 +336,7 @@ class Reader {
                       .value_or("voltage_source");
   }
 
-  Press read_press(Fields& fields, const std::string& station) {
+  Press read_press(Fields& fields, const std::string& who) {
     Press press;
     fields.require("driver", "\"modbus\"");
     press.driver = fields.choice<std::string>("driver", {{"modbus", "modbus"}}).value_or("");
@@ -338,8 +345,7 @@ class Reader {
     read_map(fields, press);
     press.area_mm2 = fields.number("area_mm2", {0.1, 100'000}, "mm2");
     press.serial = fields.text("serial").value_or("");
-    if (!press.serial.empty())
-      occupy(fields, "serial", "serial number " + press.serial, "the press of station " + station);
+    if (!press.serial.empty()) occupy(fields, "serial", "serial number " + press.serial, who);
     press.simulated = fields.flag("simulated").value_or(false);
     if (press.port.device.empty() && (fields.has("baud") || fields.has("parity") || fields.has("stop_bits")))
       fields.wrong("baud, parity and stop_bits belong to a serial port, and this one is " + press.port.text);
@@ -349,7 +355,7 @@ class Reader {
     press.stop_bits = static_cast<int>(fields.whole("stop_bits", 1, 2).value_or(press.stop_bits));
     // A bus may carry several presses, each with its own unit.
     if (!press.port.text.empty()) {
-      const std::string place = place_of(press.port), who = "the press of station " + station;
+      const std::string place = place_of(press.port);
       occupy(fields, "unit", fmt::format("{} unit {}", place, press.unit), who);
       if (const auto other = occupied_.find(place); other != occupied_.end())
         fields.wrong("port", fmt::format("{} has this one already: {}", other->second, place));
@@ -476,7 +482,8 @@ class Reader {
     if (bench_.time_scale == 1) return;
     for (const Station& station : bench_.stations) {
       const bool real = (station.potentiostat && !station.potentiostat->simulated) ||
-                        (station.press && !station.press->simulated);
+                        (station.press && !station.press->simulated) ||
+                        (station.gauge && !station.gauge->simulated);
       if (real)
         top.table("bench")->wrong("time_scale",
                                   fmt::format("{:g} makes experiment time run faster, and station {} has a "

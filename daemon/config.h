@@ -57,12 +57,14 @@ struct Press {
   int stop_bits = 1;
   bool simulated = false;
 };
+  bool needed = false;  ///< a second sensor whose silence is as bad as its disagreement
 
 struct Station {
   std::string name;
   std::optional<Potentiostat> potentiostat;  ///< a station has one of the two at least
   std::optional<Press> press;
   std::vector<std::string>
+  std::optional<Press> gauge;  ///< a second pressure sensor beside the press, which is only read
       relay;  ///< a program that cuts the cell's leads when the cell does not open; may be empty
 };
 

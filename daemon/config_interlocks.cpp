@@ -59,6 +59,11 @@ void read_debounce(Fields& fields, Interlock& row) {
   if (votes) row.votes = static_cast<unsigned>(*votes);
   if (of) row.of = static_cast<unsigned>(*of);
   row.longest = Seconds(fields.number("for_s", {0, 600}, "s").value_or(row.longest.count()));
+  if (row.warns_first && row.longest < Seconds{1})
+    fields.wrong(
+        "for_s",
+        fmt::format("{} trips by the time it lasts, and no trip can be switched off: expected at least 1 s",
+                    row.cause));
   if (row.votes > row.of)
     fields.wrong(votes ? "votes" : "of",
                  fmt::format("{} bad ones of the last {} can never come: votes must not be above of",

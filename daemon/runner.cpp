@@ -36,13 +36,14 @@ Station::Instruments make_instruments(const asio::any_io_executor& executor, con
     if (!driver) throw std::runtime_error(fmt::format("station {}: {}", station.name, driver.error().what));
     made.potentiostat = std::move(*driver);
   }
-  if (const auto& p = station.press) {
-    auto driver =
-        make_press(executor, {p->driver, station.name, p->port.text, p->baud, p->parity, p->stop_bits,
-                              p->unit, p->map, p->area_mm2, p->serial, bench.time_scale});
+  const auto on_modbus = [&](const config::Press& p, const std::string& name) {
+    auto driver = make_press(executor, {p.driver, name, p.port.text, p.baud, p.parity, p.stop_bits, p.unit,
+                                        p.map, p.area_mm2, p.serial, bench.time_scale});
     if (!driver) throw std::runtime_error(fmt::format("station {}: {}", station.name, driver.error().what));
-    made.press = std::move(*driver);
-  }
+    return std::move(*driver);
+  };
+  if (station.press) made.press = on_modbus(*station.press, station.name);
+  if (station.gauge) made.gauge = on_modbus(*station.gauge, station.name + " gauge");
   return made;
 }
 

@@ -46,6 +46,7 @@ Station::Station(asio::any_io_executor executor, const config::Station& station,
 void Station::open() {
   if (instruments_.potentiostat) asio::co_spawn(executor_, listen_to_potentiostat(), asio::detached);
   if (instruments_.press) asio::co_spawn(executor_, poll_press(), asio::detached);
+  if (instruments_.gauge) asio::co_spawn(executor_, poll_gauge(), asio::detached);
   asio::co_spawn(executor_, tick(), asio::detached);
 }
 
@@ -190,6 +191,8 @@ std::optional<std::string> Station::stands_still(Instant now) const {
   const Seconds silent = proving() ? proof_->test.longest_act() : Seconds{0};
   if (instruments_.press && now - polled_at_ > longest + silent)
     return fmt::format("the conversation with the press of {} stands still", name_);
+  if (instruments_.gauge && now - gauge_polled_at_ > longest)
+    return fmt::format("the conversation with the gauge of {} stands still", name_);
   for (const Asked& asked : {meeting_, opening_, stopping_})
     if (asked.since && now - *asked.since > longest)
       return fmt::format("the {} of {} stands still", asked.what, name_);

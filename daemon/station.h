@@ -54,6 +54,7 @@ class Station {
   struct Instruments {
     std::unique_ptr<Potentiostat> potentiostat;  ///< null: the station only presses
     std::unique_ptr<Press> press;                ///< null: the station has no press
+    std::unique_ptr<Press> gauge{};              ///< null: no second pressure sensor; it is only read
   };
 
   Station(boost::asio::any_io_executor executor, const config::Station& station, sequencer::Rules rules,
@@ -130,6 +131,12 @@ class Station {
   boost::asio::awaitable<void> listen_to_potentiostat();
   boost::asio::awaitable<void> meet_potentiostat();
   boost::asio::awaitable<void> poll_press();
+  boost::asio::awaitable<void> poll_gauge();
+  boost::asio::awaitable<Result<PressureSample>> read_gauge();
+  void gauge_read(const Result<PressureSample>& read);
+  void add_second_sensor(PressureSample& sample) const;
+  void warn_of_sensors();
+  void warn(bool stands, const char* cause, const std::function<std::string()>& text);
   [[nodiscard]] bool press_decides() const;
   boost::asio::awaitable<void> feed_watchdog();
   boost::asio::awaitable<void> prove_press();
@@ -201,6 +208,10 @@ class Station {
 
   std::optional<Identity> potentiostat_identity_, press_identity_;
   std::string potentiostat_trouble_ = not_met, press_trouble_ = not_met, watchdog_trouble_;
+  std::optional<Identity> gauge_identity_;
+  std::string gauge_trouble_ = not_met;
+  std::optional<PressureSample> last_gauge_, last_good_gauge_, last_stored_gauge_;
+  Instant gauge_polled_at_ = polled_at_;
   std::optional<PressureSample> last_pressure_;
   std::optional<PressureSample> last_stored_pressure_;
 

@@ -122,8 +122,10 @@ asio::awaitable<void> Station::prove_press() {
 }
 
 void Station::pressure_read(PressureSample sample) {
+  if (instruments_.gauge) add_second_sensor(sample);
   keep_pressure(sample);
   happen(event::PressureRead{std::move(sample)});
+  if (instruments_.gauge) warn_of_sensors();
 }
 
 /// A conversation that failed is no reading: the age of the last good one is what trips.

@@ -110,6 +110,11 @@ status::Station Station::status(Instant now) const {
   if (config_.press)
     shown.press = instrument_of(config_.press->driver, config_.press->simulated, press_identity_,
                                 press_trouble_, instruments_.press->health());
+  if (config_.gauge)
+    shown.gauge = instrument_of(config_.gauge->driver, config_.gauge->simulated, gauge_identity_,
+                                gauge_trouble_, instruments_.gauge->health());
+  if (last_gauge_)
+    shown.pressure_second = status::pressure_reading(*last_gauge_, now, rules_.age("press_stale"));
   shown.samples = samples_;
   shown.polls_missed = polls_missed_;
   if (last_pressure_) {

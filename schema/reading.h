@@ -48,6 +48,9 @@ struct PressureSample {
   std::string trouble;                 ///< empty for a good reading
   Stamp at{};
   std::optional<MegaPascal> ramp{};  ///< where the controller's ramp to `target` is; empty: it does not say
+  std::optional<MegaPascal>
+      second{};  ///< what the station's second sensor shows; empty: nothing that is fresh and good
+  bool second_owed = false;  ///< without it this reading counts as one that the second sensor contradicts
 };
 
 }  // namespace cambench

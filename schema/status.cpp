@@ -58,6 +58,7 @@ void write_readings(JsonWriter& json, const Station& station) {
   write(json, "current", "_A", station.current);
   write(json, "pressure", "_MPa", station.pressure);
   write(json, "pressure_target", "_MPa", station.pressure_target);
+  write(json, "pressure_second", "_MPa", station.pressure_second);
   json.field("samples", station.samples).field("polls_missed", station.polls_missed);
   json.field("pressure_spikes", station.pressure_spikes);
 }
@@ -114,6 +115,7 @@ void write(JsonWriter& json, const Station& station) {
   write_readings(json, station);
   write_or_null(json, "potentiostat", station.potentiostat);
   write_or_null(json, "press", station.press);
+  write_or_null(json, "gauge", station.gauge);
   write_or_null(json, "run", station.run);
   write_or_null(json, "press_test", station.press_test);
   json.end_object();

@@ -93,12 +93,13 @@ struct ProofTest {
 
 struct Station {
   std::string name;
-  std::optional<Instrument> potentiostat, press;
+  std::optional<Instrument> potentiostat, press, gauge;
   std::optional<Run> run;         ///< the last one stays until the next begins
   std::optional<bool> cell_open;  ///< confirmed open, or polarised; none: nobody knows
   Reading<Volt> we_vs_re, cell;
   Reading<Ampere> current;
   Reading<MegaPascal> pressure, pressure_target;
+  Reading<MegaPascal> pressure_second;          ///< of the gauge
   std::uint64_t samples = 0, polls_missed = 0;  ///< since the daemon came up
   std::uint64_t pressure_spikes = 0;    ///< in this run: jumps that no press can make, and that went away
   std::optional<ProofTest> press_test;  ///< none since the daemon came up

@@ -30,6 +30,10 @@ void print_stations(Session& session, const config::Bench& bench) {
   }
   table.print(session.out, "  ");
   for (const auto& station : bench.stations)
+    if (const auto& gauge = station.gauge)
+      session.out << fmt::format("  the pressure of {} is compared with {} unit {}, {}\n", station.name,
+                                 gauge->port.text, gauge->unit, gauge->map);
+  for (const auto& station : bench.stations)
     if (station.potentiostat && !station.potentiostat->record.empty())
       session.out << fmt::format("  the conversation with the potentiostat of {} is recorded in {}\n",
                                  station.name, station.potentiostat->record.string());
@@ -97,6 +101,8 @@ std::string detection(const sequencer::Interlock& row) {
   using enum sequencer::Watches;
   std::string text;
   if (!row.limit_key.empty()) text = fmt::format("{} = {:g}", row.limit_key, row.limit);
+  if (row.warns_first)
+    return fmt::format("{}, {} of {} warns, {:g} s trips", text, row.votes, row.of, row.longest.count());
   if (row.watches == pressure || row.watches == cell) {
     text += fmt::format("{}{} of {}", text.empty() ? "" : ", ", row.votes, row.of);
     if (row.longest > Seconds{0}) text += fmt::format(" or {:g} s", row.longest.count());

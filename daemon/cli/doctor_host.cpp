@@ -160,13 +160,14 @@ void look_at_storage(const config::Bench& bench, std::vector<Diagnosis>& told) {
 
 void look_at_host(const config::Bench& bench, std::vector<Diagnosis>& told) {
   for (const auto& station : bench.stations) {
-    const auto& [p, press] = std::tie(station.potentiostat, station.press);
+    const auto& p = station.potentiostat;
     if (p && !p->port.device.empty())
       look_at_port(fmt::format("port of the potentiostat of {}", station.name), p->port.device, p->simulated,
                    told);
-    if (press && !press->port.device.empty())
-      look_at_port(fmt::format("port of the press of {}", station.name), press->port.device, press->simulated,
-                   told);
+    for (const auto& [what, press] : {std::pair("press", &station.press), std::pair("gauge", &station.gauge)})
+      if (*press && !(*press)->port.device.empty())
+        look_at_port(fmt::format("port of the {} of {}", what, station.name), (*press)->port.device,
+                     (*press)->simulated, told);
   }
   look_at_clock(told);
   look_at_descriptors(bench, told);

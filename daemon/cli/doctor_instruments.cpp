@@ -72,6 +72,7 @@ void look_at_instruments(const config::Bench& bench, std::vector<Diagnosis>& tol
       if (instruments.potentiostat)
         spawn(*instruments.potentiostat, fmt::format("potentiostat of {}", station.name));
       if (instruments.press) spawn(*instruments.press, fmt::format("press of {}", station.name));
+      if (instruments.gauge) spawn(*instruments.gauge, fmt::format("gauge of {}", station.name));
     } catch (const std::runtime_error& error) {
       told.push_back({bad, "station " + station.name, error.what(), "correct the configuration or the map"});
     }

@@ -79,6 +79,7 @@ void devices(Exposition& out, const Status& bench) {
       if (station.potentiostat)
         out.line({{"station", station.name}, {"device", "potentiostat"}}, value(*station.potentiostat));
       if (station.press) out.line({{"station", station.name}, {"device", "press"}}, value(*station.press));
+      if (station.gauge) out.line({{"station", station.name}, {"device", "gauge"}}, value(*station.gauge));
     }
   };
   out.family("device_up", "gauge", "1 while the instrument answers and is the configured one.");

@@ -48,6 +48,19 @@ const InterlockTable& shipped_interlocks() {
        .of = 5,
        .longest = Seconds{2},
        .detail = "a reading that went faster than any press moves waits for a second one that agrees"},
+      {.cause = "sensors_disagree",
+       .meaning = "the two pressure sensors disagree",
+       .watches = pressure,
+       .limit_key = "difference_MPa",
+       .limit = 2,
+       .least = 0.1,
+       .most = 100,
+       .votes = 3,
+       .of = 5,
+       .longest = Seconds{30},
+       .warns_first = true,
+       .detail =
+           "once the pressure has arrived; people are warned when it is counted, and it trips when it lasts"},
       {.cause = "press_stale",
        .meaning = "no good pressure reading came in time",
        .watches = age,
@@ -146,6 +159,7 @@ const Interlock* find_row(const InterlockTable& table, std::string_view cause) {
 // A fault that begins just after a reading is seen by the next one: so many readings, not so many intervals between them.
 Seconds worst_reaction(const Interlock& row, Seconds sampling) {
   constexpr Seconds tick{0.1};
+  if (row.warns_first) return row.longest + press_poll;
   switch (row.watches) {
     case Watches::pressure: return row.votes * press_poll;
     case Watches::cell: return row.votes * sampling;

@@ -33,6 +33,7 @@ struct Interlock {
   double limit = 0, least = 0, most = 0;  ///< the limit, and what it may be set to
   unsigned votes = 1, of = 1;             ///< so many bad ones of the last `of` trip
   Seconds longest{0};  ///< bad without a pause for so long trips too, however few came; 0: only votes count
+  bool warns_first = false;  ///< votes only warn people; what trips is `longest`
   Mechanical press = Mechanical::hold;
   std::string_view detail;  ///< what the limit is about
 };

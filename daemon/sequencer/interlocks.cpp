@@ -42,6 +42,25 @@ std::optional<Trip> judge_ramp(Watch& watch, const Rules& rules, const PressureS
               fmt::format("{}, and its ramp is at {}", words(*sample.pressure), words(*sample.ramp)));
 }
 
+/// How far the second sensor is away, in words; empty while it agrees. What disagreed has to come well inside its limit.
+std::optional<std::string> contradicted(const Watch& watch, const Rules& rules,
+                                        const PressureSample& sample) {
+  constexpr double well_inside = 0.8;
+  if (!sample.second && sample.second_owed) return "the second sensor gives no reading";
+  if (!sample.second || !sample.pressure) return std::nullopt;
+  const double limit_MPa = rules.row("sensors_disagree").limit * (watch.disagree.bad(1) ? well_inside : 1);
+  if (abs(*sample.second - *sample.pressure) <= MegaPascal(limit_MPa)) return std::nullopt;
+  return fmt::format("{}, and the second sensor shows {}", words(*sample.pressure), words(*sample.second));
+}
+
+std::optional<Trip> judge_second(Watch& watch, const Rules& rules, const PressureSample& sample) {
+  const auto why = contradicted(watch, rules, sample);
+  watch.disagree.add(why.has_value(), sample.at.steady);
+  const Interlock& row = rules.row("sensors_disagree");
+  if (!watch.disagree.trip(row)) return std::nullopt;
+  return trip(rules, row.cause, fmt::format("for {:g} s: {}", row.longest.count(), *why));
+}
+
 /// A reading that is believed.
 std::optional<Trip> judge_value(Watch& watch, const Rules& rules, const PressureSample& sample) {
   const Instant at = sample.at.steady;
@@ -68,7 +87,7 @@ std::optional<Trip> judge_value(Watch& watch, const Rules& rules, const Pressure
   if (watch.pressure_over.trip(over)) return trip(rules, over.cause, seen());
   if (watch.pressure_lost.trip(lost)) return trip(rules, lost.cause, seen());
   if (watch.pressure_low.trip(low)) return trip(rules, low.cause, seen());
-  return std::nullopt;
+  return judge_second(watch, rules, sample);
 }
 
 /// A jump that no press can make is believed once a second reading agrees with it; till then it is a bad reading.
@@ -228,7 +247,7 @@ unsigned Votes::bad(unsigned of) const {
 }
 
 bool Votes::trip(const Interlock& row) const {
-  if (bad(row.of) >= row.votes) return true;
+  if (!row.warns_first && bad(row.of) >= row.votes) return true;
   return row.longest > Seconds{0} && bad_since_ && last_ - *bad_since_ >= row.longest;
 }
 
@@ -257,6 +276,7 @@ void expect_pressure(Watch& watch, MegaPascal target, MegaPascal band, Instant n
   watch.pressure_lost.clear();
   watch.pressure_over.clear();
   watch.not_following.clear();
+  watch.disagree.clear();
 }
 
 void forget_arrival(Watch& watch) {
@@ -265,6 +285,7 @@ void forget_arrival(Watch& watch) {
   watch.pressure_low.clear();
   watch.pressure_lost.clear();
   watch.pressure_over.clear();
+  watch.disagree.clear();
 }
 
 std::optional<Trip> observe(Watch& watch, const Rules& rules, const PlannedStep* step, const Event& event,
@@ -279,7 +300,8 @@ std::optional<Trip> observe(Watch& watch, const Rules& rules, const PlannedStep*
 
 std::optional<std::string> still_stands(const Watch& watch, const Rules& rules, std::string_view cause,
                                         Instant now) {
-  const bool pressure_cause = cause.starts_with("press") || cause == "over_pressure";
+  const bool pressure_cause =
+      cause.starts_with("press") || cause == "over_pressure" || cause == "sensors_disagree";
   if (!pressure_cause) return std::nullopt;
   if (!watch.last_pressure || now - watch.last_pressure->at.steady > rules.age("press_stale"))
     return "no fresh pressure reading";
@@ -287,6 +309,7 @@ std::optional<std::string> still_stands(const Watch& watch, const Rules& rules, 
   const auto& p = watch.last_pressure->pressure;
   if ((cause == "pressure_low" || cause == "pressure_lost") && watch.trend.falls())
     return fmt::format("the pressure still falls, {} now", words(*p));
+  if (cause == "sensors_disagree") return contradicted(watch, rules, *watch.last_pressure);
   // Hysteresis: well inside the band, or the next breath of the cell trips again.
   if (cause == "over_pressure" && watch.pressure_target &&
       *p > *watch.pressure_target + 0.5 * watch.pressure_band)

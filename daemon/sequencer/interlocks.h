@@ -45,6 +45,7 @@ class Votes {
   void add(bool bad, Instant at);
   [[nodiscard]] unsigned bad(unsigned of = 5) const;
   [[nodiscard]] bool trip(const Interlock& row) const;
+  [[nodiscard]] bool warns(const Interlock& row) const { return bad(row.of) >= row.votes; }
   void clear() { *this = {}; }
 
  private:
@@ -81,7 +82,7 @@ struct Watch {
   std::optional<PressureSample> believed;    ///< the last good reading that a press can have gone to
   std::optional<PressureSample> unbelieved;  ///< a jump that waits for a second reading that agrees
   std::uint64_t spikes = 0;                  ///< jumps that did not come again
-  Votes pressure_bad, pressure_low, pressure_lost, pressure_over, not_following;
+  Votes pressure_bad, pressure_low, pressure_lost, pressure_over, not_following, disagree;
   // potentiostat
   std::optional<Instant> heard_at;           ///< last sample or acknowledgement of the running step
   std::optional<Sample> last;                ///< last sample of the running step

@@ -115,11 +115,15 @@ function progress(run) {
 
 function readings(station) {
   const [current, unit] = amperes(station.current_A);
+  const second = station.gauge
+    && reading("Second sensor", fixed(station.pressure_second_MPa, 1), "MPa", station.pressure_second_quality,
+      station.pressure_second_age_s);
   return [
     reading("WE vs RE", fixed(station.we_vs_re_V, 3), "V", station.we_vs_re_quality, station.we_vs_re_age_s),
     reading("Cell", fixed(station.cell_V, 3), "V", station.cell_quality, station.cell_age_s),
     reading("Current", current, unit, station.current_quality, station.current_age_s),
     reading("Pressure", fixed(station.pressure_MPa, 1), "MPa", station.pressure_quality, station.pressure_age_s),
+    ...(second ? [second] : []),
   ];
 }
 
@@ -136,7 +140,7 @@ function reading(name, value, unit, quality, age_s) {
 }
 
 function troubles(station) {
-  return [["Potentiostat", station.potentiostat], ["Press", station.press]]
+  return [["Potentiostat", station.potentiostat], ["Press", station.press], ["Second sensor", station.gauge]]
     .filter(([, device]) => device && !device.up)
     .map(([name, device]) => `${name}: ${device.trouble || "does not answer"}`);
 }

@@ -70,7 +70,8 @@ Station::Station(boost::asio::io_context& io, Settings settings)
               .time_scale = settings_.time_scale,
               .seed = seed_for(settings_.seed, "press " + name_)},
              Clock::now()),
-      press_server_(io.get_executor(), Units{{1, &press_}}),
+      load_cell_(press_, static_cast<std::uint16_t>(settings_.index + 1)),
+      press_server_(io.get_executor(), Units{{1, &press_}, {2, &load_cell_}}),
       reading_(settings_.time_scale > 1.0 ? Reading::waits : Reading::lost) {
   if (settings_.kind == Kind::source_measure_unit)
     open_ports_of_unit(io);
@@ -164,6 +165,7 @@ std::optional<Result<void>> Station::order(const std::vector<std::string>& words
     return clock_ppm_ = *amount, Result<void>();
   if (what == "clear" && count == 0) return clear();
   if (what == "press" && count > 0) return press_order(arguments);
+  if (what == "gauge" && count == 1) return load_cell_.order(arguments[0]);
   if (what == "settle" && count == 2 && amount) return machine_->settle(arguments[0], *amount);
   if (what == "reading" && count == 1) return set_reading(arguments[0]);
   if (what == "second" && count == 1 && (arguments[0] == "refuse" || arguments[0] == "displace"))
@@ -187,6 +189,9 @@ std::string_view Station::orders() {
          "press A1 FAULT[:key=value]          a fault of the press\n"
          "press A1 clear [FAULT] | drop       end its faults; drop its connections\n"
          "press A1 panel MPa                  somebody turns the knob on its front panel\n"
+         "gauge A1 silent|broken|clear        the load cell under its die: unit 2 of the press's address, "
+         "map "
+         "laumas-tlb\n"
          "settle A1 NAME VALUE                choose one of the behaviours that nobody knows\n"
          "reading A1 waits|lost|blocks        what happens while a connected host does not read "
          "(MethodSCRIPT)\n"

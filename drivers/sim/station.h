@@ -16,6 +16,7 @@
 #include "drivers/sim/cell.h"
 #include "drivers/sim/host_port.h"
 #include "drivers/sim/instrument.h"
+#include "drivers/sim/load_cell.h"
 #include "drivers/sim/modbus_server.h"
 #include "drivers/sim/mscript_models.h"
 #include "drivers/sim/press_machine.h"
@@ -80,6 +81,7 @@ class Station {
   std::string name_;
   std::unique_ptr<Instrument> machine_;
   PressMachine press_;
+  LoadCell load_cell_;                             ///< under its die, unit 2
   PressMachine::Mode press_mode_ = press_.mode();  ///< as it was said last
   ModbusTcpServer press_server_;
   std::unique_ptr<Cell> cell_;

@@ -228,6 +228,29 @@ TEST_CASE("a press may name its pellet's area and its serial number, each in its
   CHECK(has(refusal(press("serial = \"ES4HR20B0001\"")), "has this one already: serial number ES4HR20B0001"));
 }
 
+TEST_CASE("a gauge is the second sensor of a press, at a place of its own") {
+  const auto gauge = [](std::string_view more) {
+    return good + fmt::format(
+                      "[[station]]\nname = \"A2\"\n[station.press]\ndriver = \"modbus\"\n"
+                      "port = \"tcp://127.0.0.1:1502\"\nunit = 2\nmap = \"generic-press\"\nsimulated = true\n"
+                      "[station.gauge]\ndriver = \"modbus\"\nport = \"tcp://127.0.0.1:1502\"\nmap = "
+                      "\"laumas-tlb\"\n{}\n",
+                      more);
+  };
+  const auto read = parse(gauge("unit = 3\nsimulated = true\nneeded = true")).stations[1].gauge;
+  REQUIRE(read);
+  CHECK(read->map == "laumas-tlb");
+  CHECK(read->needed);
+  CHECK_FALSE(parse(gauge("unit = 3\nsimulated = true")).stations[1].gauge->needed);
+  CHECK(has(refusal(gauge("unit = 2\nsimulated = true")), "the press of station A2 has this one already"));
+  CHECK(has(refusal(gauge("unit = 3")), "station A2 has a real instrument"));
+  CHECK(has(refusal(good +
+                    "[[station]]\nname = \"A2\"\n[station.potentiostat]\ndriver = \"methodscript\"\n"
+                    "port = \"tcp://127.0.0.1:49153\"\nserial = \"X\"\nsimulated = true\n[station.gauge]\n"
+                    "driver = \"modbus\"\nport = \"tcp://127.0.0.1:1502\"\nunit = 3\nmap = \"laumas-tlb\"\n"),
+            "this station has none"));
+}
+
 TEST_CASE("one serial device under two names is one device") {
   const Folder folder;
   std::ofstream(folder.path / "tty").put('\n');

@@ -71,6 +71,7 @@ TEST_CASE("rows that contradict themselves or each other are refused with line a
   CHECK(has(lock("cause = \"pressure_low\"\nof = 17\n"), "16"));
   CHECK(has(lock("cause = \"pressure_low\"\nvotes = 0\n"), "bench.toml:11"));
   CHECK(has(lock("cause = \"pressure_low\"\nfor_s = 0.3\n"), "expected at least 0.4"));
+  CHECK(has(lock("cause = \"sensors_disagree\"\nfor_s = 0\n"), "no trip can be switched off"));
   CHECK(has(lock("cause = \"over_pressure\"\npress = \"hold\"\n"), "leave \"vent\""));
   CHECK(has(lock("cause = \"over_pressure\"\nhard_factor = 1\n"), "bench.toml:11"));
   CHECK(has(lock("cause = \"power_cycled\"\nvotes = 2\n"), "believed at once"));

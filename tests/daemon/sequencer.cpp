@@ -77,6 +77,16 @@ struct Play {
       hear(event::PressureRead{{MegaPascal(MPa), MegaPascal(50), "", {now, {}}}});
     }
   }
+  /// What the press shows and what the second sensor does, if it does.
+  void both(double press_MPa, std::optional<double> second_MPa, int times, bool owed = false) {
+    for (int i = 0; i < times; ++i) {
+      now += 200ms;
+      PressureSample sample{MegaPascal(press_MPa), MegaPascal(50), "", {now, {}}};
+      if (second_MPa) sample.second = MegaPascal(*second_MPa);
+      sample.second_owed = owed;
+      hear(event::PressureRead{sample});
+    }
+  }
   void bad_pressure(int times) {
     for (int i = 0; i < times; ++i) {
       now += 200ms;
@@ -592,6 +602,51 @@ TEST_CASE("a jump that no press can make counts as a bad reading until a second 
       play.pressure(50);
     }
     CHECK(std::get<phase::Tripped>(play.run.phase).cause == "pressure_bad");
+  }
+}
+
+TEST_CASE(
+    "two sensors that disagree warn soon and trip when it lasts, and one that is silent does only if it is "
+    "needed") {
+  Play play(rate_plan());
+  play.start();
+  const Interlock& row = play.run.rules.row("sensors_disagree");
+  const auto warns = [&] { return play.run.watch.disagree.warns(row); };
+  SUBCASE("it lasts") {
+    play.both(50, 47.9, 2);
+    CHECK_FALSE(warns());
+    play.both(50, 47.9, 1);
+    CHECK(warns());
+    play.both(50, 47.9, 147);  // 30 s of wire time, less one reading
+    CHECK(play.phase() == "running");
+    play.both(50, 47.9, 1);
+    const auto& tripped = std::get<phase::Tripped>(play.run.phase);
+    CHECK(tripped.cause == "sensors_disagree");
+    CHECK(tripped.text == "for 30 s: 50.00 MPa, and the second sensor shows 47.90 MPa");
+    CHECK(position<command::OpenCell>(play.last) < position<command::HoldPressure>(play.last));
+    play.hear(event::CellOpened{true});
+    play.both(50, 48.1, 5);  // within 2 MPa, and not well within
+    play.hear(event::Ordered{event::Ordered::What::reset, "anna", "looked"});
+    CHECK(play.last.refusal->find("the cause stands: 50.00 MPa, and the second sensor") == 0);
+    play.both(50, 49, 5);
+    play.hear(event::Ordered{event::Ordered::What::reset, "anna", "calibrated"});
+    CHECK(play.phase() == "held");
+  }
+  SUBCASE("it ends in time") {
+    play.both(50, 47.9, 149);
+    play.both(50, 49, 5);
+    CHECK_FALSE(warns());
+    play.both(50, 47.9, 149);
+    CHECK(play.phase() == "running");
+  }
+  SUBCASE("the second one is silent") {
+    play.both(50, std::nullopt, 300);
+    CHECK(play.phase() == "running");
+    CHECK_FALSE(warns());
+  }
+  SUBCASE("the second one is silent and needed") {
+    play.both(50, std::nullopt, 151, true);
+    CHECK(std::get<phase::Tripped>(play.run.phase).text == "for 30 s: the second sensor gives no reading");
   }
 }
 
