@@ -34,39 +34,65 @@ void Alarms::load(std::vector<status::Alarm> standing, std::int64_t last_id,
 std::optional<store::AlarmRow> Alarms::raise(const std::string& station, const std::string& run,
                                              const command::Raise& raised, WallTime at) {
   if (raised.severity == command::Severity::info) return std::nullopt;
-  const bool stands = std::ranges::any_of(standing_, [&](const status::Alarm& a) {
+  const auto same = [&](const status::Alarm& a) {
     return a.station == station && a.run == run && a.cause == raised.cause && !a.cleared;
-  });
-  if (stands) return std::nullopt;
+  };
+  if (const auto stands = std::ranges::find_if(standing_, same); stands != standing_.end()) {
+    std::erase_if(going_, [&](const Going& going) { return going.id == stands->id; });
+    return std::nullopt;
+  }
+  if (std::ranges::any_of(coming_, same, &Coming::alarm)) return std::nullopt;
   status::Alarm alarm;
-  alarm.id = ++last_id_;
   alarm.since = at;
   alarm.severity = raised.severity;
   alarm.cause = raised.cause;
   alarm.text = raised.text;
   alarm.station = station;
   alarm.run = run;
+  const Seconds first = delay_of(delays, raised.cause).on;
+  if (first == Seconds{0}) return stand_up(std::move(alarm));
+  coming_.push_back({std::move(alarm), later(now_, first)});
+  return std::nullopt;
+}
+
+store::AlarmRow Alarms::stand_up(status::Alarm alarm) {
+  alarm.id = ++last_id_;
   standing_.push_back(alarm);
   tell(alarm);
-  store::AlarmRow row{
-      alarm.id,    station, std::nullopt, std::string(status::name(raised.severity)), raised.cause,
-      raised.text, at};
-  if (!run.empty()) row.run = run;
+  store::AlarmRow row{alarm.id,    alarm.station, std::nullopt, std::string(status::name(alarm.severity)),
+                      alarm.cause, alarm.text,    alarm.since};
+  if (!alarm.run.empty()) row.run = alarm.run;
   return row;
 }
 
 std::vector<store::Row> Alarms::clear(const std::string& station, const std::string& run,
                                       std::string_view cause, WallTime at) {
+  const auto meant = [&](const status::Alarm& alarm) {
+    return alarm.station == station && (cause.empty() ? alarm.run == run : alarm.cause == cause);
+  };
+  std::erase_if(coming_, [&](const Coming& coming) { return meant(coming.alarm); });
+  const Seconds first = cause.empty() ? Seconds{0} : delay_of(delays, cause).off;
   std::vector<store::Row> rows;
   for (status::Alarm& alarm : standing_) {
-    const bool meant = alarm.station == station && (cause.empty() ? alarm.run == run : alarm.cause == cause);
-    if (!meant || alarm.cleared) continue;
-    alarm.cleared = at;
-    rows.push_back(store::AlarmClearedRow{alarm.id, at});
-    tell(alarm);
+    if (!meant(alarm) || alarm.cleared) continue;
+    if (first == Seconds{0})
+      rows.push_back(end(alarm, at));
+    else if (!std::ranges::count(going_, alarm.id, &Going::id))
+      going_.push_back({alarm.id, later(now_, first), at});
   }
-  std::erase_if(standing_, [](const status::Alarm& a) { return a.cleared && a.acknowledged; });
+  forget_what_is_over();
   return rows;
+}
+
+store::AlarmClearedRow Alarms::end(status::Alarm& alarm, WallTime gone) {
+  alarm.cleared = gone;
+  std::erase_if(going_, [&](const Going& going) { return going.id == alarm.id; });
+  tell(alarm);
+  return {alarm.id, gone};
+}
+
+void Alarms::forget_what_is_over() {
+  std::erase_if(standing_, [](const status::Alarm& a) { return a.cleared && a.acknowledged; });
 }
 
 Result<store::AcknowledgeRow> Alarms::acknowledge(std::int64_t id, const std::string& who, WallTime at) {
@@ -141,8 +167,29 @@ Result<status::Alarm*> Alarms::find(std::int64_t id) {
   return &*found;
 }
 
-void Alarms::pass(Instant now) {
+std::vector<Alarms::Changed> Alarms::pass(Instant now) {
   now_ = now;
+  end_shelves(now);
+  std::vector<Changed> changed;
+  const auto due = [now](const auto& waits) { return now >= waits.due; };
+  for (Coming& coming : coming_) {
+    if (!due(coming)) continue;
+    store::AlarmRow row = stand_up(std::move(coming.alarm));
+    changed.push_back({standing_.back(), std::move(row)});
+  }
+  std::erase_if(coming_, due);
+  const auto going = going_;
+  for (const Going& over : going) {
+    const auto alarm = find(over.id);
+    if (!due(over) || !alarm) continue;
+    store::AlarmClearedRow row = end(**alarm, over.gone);
+    changed.push_back({**alarm, row});
+  }
+  forget_what_is_over();
+  return changed;
+}
+
+void Alarms::end_shelves(Instant now) {
   for (std::size_t i = 0; i < shelves_.size();) {
     if (now < shelves_[i].until) {
       ++i;

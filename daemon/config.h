@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/alarm_delays.h"
 #include "daemon/sequencer/interlock_table.h"
 #include "schema/cell.h"
 #include "schema/command.h"
@@ -56,15 +57,15 @@ struct Press {
   char parity = 'N';
   int stop_bits = 1;
   bool simulated = false;
-};
   bool needed = false;  ///< a second sensor whose silence is as bad as its disagreement
+};
 
 struct Station {
   std::string name;
   std::optional<Potentiostat> potentiostat;  ///< a station has one of the two at least
   std::optional<Press> press;
-  std::vector<std::string>
   std::optional<Press> gauge;  ///< a second pressure sensor beside the press, which is only read
+  std::vector<std::string>
       relay;  ///< a program that cuts the cell's leads when the cell does not open; may be empty
 };
 
@@ -109,6 +110,7 @@ struct Alarms {
   Seconds group{5};                ///< what comes within so long is one message
   Seconds repeat{4 * 3600};        ///< what nobody has acknowledged is told again
   unsigned at_most_per_hour = 30;  ///< messages each way; what is more is told together, later
+  AlarmDelays delays = shipped_alarm_delays();
   std::vector<Notify> ways;
 };
 

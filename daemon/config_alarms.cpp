@@ -1,4 +1,7 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
 
 #include "daemon/config_parts.h"
 
@@ -69,6 +72,23 @@ void read_pace(Fields& fields, Alarms& alarms) {
   fields.finish();
 }
 
+/// [[alarm]]: a row of the shipped delays that is changed. Any other cause is told at once, and stays.
+void read_delay(Fields& fields, AlarmDelays& delays) {
+  fields.require("cause", "what comes and goes, such as \"potentiostat_link\"");
+  const auto cause = fields.text("cause");
+  const auto row = std::ranges::find(delays, cause.value_or(""), &AlarmDelay::cause);
+  if (cause && row == delays.end()) {
+    std::vector<std::string_view> known;
+    for (const AlarmDelay& each : delays) known.push_back(each.cause);
+    fields.wrong("cause",
+                 fmt::format("no alarm \"{}\" can wait: expected one of {}", *cause, fmt::join(known, ", ")));
+  }
+  const auto on = fields.number("on_s", {0, 600}, "s"), off = fields.number("off_s", {0, 3600}, "s");
+  if (row != delays.end())
+    *row = {row->cause, Seconds(on.value_or(row->on.count())), Seconds(off.value_or(row->off.count()))};
+  fields.finish();
+}
+
 Heartbeat read_heartbeat(Fields& fields) {
   Heartbeat heartbeat;
   heartbeat.url = url_of(fields);
@@ -84,6 +104,7 @@ Heartbeat read_heartbeat(Fields& fields) {
 
 void read_alarms(Fields& top, Bench& bench) {
   if (auto fields = top.table("alarms")) read_pace(*fields, bench.alarms);
+  for (Fields& fields : top.tables("alarm")) read_delay(fields, bench.alarms.delays);
   for (Fields& fields : top.tables("notify")) bench.alarms.ways.push_back(read_way(fields));
   if (auto fields = top.table("heartbeat")) bench.heartbeat = read_heartbeat(*fields);
 }

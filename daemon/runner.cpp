@@ -101,6 +101,7 @@ Runner::Runner(asio::io_context& io, const config::Bench& bench, store::Store& s
   rules.time_scale = bench.time_scale;
   rules.table = bench.interlocks;
   alarms_.longest_shelf = bench.alarms.longest_shelf;
+  alarms_.delays = bench.alarms.delays;
   for (const auto& station : bench.stations)
     stations_.push_back(std::make_unique<Station>(io.get_executor(), station, rules,
                                                   make_instruments(io.get_executor(), bench, station), store,
@@ -454,35 +455,50 @@ void Runner::store_failed(const Fault& fault) {
 
 /// One line when the store gets into difficulties, and one when it is out of them. A disk that does not come back is no
 /// better than one that is full: the runs are made safe while they can be.
-void Runner::watch_store(const store::Health& health, Instant now) {
+void Runner::watch_store(const store::Health& health) {
   constexpr double longest_commit_s = 5;
-  constexpr Seconds well_again_after{60};  // one that falls behind again and again is one alarm, not many
   const bool stalled = health.oldest_queued_s > longest_commit_s;
   if (stalled && !store_stalled_)
     store_failed(
         {Fault::Kind::storage, fmt::format("nothing has been written for {:.1f} s", health.oldest_queued_s)});
   store_stalled_ = stalled;
-  if (!health.warning.empty()) store_warned_at_ = now;
-  const bool warned = store_warned_at_ && now - *store_warned_at_ < well_again_after;
-  if (warned != store_warning_.empty()) return;
-  store_warning_ = health.warning;
-  tell_of_bench("store_behind", store_warning_, "the store is well again");
+  if (health.warning.empty() == store_warned_)
+    tell_of_bench("store_behind", health.warning, "the store is well again");
+  store_warned_ = !health.warning.empty();
 }
 
-/// A warning of the bench, or, when `trouble` is empty, that its cause is gone.
+/// A warning of the bench, or, when `trouble` is empty, that its cause is gone. One that comes and goes is one line.
 void Runner::tell_of_bench(const char* cause, const std::string& trouble, const char* well) {
   const WallTime at = std::chrono::system_clock::now();
   std::vector<store::Row> rows;
   if (!trouble.empty()) {
-    journal_.warning("", "", trouble);
-    if (auto row = alarms_.raise("", "", {command::Severity::warning, cause, trouble}, at))
+    if (auto row = alarms_.raise("", "", {command::Severity::warning, cause, trouble}, at)) {
+      journal_.warning("", "", trouble);
       rows.push_back(std::move(*row));
+    }
   } else {
-    journal_.info("", "", well);
     rows = alarms_.clear("", "", cause, at);
+    if (!rows.empty()) journal_.info("", "", well);
   }
-  if (!rows.empty())
-    store_.commit(std::move(rows), [](const Result<void>&) {});  // a store that fails tells by itself
+  keep_alarms(std::move(rows));
+}
+
+/// The alarms whose delays have come to their ends.
+void Runner::pass_time(Instant now) {
+  std::vector<store::Row> rows;
+  for (auto& [alarm, row] : alarms_.pass(now)) {
+    if (alarm.cleared)
+      journal_.info(alarm.station, alarm.run, alarm.cause + " is over");
+    else
+      journal_.raise(alarm.station, alarm.run, {alarm.severity, alarm.cause, alarm.text});
+    rows.push_back(std::move(row));
+  }
+  keep_alarms(std::move(rows));
+}
+
+void Runner::keep_alarms(std::vector<store::Row> rows) {
+  if (rows.empty()) return;
+  store_.commit(std::move(rows), [](const Result<void>&) {});  // a store that fails tells by itself
 }
 
 // ---- the status -------------------------------------------------------------------------------------------
@@ -502,11 +518,11 @@ asio::awaitable<void> Runner::publish() {
     const auto woken = std::chrono::steady_clock::now();
     lag_ = woken - due;
     due = std::max(due, woken - publish_period);
-    alarms_.pass(woken);
+    pass_time(woken);
     look_at_clocks();
     look_at_threads_beside(woken);
     const store::Health health = store_.health();
-    watch_store(health, woken);
+    watch_store(health);
     board_.publish(now(health));
   }
 }

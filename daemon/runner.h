@@ -84,8 +84,10 @@ class Runner final : public http::Api {
 
   boost::asio::awaitable<void> publish();
   boost::asio::awaitable<void> measure_lateness();
-  void watch_store(const store::Health& health, Instant now);
+  void watch_store(const store::Health& health);
   void tell_of_bench(const char* cause, const std::string& trouble, const char* well);
+  void pass_time(Instant now);
+  void keep_alarms(std::vector<store::Row> rows);
   [[nodiscard]] Status now() const { return now(store_.health()); }
   [[nodiscard]] Status now(const store::Health& health) const;
 
@@ -106,8 +108,7 @@ class Runner final : public http::Api {
   std::vector<status::Job> jobs_;
   http::Board board_;
   std::int64_t last_run_ = 0;
-  std::string store_warning_;
-  std::optional<Instant> store_warned_at_;
+  bool store_warned_ = false;
   WallTime started_ = std::chrono::system_clock::now();
   Seconds lag_{0};
   status::Lateness lateness_;

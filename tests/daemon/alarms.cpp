@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include "daemon/sequencer/interlock_table.h"
+
 using namespace cambench;
 using namespace std::chrono_literals;
 
@@ -41,6 +43,68 @@ TEST_CASE("an alarm whose cause comes back is another alarm") {
   REQUIRE(alarms.raise("A1", "r1", low, {}));
   CHECK(alarms.standing({}).size() == 2);
   CHECK(alarms.standing({}).back().id == 2);
+}
+
+TEST_CASE(
+    "a cause that comes and goes is no alarm before it has stood, and one alarm until it has stayed away") {
+  const command::Raise link{command::Severity::warning, "potentiostat_link", "no answer"};
+  Alarms alarms;
+  alarms.delays = {{"potentiostat_link", 3s, 30s}};
+  std::vector<std::int64_t> told;
+  alarms.on_change = [&](const status::Alarm& alarm) {
+    told.push_back(alarm.cleared ? -alarm.id : alarm.id);
+  };
+  const auto raise = [&](Seconds when) {
+    alarms.pass(at(when).steady);
+    return alarms.raise("A1", "r1", link, at(when).wall).has_value();
+  };
+  const auto gone = [&](Seconds when) {
+    alarms.pass(at(when).steady);
+    return alarms.clear("A1", "r1", "potentiostat_link", at(when).wall).size();
+  };
+  CHECK_FALSE(raise(1s));
+  CHECK_FALSE(raise(2s));  // the same, said again
+  SUBCASE("gone again in time: nobody ever hears of it") {
+    CHECK(gone(3s) == 0);
+    CHECK(alarms.pass(at(100s).steady).empty());
+    CHECK(told.empty());
+    CHECK(alarms.standing(at(100s).steady).empty());
+  }
+  SUBCASE("it stands: told once, however it chatters, and over once it stays away") {
+    CHECK(alarms.pass(at(3.9s).steady).empty());
+    const auto stood = alarms.pass(at(4s).steady);
+    REQUIRE(stood.size() == 1);
+    CHECK(std::get<store::AlarmRow>(stood[0].row).raised == at(1s).wall);
+    for (int i = 0; i < 20; ++i) {
+      CHECK(gone(Seconds(10.0 + 40 * i)) == 0);
+      CHECK_FALSE(raise(Seconds(39.0 + 40 * i)));
+    }
+    CHECK(told == std::vector<std::int64_t>{1});
+    CHECK(gone(900s) == 0);
+    CHECK(alarms.pass(at(929s).steady).empty());
+    const auto over = alarms.pass(at(930s).steady);
+    REQUIRE(over.size() == 1);
+    CHECK(std::get<store::AlarmClearedRow>(over[0].row).at == at(900s).wall);
+    CHECK(told == std::vector<std::int64_t>{1, -1});
+    CHECK_FALSE(raise(931s));  // another one, which has to stand again
+    CHECK(alarms.pass(at(934s).steady).size() == 1);
+  }
+  SUBCASE("a run that is over ends it at once, whether it was told or not") {
+    CHECK(alarms.clear("A1", "r1", "", at(3s).wall).empty());
+    CHECK(alarms.pass(at(100s).steady).empty());
+    CHECK_FALSE(raise(101s));
+    CHECK(alarms.pass(at(104s).steady).size() == 1);
+    CHECK(alarms.clear("A1", "r1", "", at(105s).wall).size() == 1);
+    CHECK(told == std::vector<std::int64_t>{1, -1});
+  }
+}
+
+TEST_CASE("a trip has no delay in the shipped table, and is told in the call that raises it") {
+  Alarms alarms;
+  alarms.delays = shipped_alarm_delays();
+  for (const auto& row : sequencer::shipped_interlocks())
+    CHECK(alarms.raise("A1", "r1", {command::Severity::alarm, std::string(row.cause), "seen"}, {}));
+  CHECK(alarms.raise("A1", "r1", {command::Severity::alarm, "cell_not_open", "not confirmed"}, {}));
 }
 
 TEST_CASE("a shelf needs a name, a reason and an end, and its end comes by itself") {

@@ -107,6 +107,23 @@ TEST_CASE("the ways to people and the heartbeat are read") {
   CHECK(all.heartbeat->every == Seconds(30));
 }
 
+TEST_CASE(
+    "how long an alarm waits is a row of the shipped table that the file may change; a trip waits for "
+    "nothing") {
+  const auto changed = read(
+                           "[[alarm]]\ncause = \"potentiostat_link\"\non_s = 20\n[[alarm]]\ncause = "
+                           "\"store_behind\"\noff_s = 0\n")
+                           .alarms;
+  CHECK(delay_of(changed.delays, "potentiostat_link").on == Seconds(20));
+  CHECK(delay_of(changed.delays, "potentiostat_link").off == Seconds(30));
+  CHECK(delay_of(changed.delays, "store_behind").off == Seconds(0));
+  CHECK(delay_of(changed.delays, "pressure_lost").on == Seconds(0));
+  CHECK(has(refusal("[[alarm]]\ncause = \"pressure_lost\"\non_s = 5\n"),
+            "no alarm \"pressure_lost\" can wait"));
+  CHECK(has(refusal("[[alarm]]\non_s = 5\n"), "cause"));
+  CHECK(has(refusal("[[alarm]]\ncause = \"gauge_silent\"\non_s = 601\n"), "bench.toml:11"));
+}
+
 TEST_CASE("a way that cannot reach anybody is refused") {
   CHECK(has(refusal("[[notify]]\nby = \"pigeon\"\n"), "bench.toml:10"));
   CHECK(has(refusal("[[notify]]\nby = \"webhook\"\n"), "where to POST to"));
