@@ -278,7 +278,8 @@ TEST_CASE(
     REQUIRE(moved.size() == 1);
     CHECK(std::abs(moved[0] * 3600 / (1.608e-3 * 1500) - 1) < 2e-3);  // the whole step, and nothing after it
   }
-  CHECK(std::ranges::count(bench.alarms(), "potentiostat_link") == std::ssize(stations));
+  until("people are warned of each",
+        [&] { return std::ranges::count(bench.alarms(), "potentiostat_link") == std::ssize(stations); });
   check_rows(protocol);
   check_truth(protocol);
 }

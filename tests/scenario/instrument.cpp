@@ -11,7 +11,7 @@ namespace {
 struct Running : Bench {
   std::string run_id;
   explicit Running(std::int64_t step, int charge_s = 1800, int rest_s = 900, double scale = 100)
-      : Bench({.time_scale = scale}) {
+      : Bench({.time_scale = scale, .extra = "[[alarm]]\ncause = \"potentiostat_link\"\non_s = 1\n"}) {
     recipe("long", short_recipe(charge_s, rest_s));
     start();
     run_id = run("long");

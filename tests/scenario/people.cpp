@@ -24,7 +24,8 @@ TEST_CASE("a trip is told with its cause, and told again when a person has dealt
 
 TEST_CASE("a receiver that hangs holds up nobody: the cell opens in time, the others are told") {
   const Hook hangs(true), hook;
-  Charging bench(1.0, "[alarms]\ngroup_s = 0\n" + webhook(hook) + webhook(hangs));
+  Charging bench(1.0, "[alarms]\ngroup_s = 0\n[[alarm]]\ncause = \"potentiostat_link\"\non_s = 0\n" +
+                          webhook(hook) + webhook(hangs));
   bench.sim("fault A1 link for=0.5");  // a warning, which the one that hangs takes and never answers
   until("the one that hangs has it", [&] { return hangs.heard_of("potentiostat_link", "firing"); });
   until("the connection is back", [&] { return bench.happened(bench.run_id, "gap"); });
@@ -33,6 +34,38 @@ TEST_CASE("a receiver that hangs holds up nobody: the cell opens in time, the ot
   until(
       "the others are told", [&] { return hook.heard_of("pressure_lost", "firing"); },
       [&] { return bench.log(); });
+}
+
+TEST_CASE("a cable with a bad contact is one alarm, however often it comes and goes") {
+  const Hook hook;
+  Charging bench(1.0,
+                 "[alarms]\ngroup_s = 0\n[[alarm]]\ncause = \"potentiostat_link\"\non_s = 1\noff_s = 4\n" +
+                     webhook(hook));
+  const auto told = [&](const std::string& status) {
+    return std::ranges::count_if(hook.heard(), [&](const auto& message) {
+      const auto& alert = message.at("alerts").as_array().at(0);
+      return alert.at("labels").at("alertname") == "potentiostat_link" &&
+             alert.at("status").as_string() == status;
+    });
+  };
+  const auto gaps = [&] { return std::ranges::count(bench.events(bench.run_id), "gap"); };
+  for (int i = 1; i <= 3; ++i) {  // each shorter than an alarm has to stand
+    bench.sim("fault A1 link for=0.1");
+    until(
+        "the connection is back", [&] { return gaps() == i; }, [&] { return bench.log(); });
+  }
+  CHECK(bench.alarms().empty());
+  for (int i = 4; i <= 6; ++i) {  // and each longer, with pauses shorter than it has to be gone
+    bench.sim("fault A1 link for=1.5");
+    until(
+        "the connection is back", [&] { return gaps() == i; }, [&] { return bench.log(); });
+  }
+  CHECK(bench.cell_is_on());
+  CHECK(told("firing") == 1);
+  CHECK(told("resolved") == 0);
+  until("people hear that it is over", [&] { return told("resolved") == 1; });
+  CHECK(told("firing") == 1);
+  CHECK(bench.reader().alarms().size() == 1);
 }
 
 TEST_CASE("somebody outside hears the heartbeat, and hears nothing from a daemon that stands still") {
