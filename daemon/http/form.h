@@ -16,9 +16,11 @@ struct Form {
   std::map<std::string, std::string, std::less<>> members;
   std::string trouble;
 
-  [[nodiscard]] std::string operator[](std::string_view key) const {
+  /// A file of megabytes may be among them: nothing is copied.
+  [[nodiscard]] const std::string& operator[](std::string_view key) const {
+    static const std::string nothing;
     const auto found = members.find(key);
-    return found == members.end() ? std::string() : found->second;
+    return found == members.end() ? nothing : found->second;
   }
 };
 

@@ -24,16 +24,16 @@ std::variant<Response, exports::ImportOrder> import_order(const Form& form, cons
                    fmt::format("There is no cell \"{}\": add what was measured as a cell, with its masses.",
                                form["cell"]));
   exports::ImportOrder order{.file = form["file"], .cell = *cell};
-  if (const auto recipe = form["recipe"]; !recipe.empty()) {
+  if (const auto& recipe = form["recipe"]; !recipe.empty()) {
     auto found = recipe.starts_with('{') ? read_recipe(recipe, "recipe") : config::find_recipe(bench, recipe);
     if (!found) return problem(422, "The import is refused", found.error().what + '.');
     order.recipe = std::move(*found);
   }
-  if (const auto is = form["voltage_is"]; !is.empty() && is != "cell" && is != "we_vs_re")
+  if (const auto& is = form["voltage_is"]; !is.empty() && is != "cell" && is != "we_vs_re")
     return bad_form(fmt::format("\"voltage_is\" must be cell or we_vs_re, found \"{}\".", is));
   order.voltage_is_we_vs_re = form["voltage_is"] == "we_vs_re";
   order.at = order.file_changed = request.at;
-  if (const auto changed = form["changed"]; !changed.empty()) {
+  if (const auto& changed = form["changed"]; !changed.empty()) {
     const auto time = parse_time(changed);
     if (!time)
       return bad_form(
