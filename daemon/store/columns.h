@@ -1,14 +1,42 @@
 // How rows of the tables look as C++ values: shared by the writer, which resumes from them, and the reader.
 #pragma once
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "daemon/store/database.h"
 #include "daemon/store/rows.h"
 #include "daemon/store/step_summary.h"
 
 namespace cambench::store {
+
+inline WallTime wall(std::int64_t nanoseconds) {
+  return WallTime(std::chrono::duration_cast<WallTime::duration>(std::chrono::nanoseconds(nanoseconds)));
+}
+
+inline std::int64_t nanoseconds(WallTime time) {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
+}
+
+inline std::int64_t nanoseconds(Instant time) {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
+}
+
+template <typename Q>
+std::optional<Q> maybe(const Statement& row, int column) {
+  const auto value = row.maybe_real(column);
+  if (!value) return std::nullopt;
+  return Q(*value);
+}
+
+template <typename T>
+std::optional<T> first_of(std::vector<T> found) {
+  if (found.empty()) return std::nullopt;
+  return std::move(found.front());
+}
 
 inline constexpr std::string_view step_columns =
     "cycle, samples, first_test_time_s, last_test_time_s, duration_s, charge_Ah, charge_Wh, "
@@ -35,9 +63,6 @@ inline constexpr std::string_view sample_columns =
 
 /// The sample in the `sample_columns` of a row.
 inline SampleRow sample_in(const Statement& row, const std::string& run) {
-  const auto maybe = [&]<typename Q>(std::optional<Q>& into, int column) {
-    if (const auto value = row.maybe_real(column)) into = Q(*value);
-  };
   SampleRow s{.run = run,
               .seq = row.integer(0),
               .test_time = Seconds(row.real(1)),
@@ -45,13 +70,12 @@ inline SampleRow sample_in(const Statement& row, const std::string& run) {
               .sample = {}};
   s.sample.step = static_cast<std::uint32_t>(row.integer(2));
   s.sample.step_time = Seconds(row.real(4));
-  maybe(s.sample.we_vs_re, 5);
-  maybe(s.sample.cell, 6);
-  maybe(s.sample.current, 7);
-  maybe(s.sample.current_set, 8);
+  s.sample.we_vs_re = maybe<Volt>(row, 5);
+  s.sample.cell = maybe<Volt>(row, 6);
+  s.sample.current = maybe<Ampere>(row, 7);
+  s.sample.current_set = maybe<Ampere>(row, 8);
   s.sample.status = static_cast<std::uint16_t>(row.integer(9));
-  const std::chrono::nanoseconds wall(row.integer(10)), steady(row.integer(11));
-  s.sample.at = {Instant(steady), WallTime(std::chrono::duration_cast<WallTime::duration>(wall))};
+  s.sample.at = {Instant(std::chrono::nanoseconds(row.integer(11))), wall(row.integer(10))};
   return s;
 }
 

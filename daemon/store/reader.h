@@ -1,6 +1,8 @@
 // What the store remembers, for the status API, jobs and a daemon that comes back. Reads only; a reader never
 // checkpoints, and every call opens and closes its own transaction, so the write-ahead log cannot starve.
 //
+// reader.cpp reads runs with their samples and events, reader_charts.cpp what is drawn, reader_records.cpp all else.
+//
 // Threading: one thread at a time per Reader. Throws StoreError.
 #pragma once
 #include <cstdint>
@@ -152,14 +154,6 @@ class Reader {
   std::vector<StoredAct> audit(int limit = 1000, std::int64_t before = 0);  ///< as the alarms
 
  private:
-  std::vector<SeriesPoint> series_between(const std::string& run, std::int64_t first, std::int64_t last,
-                                          std::size_t max_points);
-  void add_samples(std::vector<SeriesPoint>& points, const std::string& run, std::int64_t first,
-                   std::int64_t last);
-  void add_points(std::vector<SeriesPoint>& points, const std::string& run, std::int64_t first,
-                  std::int64_t last, int level, std::int64_t written);
-  std::int64_t first_seq_where(const std::string& run, std::string_view column, double value);
-
   Database database_;
 };
 

@@ -12,14 +12,6 @@ namespace cambench::store {
 
 namespace {
 
-std::int64_t nanoseconds(WallTime time) {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
-}
-
-std::int64_t nanoseconds(Instant time) {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
-}
-
 template <typename Q>
 std::optional<double> number(const std::optional<Q>& quantity) {
   if (!quantity) return std::nullopt;
