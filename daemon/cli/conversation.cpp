@@ -59,7 +59,10 @@ bool is_plain(const std::string& id) {
 
 std::string with_unit(View number, double factor, const char* unit, int digits) {
   const auto value = number.number();
-  return value ? fmt::format("{:.{}f} {}", *value * factor, digits, unit) : "-";
+  if (!value) return "-";
+  auto text = fmt::format("{:.{}f}", *value * factor, digits);
+  if (text.find_first_of("123456789") == text.npos && text.starts_with('-')) text.erase(0, 1);
+  return fmt::format("{} {}", text, unit);
 }
 
 }  // namespace cambench::cli

@@ -57,7 +57,7 @@ class View {
 /// An id or a number that may stand in a target as it is.
 bool is_plain(const std::string& id);
 
-/// "3.612 V": the number times `factor`; "-" when it is not there.
+/// "3.612 V": the number times `factor`; "-" when it is not there. What rounds to nothing has no sign.
 std::string with_unit(View number, double factor, const char* unit, int digits);
 
 }  // namespace cambench::cli

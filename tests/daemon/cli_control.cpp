@@ -284,3 +284,15 @@ TEST_CASE("audit tells who ordered what, why, and what became of it") {
             "2026-11-22T13:00:00  anna (uid 1000, pid 4711)  remove cell  R-017  granted  the wire broke\n"));
   CHECK(cambench_says({"audit", "--json"}, daemon).out == acts + "\n");
 }
+
+TEST_CASE("a number that rounds to nothing has no sign") {
+  auto bench = bench_with("running", 1);
+  bench.stations[0].pressure = {MegaPascal(-0.004), status::Quality::good, Seconds(0.1)};
+  bench.stations[0].current = {Ampere(-0.4e-8), status::Quality::good, Seconds(0.1)};
+  bench.stations[0].we_vs_re = {Volt(-0.5), status::Quality::good, Seconds(0.1)};
+  FakeDaemon daemon{.benches = {bench}};
+  const auto said = cambench_says(daemon, {"status"});
+  CHECK(has(said.out, " 0.0 MPa"));
+  CHECK(has(said.out, " 0.0000 mA"));
+  CHECK(has(said.out, "-0.500 V"));
+}
