@@ -1,7 +1,6 @@
 // Rows of the hazard table that no limit inside an instrument can see: the host adds up the charge, compares the
 // electrodes, and asks whose program runs.
 #include <fcntl.h>
-#include <sys/file.h>
 
 #include "tests/scenario/charging.h"
 
