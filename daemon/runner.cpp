@@ -6,7 +6,6 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <filesystem>
@@ -53,8 +52,6 @@ namespace {
 std::string start_id() {
   return fmt::format("{:x}", std::chrono::system_clock::now().time_since_epoch().count());
 }
-
-std::string run_id(std::int64_t number) { return fmt::format("r{:06}", number); }
 
 LeftRun left_of(store::Reader& reader, const std::string& run) {
   LeftRun left{.holes = reader.holes_of_last_step(run),
@@ -196,8 +193,6 @@ void Runner::give_up(const store::StoredRun& stored, Station* on, const std::str
   if (on) on->open_cell_when_met("run " + stored.id + " cannot be taken up again");
 }
 
-// ---- orders -----------------------------------------------------------------------------------------------
-
 Station* Runner::station(const std::string& name) {
   const auto found = std::ranges::find(stations_, name, [](const auto& s) { return s->name(); });
   return found == stations_.end() ? nullptr : found->get();
@@ -208,215 +203,7 @@ Station* Runner::station_of_run(const std::string& run) {
   return found == stations_.end() ? nullptr : found->get();
 }
 
-void Runner::carry_out(http::Order order, Done done) {
-  auto audited = [this, order, done = std::move(done)](Result<std::string> outcome) {
-    audit(order, outcome, [this, outcome, done] {
-      board_.publish(now());  // who ordered it and looks at once must see it
-      done(outcome);
-    });
-  };
-  if (!order.refusal.empty()) return audited(fail(Fault::Kind::refused, order.refusal));
-  if (order.who.empty())
-    return audited(fail(Fault::Kind::input, "an order needs the name of a person (\"who\")"));
-  if (const auto* what = std::get_if<http::Order::StartRun>(&order.what))
-    return start_run(*what, order.who, std::move(audited));
-  if (const auto* what = std::get_if<http::Order::ForRun>(&order.what))
-    return order_run(*what, order, std::move(audited));
-  if (const auto* what = std::get_if<http::Order::TestPress>(&order.what))
-    return test_press(*what, order.who, std::move(audited));
-  if (const auto* what = std::get_if<http::Order::Edit>(&order.what)) return edit(*what, std::move(audited));
-  if (const auto* what = std::get_if<http::Order::Import>(&order.what))
-    return begin_import(what->read, std::move(audited));
-  if (std::holds_alternative<http::Order::Shelve>(order.what) ||
-      std::holds_alternative<http::Order::Unshelve>(order.what))
-    return shelve(order, std::move(audited));
-  acknowledge(std::get<http::Order::Acknowledge>(order.what).alarm, order.who, std::move(audited));
-}
-
-Result<RunInfo> Runner::prepare(const http::Order::StartRun& what, const Recipe& recipe) const {
-  RunInfo info;
-  info.recipe = what.recipe;
-  info.recipe_text = to_json(recipe);
-  const CellSpec* cell = what.cell.empty() ? nullptr : edited_->cell(what.cell);
-  if (!what.cell.empty() && !cell)
-    return fail(Fault::Kind::refused, fmt::format("there is no cell \"{}\" in the configuration", what.cell));
-  auto planned = plan(recipe, cell ? std::optional(*cell) : std::nullopt);
-  if (!planned) return fail(planned.error());
-  info.plan = std::make_shared<const Plan>(std::move(*planned));
-  if (cell) {
-    info.cell = cell->id;
-    info.material = cell->material;
-    info.cell_json = records::to_json(*cell);
-  }
-  return info;
-}
-
-void Runner::start_run(const http::Order::StartRun& what, const std::string& who, Done done) {
-  Station* on = station(what.station);
-  if (!on) return done(fail(Fault::Kind::refused, fmt::format("there is no station \"{}\"", what.station)));
-  if (!what.cell.empty())
-    for (const auto& other : stations_)
-      if (other.get() != on && other->busy() && other->cell_id() == what.cell)
-        return done(
-            fail(Fault::Kind::refused, fmt::format("cell {} is in station {}", what.cell, other->name())));
-  const store::Health health = store_.health();
-  if (!health.trouble.empty())
-    return done(fail(Fault::Kind::storage, "nothing that is measured can be kept: " + health.trouble));
-  if (health.scarce)
-    return done(fail(Fault::Kind::refused,
-                     "the disk of the store is nearly full: make room before anything new is started"));
-  const auto recipe = config::find_recipe(bench_, what.recipe);
-  if (!recipe) return done(fail(recipe.error()));
-  auto info = prepare(what, *recipe);
-  if (!info) return done(fail(info.error()));
-  info->id = run_id(++last_run_);
-  info->who = who;
-  info->started = std::chrono::system_clock::now();
-  const std::string id = info->id;
-  on->begin(std::move(*info), [id, done = std::move(done)](Result<void> begun) {
-    if (!begun) return done(fail(begun.error()));
-    done(id);
-  });
-}
-
-void Runner::order_run(const http::Order::ForRun& what, const http::Order& order, Done done) {
-  Station* on = station_of_run(what.run);
-  if (!on) return done(fail(Fault::Kind::refused, fmt::format("run {} is on no station", what.run)));
-  const auto granted = on->order({what.what, order.who, order.reason});
-  if (!granted) return done(fail(granted.error()));
-  done(what.run);
-}
-
-void Runner::test_press(const http::Order::TestPress& what, const std::string& who, Done done) {
-  Station* on = station(what.station);
-  if (!on) return done(fail(Fault::Kind::refused, fmt::format("there is no station \"{}\"", what.station)));
-  done(on->test_press(what.target, who));
-}
-
-void Runner::acknowledge(std::int64_t alarm, const std::string& who, Done done) {
-  auto row = alarms_.acknowledge(alarm, who, std::chrono::system_clock::now());
-  if (!row) return done(fail(row.error()));
-  store_.commit({std::move(*row)}, [done = std::move(done), this](Result<void> kept) {
-    asio::post(io_, [done, kept] { kept ? done(std::string("acknowledged")) : done(fail(kept.error())); });
-  });
-}
-
-/// A run is taken up again with the cell that it was started with: that cell stays as it is until the run is over.
-void Runner::edit(const http::Order::Edit& what, Done done) {
-  if (is_keeping_)
-    return done(fail(Fault::Kind::refused, "another edit is being kept; try again in a moment"));
-  for (const auto& s : stations_)
-    if (what.kind == entries::Kind::cell && s->busy() && s->cell_id() == what.id)
-      return done(fail(Fault::Kind::refused,
-                       fmt::format("cell {} is in station {}, and its run is not over", what.id, s->name())));
-  auto proposed = entries::propose(*edited_, what);
-  if (!proposed) return done(fail(proposed.error()));
-  is_keeping_ = true;
-  keeping_pulse_.handed_over();
-  keeping_ = std::jthread([this, made = std::move(*proposed), done = std::move(done)] {
-    const auto kept = entries::keep(config::entries_file(bench_), made.text);
-    asio::post(io_, [this, made, kept, done] {
-      is_keeping_ = false;
-      keeping_pulse_.rests();
-      if (!kept) return done(fail(kept.error()));
-      edited_ = made.bench;
-      if (on_edited) on_edited(edited_);
-      done(std::string("kept"));
-    });
-  });
-}
-
-/// The same file may have been read twice before either was kept.
-void Runner::begin_import(const std::shared_ptr<const exports::Import>& import, Done done) {
-  if (is_importing_)
-    return done(fail(Fault::Kind::refused, "another import is being kept; try again in a moment"));
-  if (!imported_.insert(import->run).second)
-    return done(
-        fail(Fault::Kind::refused, fmt::format("this file is in the store already: run {}", import->run)));
-  is_importing_ = true;
-  keep_import(import, 0, std::move(done));
-}
-
-/// In groups: what has to be recorded meanwhile, a trip above all, waits for one of them at most.
-void Runner::keep_import(const std::shared_ptr<const exports::Import>& import, std::size_t from, Done done) {
-  constexpr std::size_t group = 500;
-  const auto end = std::min(from + group, import->rows.size());
-  const auto at = [&](std::size_t i) { return import->rows.begin() + static_cast<std::ptrdiff_t>(i); };
-  store_.commit({at(from), at(end)}, [this, import, end, done = std::move(done)](Result<void> kept) {
-    asio::post(io_, [this, import, end, done, kept] {
-      if (kept && end < import->rows.size()) return keep_import(import, end, done);
-      is_importing_ = false;
-      if (!kept) {
-        imported_.erase(import->run);
-        return done(fail(kept.error()));
-      }
-      if (on_finished) on_finished(import->run);
-      done(import->run);
-    });
-  });
-}
-
-void Runner::shelve(const http::Order& order, Done done) {
-  const Stamp at = now_stamp();
-  Result<store::ShelfRow> row;
-  if (const auto* what = std::get_if<http::Order::Shelve>(&order.what))
-    row = alarms_.shelve(what->alarm, what->time, order.who, order.reason, at);
-  else
-    row = alarms_.unshelve(std::get<http::Order::Unshelve>(order.what).alarm, order.who, order.reason, at);
-  if (!row) return done(fail(row.error()));
-  store_.commit({std::move(*row)}, [done = std::move(done), this](Result<void> kept) {
-    asio::post(io_, [done, kept] { kept ? done(std::string("shelved")) : done(fail(kept.error())); });
-  });
-}
-
-/// `then` is called once the act, and everything that it brought about, is durable; or the store told that nothing is.
-void Runner::audit(const http::Order& order, const Result<std::string>& outcome, std::function<void()> then) {
-  store::AuditRow row{.who = fmt::format("{} ({})", order.who, order.peer),
-                      .act = {},
-                      .target = {},
-                      .reason = {},
-                      .outcome = outcome ? "granted" : "refused: " + outcome.error().what,
-                      .at = std::chrono::system_clock::now()};
-  if (const auto* start = std::get_if<http::Order::StartRun>(&order.what)) {
-    row.act = "start " + start->recipe;
-    row.target = fmt::format("{} {}", start->station, start->cell);
-  } else if (const auto* run = std::get_if<http::Order::ForRun>(&order.what)) {
-    using What = event::Ordered::What;
-    row.act = run->what == What::pause    ? "pause"
-              : run->what == What::resume ? "resume"
-              : run->what == What::abort  ? "abort"
-              : run->what == What::reset  ? "reset"
-                                          : "next step";
-    row.target = run->run;
-  } else if (const auto* test = std::get_if<http::Order::TestPress>(&order.what)) {
-    row.act = fmt::format("press test to {:g} MPa", test->target.value());
-    row.target = test->station;
-  } else if (const auto* edit = std::get_if<http::Order::Edit>(&order.what)) {
-    row.act = fmt::format("{} {}", edit->json ? "edit" : "remove", name(edit->kind));
-    row.target = edit->id;
-  } else if (const auto* shelve = std::get_if<http::Order::Shelve>(&order.what)) {
-    row.act = fmt::format("shelve for {:g} min", shelve->time.count() / 60);
-    row.target = std::to_string(shelve->alarm);
-  } else if (const auto* unshelve = std::get_if<http::Order::Unshelve>(&order.what)) {
-    row.act = "unshelve";
-    row.target = std::to_string(unshelve->alarm);
-  } else if (const auto* import = std::get_if<http::Order::Import>(&order.what)) {
-    row.act = "import";
-    row.target = import->read ? import->read->run : "";
-  } else {
-    row.act = "acknowledge";
-    row.target = std::to_string(std::get<http::Order::Acknowledge>(order.what).alarm);
-  }
-  if (!order.reason.empty()) row.reason = order.reason;
-  if (!outcome)
-    journal_.warning("", "", fmt::format("{}: {} refused: {}", order.who, row.act, outcome.error().what));
-  store_.commit({std::move(row)}, [this, then = std::move(then)](Result<void> kept) {
-    asio::post(io_, [this, then, kept] {
-      if (!kept) journal_.alarm("", "", "the audit trail could not be kept: " + kept.error().what);
-      then();
-    });
-  });
-}
+// ---- what goes on beside the runs -------------------------------------------------------------------------
 
 /// What is done to the host's clocks is recorded; it decides nothing.
 void Runner::look_at_clocks() {
