@@ -229,7 +229,7 @@ void Runner::look_at_threads_beside(Instant now) {
   const auto trouble = Pulse::standing_still(Pulse::Role::beside, now);
   if (trouble.has_value() == stands_beside_) return;
   stands_beside_ = trouble.has_value();
-  tell_of_bench("stands_still", trouble.value_or(""), "every thread advances again");
+  tell_of_bench("stands_still", trouble.value_or(""));
 }
 
 void Runner::store_failed(const Fault& fault) {
@@ -249,13 +249,12 @@ void Runner::watch_store(const store::Health& health) {
     store_failed(
         {Fault::Kind::storage, fmt::format("nothing has been written for {:.1f} s", health.oldest_queued_s)});
   store_stalled_ = stalled;
-  if (health.warning.empty() == store_warned_)
-    tell_of_bench("store_behind", health.warning, "the store is well again");
+  if (health.warning.empty() == store_warned_) tell_of_bench("store_behind", health.warning);
   store_warned_ = !health.warning.empty();
 }
 
 /// A warning of the bench, or, when `trouble` is empty, that its cause is gone. One that comes and goes is one line.
-void Runner::tell_of_bench(const char* cause, const std::string& trouble, const char* well) {
+void Runner::tell_of_bench(const std::string& cause, const std::string& trouble) {
   const WallTime at = std::chrono::system_clock::now();
   std::vector<store::Row> rows;
   if (!trouble.empty()) {
@@ -265,7 +264,7 @@ void Runner::tell_of_bench(const char* cause, const std::string& trouble, const 
     }
   } else {
     rows = alarms_.clear("", "", cause, at);
-    if (!rows.empty()) journal_.info("", "", well);
+    if (!rows.empty()) journal_.info("", "", cause + " is over");
   }
   keep_alarms(std::move(rows));
 }

@@ -85,7 +85,7 @@ class Runner final : public http::Api {
   boost::asio::awaitable<void> publish();
   boost::asio::awaitable<void> measure_lateness();
   void watch_store(const store::Health& health);
-  void tell_of_bench(const char* cause, const std::string& trouble, const char* well);
+  void tell_of_bench(const std::string& cause, const std::string& trouble);
   void pass_time(Instant now);
   void keep_alarms(std::vector<store::Row> rows);
   [[nodiscard]] Status now() const { return now(store_.health()); }
