@@ -135,8 +135,12 @@ void Station::recover(RunInfo info, const LeftRun& kept) {
   Seconds age = kept.last_test_time / rules_.time_scale;
   if (!kept.events.empty()) age = std::max(age, since(recorded(kept.events.front().row), now).value_or(age));
   active_->began = before_now(age);
-  active_->last_test_time = active_->step_base = kept.last_test_time;
-  if (kept.last_sample) active_->seq = kept.last_sample->seq;
+  active_->step_base = kept.last_test_time;
+  if (kept.last_sample) {
+    active_->seq = kept.last_sample->seq;
+    active_->last_test_time =
+        kept.last_sample->test_time;  // what happened later must not hold back rows before it
+  }
   for (const auto& [seq, row] : kept.events) {
     if (row.kind != sequencer::name(sequencer::Transition::Kind::step_began)) continue;
     const auto age_of_step = since(recorded(row), now);

@@ -45,8 +45,8 @@ struct LeftRun {
   std::vector<store::StoredHole> holes;  ///< of the last step
   std::vector<store::StoredEvent> events;
   std::optional<store::SampleRow> last_sample;
-  Seconds last_test_time{0};
-  AmpereHour charge{0};  ///< moved in the step that was interrupted, signed
+  Seconds last_test_time{0};  ///< of a sample or an event, whichever was later
+  AmpereHour charge{0};       ///< moved in the step that was interrupted, signed
 };
 
 class Station {

@@ -154,6 +154,26 @@ TEST_CASE("a daemon that is killed three times in a charge has every row of it o
   CHECK(bench.reader().steps(run).at(0).end_reason == "planned");
 }
 
+TEST_CASE("rows that are fetched after a trip and a restart are as far apart as they were measured") {
+  Bench bench({.time_scale = scale});
+  bench.recipe("long", short_recipe(3000, 300, 1.0));
+  bench.start();
+  const std::string run = bench.run("long");
+  bench.until_step(0);
+  bench.sim("fault A1 link");
+  const auto heard = bench.samples(run).size();
+  bench.sim("press A1 burst");
+  bench.until_state("tripped");  // recorded later than all that was heard of the cell
+  const double tripped_s = bench.truth().back().instrument_s;
+  until("a minute has passed", [&] { return bench.truth().back().instrument_s > tripped_s + 60; });
+  bench.kill();
+  bench.sim("clear A1");
+  bench.start();
+  until("its rows are fetched", [&] { return bench.samples(run).size() > heard + 3; });
+  until("the cell is open", [&] { return !bench.cell_is_on(); });
+  check_continuous(bench.samples(run));
+}
+
 TEST_CASE(
     "a charge that ended while nobody listened, without a storage, is held for a person with the cell open") {
   Bench bench({.time_scale = scale});
