@@ -25,7 +25,7 @@ struct Charging : Bench {
   }
   /// Injects a fault and waits for the trip; the cell is truly open then, and stays so. Its cause, whichever layer was first;
   /// prints the wall time from the order to the end of the program in the instrument, and to the press's closed valves where
-  /// it can be told to close them. They are told after the instrument, and wait for nobody.
+  /// it can be told to close them: after the instrument, but without a wait for it. One that restarted holds by itself.
   std::string trip_of(const std::string& fault) {
     sim(fault);
     until_state("tripped");
@@ -36,9 +36,6 @@ struct Charging : Bench {
     const auto holds_s = wall_between_if(fault, "press holds");
     MESSAGE("| ", cause, " | ", fault, " | ", open_s * 1e3, " ms",
             holds_s ? fmt::format(", press held after {:.0f}", *holds_s * 1e3) : std::string(), " | ", text);
-    constexpr double a_conversation_s = 0.1;
-    if (holds_s && *holds_s > 0)
-      CHECK(*holds_s > open_s - a_conversation_s);  // 0: one that restarted holds by itself
     return cause;
   }
   void expect_trip(const std::string& fault, const std::string& cause) {
