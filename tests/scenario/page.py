@@ -431,8 +431,9 @@ def bring_a_week(bench):
 DRAG = """
 const [told, seconds] = [arguments[arguments.length - 1], arguments[0]];
 const canvas = document.querySelectorAll(".series .frame canvas")[1], box = canvas.getBoundingClientRect();
+const reach = 0.15 * box.width;  // the margins are wider
 const at = (x) => ({ bubbles: true, clientX: box.left + x, clientY: box.top + 40, pageX: box.left + x, pageY: box.top + 40 });
-const asked = () => performance.getEntriesByType("resource").filter((e) => e.name.includes("/series?")).length;
+const asked = () => performance.getEntriesByType("resource").filter((e) => e.name.includes("from_s")).length;
 const before = asked(), frames = [];
 canvas.dispatchEvent(new MouseEvent("mousedown", at(300)));
 let last = performance.now();
@@ -440,7 +441,7 @@ const begin = last;
 requestAnimationFrame(function move(now) {
   frames.push(now - last);
   last = now;
-  const x = 300 + 250 * Math.sin((now - begin) / 400);
+  const x = 300 + reach * Math.sin((now - begin) / 400);
   canvas.dispatchEvent(new MouseEvent("mousemove", at(x)));
   if (now - begin < 1000 * seconds) return requestAnimationFrame(move);
   canvas.dispatchEvent(new MouseEvent("mouseup", at(x)));
@@ -460,9 +461,18 @@ Promise.all(entries.map(async ({ name: url, startTime: at_ms }) => {
 """
 
 
+# What the page was told of runs.
+HEARD_OF = """
+window.heard_of = new Set();
+import("/bench.js").then(({ on_event }) => on_event((event) => event && heard_of.add(`${event.run} ${event.kind}`)));
+"""
+
+
 def panning_a_week(bench, page):
-    run = bring_a_week(bench)
     page.open("#/runs")
+    page.script(HEARD_OF)
+    run = bring_a_week(bench)
+    until("the page heard that it is kept", lambda: page.script("return heard_of.has(arguments[0])", f"{run} finished"))  # it looks again then
     page.until_text(run, ".runs")
     page.shot("runs")
     page.script("performance.clearResourceTimings()")
