@@ -49,11 +49,6 @@ std::vector<RegionRow> regions_in(Statement& row) {
   return found;
 }
 
-template <typename Q>
-std::optional<Q> quantity(const std::optional<double>& number) {
-  return number ? std::optional(Q(*number)) : std::nullopt;
-}
-
 std::vector<TripReadingRow> readings_of(Database& database, const TripRow& trip) {
   Statement row(
       database,
@@ -67,11 +62,11 @@ std::vector<TripReadingRow> readings_of(Database& database, const TripRow& trip)
                            .seq = row.integer(0),
                            .offset = Seconds(row.real(1)),
                            .what = row.text(2),
-                           .pressure = quantity<MegaPascal>(row.maybe_real(3)),
-                           .target = quantity<MegaPascal>(row.maybe_real(4)),
-                           .we_vs_re = quantity<Volt>(row.maybe_real(5)),
-                           .cell = quantity<Volt>(row.maybe_real(6)),
-                           .current = quantity<Ampere>(row.maybe_real(7)),
+                           .pressure = maybe<MegaPascal>(row, 3),
+                           .target = maybe<MegaPascal>(row, 4),
+                           .we_vs_re = maybe<Volt>(row, 5),
+                           .cell = maybe<Volt>(row, 6),
+                           .current = maybe<Ampere>(row, 7),
                            .status = {},
                            .text = row.maybe_text(9)};
     if (!row.is_null(8)) reading.status = static_cast<std::uint32_t>(row.integer(8));
