@@ -11,14 +11,7 @@
 namespace cambench {
 
 namespace asio = boost::asio;
-using station_time::first_retry, station_time::last_retry, station_time::pause;
-using namespace std::chrono_literals;
-
-namespace {
-
-constexpr auto poll_period = 200ms;  // wire time, as of the press
-
-}  // namespace
+using station_time::first_retry, station_time::last_retry, station_time::pause, station_time::poll_period;
 
 asio::awaitable<void> Station::poll_gauge() {
   auto wait = std::chrono::duration_cast<asio::steady_timer::duration>(first_retry);

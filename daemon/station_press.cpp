@@ -13,12 +13,10 @@
 namespace cambench {
 
 namespace asio = boost::asio;
-using station_time::first_retry, station_time::last_retry, station_time::pause;
-using namespace std::chrono_literals;
+using station_time::first_retry, station_time::last_retry, station_time::pause, station_time::poll_period;
 
 namespace {
 
-constexpr auto poll_period = 200ms;  // 5 Hz, wire time: pressure is never stretched by the time scale
 constexpr int press_failures_until_reintroduced = 3;
 
 }  // namespace

@@ -7,7 +7,12 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 
+#include "daemon/sequencer/interlock_table.h"
+
 namespace cambench::station_time {
+
+/// Between two readings of a press or of its second sensor: the interlocks count on it.
+constexpr auto poll_period = std::chrono::round<std::chrono::milliseconds>(sequencer::press_poll);
 
 /// An instrument that does not answer is asked again after growing pauses.
 constexpr std::chrono::seconds first_retry{1}, last_retry{10};
