@@ -228,11 +228,14 @@ class Bench {
   /// Mounts a new cell of the rate test and starts a recipe on it; the run's id.
   std::string run(const std::string& recipe, const std::string& station = "A1") {
     sim("mount " + station + " rate ncm-uncoated");
-    const auto reply =
-        post("/api/v1/runs",
-             {{"station", station}, {"cell", "R-" + station}, {"recipe", recipe}, {"who", "anna"}});
+    const auto reply = ask_for_run(recipe, station);
     if (reply.status != 201) throw std::runtime_error("not started: " + http::complaint(reply));
     return boost::json::value_to<std::string>(boost::json::parse(reply.body).at("run"));
+  }
+  /// What a person reads when a run is refused; empty when it was started.
+  [[nodiscard]] std::string refusal(const std::string& recipe, const std::string& station) const {
+    const auto reply = ask_for_run(recipe, station);
+    return reply.status == 201 ? std::string() : http::complaint(reply);
   }
   /// An operator's order; the complaint when it was refused.
   [[nodiscard]] std::string order(const std::string& run, const std::string& what,
@@ -364,6 +367,10 @@ class Bench {
   [[nodiscard]] bool answers() const { return http::get(control(), "/healthz", 2s).has_value(); }
 
  private:
+  [[nodiscard]] http::Reply ask_for_run(const std::string& recipe, const std::string& station) const {
+    return post("/api/v1/runs",
+                {{"station", station}, {"cell", "R-" + station}, {"recipe", recipe}, {"who", "anna"}});
+  }
   static fs::path make_folder() {
     std::string pattern = (fs::temp_directory_path() / "cambench-XXXXXX").string();
     if (!::mkdtemp(pattern.data())) throw std::runtime_error("no folder for the test");

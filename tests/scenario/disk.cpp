@@ -37,11 +37,7 @@ struct OnDisk : Bench {
     return {};
   }
   /// Why a run cannot be started on the other station.
-  [[nodiscard]] std::string refusal() const {
-    const auto reply =
-        post("/api/v1/runs", {{"station", "A2"}, {"cell", "R-A2"}, {"recipe", "long"}, {"who", "anna"}});
-    return reply.ok() ? std::string() : http::complaint(reply);
-  }
+  [[nodiscard]] std::string refusal() const { return Bench::refusal("long", "A2"); }
   /// A start that is refused; what it said.
   std::string refused_start() {
     fs::remove(folder() / "daemon.err");

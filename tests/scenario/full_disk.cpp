@@ -59,13 +59,6 @@ std::string put_cell(const Bench& bench, const std::string& token) {
   return std::system(command.c_str()) == 0 ? contents(out) : "no answer";
 }
 
-/// Another station's run; what a person reads when it is refused.
-std::string start_on(const Bench& bench, const std::string& station) {
-  const auto reply = bench.post(
-      "/api/v1/runs", {{"station", station}, {"cell", "R-" + station}, {"recipe", "long"}, {"who", "anna"}});
-  return reply.status == 201 ? std::string() : http::complaint(reply);
-}
-
 }  // namespace
 
 TEST_CASE(
@@ -90,7 +83,7 @@ TEST_CASE(
   disk.leave_free(100 * MB);
   std::string refusal;
   until("nothing new may begin",
-        [&] { return !(refusal = start_on(bench, "A2")).empty() || bench.where("A2").state != ""; });
+        [&] { return !(refusal = bench.refusal("long", "A2")).empty() || bench.where("A2").state != ""; });
   CHECK(refusal == "the disk of the store is nearly full: make room before anything new is started.");
   CHECK(bench.cell_is_on("A1"));
   CHECK(bench.where("A1").state == "running");
