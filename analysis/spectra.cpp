@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
+#include <limits>
 #include <numeric>
 
 #include "analysis/bad_input.h"
@@ -10,6 +12,14 @@
 
 namespace cambench::sims {
 namespace {
+
+// The value where lower <= mz < upper, else 0, without a jump: whether a channel lies in an interval cannot be guessed.
+double if_within(double value, double mz, double lower, double upper) {
+  using Two = double __attribute__((vector_size(16)));  // for their comparisons, which give bits
+  using Bits = std::int64_t __attribute__((vector_size(16)));
+  const Two at{mz, mz}, from{lower, lower}, to{upper, upper}, all{value, value};
+  return std::bit_cast<Two>(std::bit_cast<Bits>(all) & (from <= at) & (at < to))[0];
+}
 
 double sum_of(const Spectrum& spectrum, std::size_t first, std::size_t last) {
   const auto begin = spectrum.intensity.begin();
@@ -40,16 +50,23 @@ IntervalAreas::IntervalAreas(std::span<const MassInterval> intervals, SpectrumAr
   for (std::size_t i = 0; i < intervals.size(); ++i)
     by_lower_.push_back({intervals[i].lower, intervals[i].upper, i});
   std::ranges::stable_sort(by_lower_, {}, &Bounds::lower);
-
   double last = 0;
   for (const auto& bounds : by_lower_) last = std::max(last, bounds.upper);
-  constexpr double widest = 4096;  // u: beyond, the last bin is a wide one
-  const auto bins = static_cast<std::size_t>(std::clamp(last, 0.0, widest) * bins_per_u) + 1;
-  std::size_t first = 0;
+  constexpr double never = std::numeric_limits<double>::infinity();
+  by_lower_.push_back({never, never, 0});
+
+  // So narrow that few bins have two intervals, as long as the table stays in the processor's cache.
+  constexpr double most_bins = 256 * 1024;
+  while (last * bins_per_u_ >= most_bins && bins_per_u_ > 16) bins_per_u_ /= 2;
+  const auto bins = static_cast<std::size_t>(std::clamp(last * bins_per_u_, 0.0, most_bins)) + 1;
+  std::uint32_t first = 0, end = 0;
   for (std::size_t bin = 0; bin < bins; ++bin) {
-    while (first < by_lower_.size() && by_lower_[first].upper <= static_cast<double>(bin) / bins_per_u)
-      ++first;
-    first_of_bin_.push_back(static_cast<std::uint32_t>(first));
+    const auto begins = static_cast<double>(bin) / bins_per_u_,
+               ends = static_cast<double>(bin + 1) / bins_per_u_;
+    const bool is_last = bin + 1 == bins;  // which every higher mass falls into
+    while (first < areas_.size() && by_lower_[first].upper <= begins) ++first;
+    while (end < areas_.size() && (is_last || by_lower_[end].lower < ends)) ++end;
+    bins_.push_back({.first = first, .more = end > first + 1});
   }
 }
 
@@ -61,15 +78,23 @@ std::span<const double> IntervalAreas::of(const Spectrum& spectrum) {
   return areas_;
 }
 
-// Channel by channel: a table says which interval is the first that it can lie in.
+// Channel by channel: a table says which interval is the first that it can lie in, and whether there are others.
 void IntervalAreas::add_up(const Spectrum& spectrum) {
   std::ranges::fill(areas_, 0.0);
-  const double last_bin = static_cast<double>(first_of_bin_.size() - 1);
+  if (areas_.empty()) return;
+  const auto* const bins = bins_.data();
+  const auto* const by_lower = by_lower_.data();
+  auto* const areas = areas_.data();
+  const double bins_per_u = bins_per_u_, last_bin = static_cast<double>(bins_.size() - 1);
   for (std::size_t channel = 0; channel < spectrum.mz.size(); ++channel) {
-    const double mz = spectrum.mz[channel];
-    auto i = first_of_bin_[static_cast<std::size_t>(std::clamp(mz * bins_per_u, 0.0, last_bin))];
-    for (; i < by_lower_.size() && by_lower_[i].lower <= mz; ++i)
-      if (mz < by_lower_[i].upper) areas_[by_lower_[i].interval] += spectrum.intensity[channel];
+    const double mz = spectrum.mz[channel], intensity = spectrum.intensity[channel];
+    const auto [first, more] =
+        bins[static_cast<std::int64_t>(std::max(0.0, std::min(mz * bins_per_u, last_bin)))];
+    const auto* bounds = &by_lower[first];
+    areas[bounds->interval] += if_within(intensity, mz, bounds->lower, bounds->upper);
+    if (!more) continue;
+    for (++bounds; bounds->lower <= mz; ++bounds)
+      if (mz < bounds->upper) areas[bounds->interval] += intensity;
   }
 }
 
@@ -77,7 +102,7 @@ void IntervalAreas::add_up(const Spectrum& spectrum) {
 void IntervalAreas::integrate(const Spectrum& spectrum) {
   const auto channels = spectrum.mz.size();
   std::size_t first = 0;
-  for (const auto& [lower, upper, interval] : by_lower_) {
+  for (const auto& [lower, upper, interval] : std::span(by_lower_).first(areas_.size())) {
     while (first < channels && spectrum.mz[first] < lower) ++first;
     auto end = first;
     while (end < channels && spectrum.mz[end] < upper) ++end;

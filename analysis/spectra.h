@@ -31,15 +31,20 @@ class IntervalAreas {
     double lower = 0, upper = 0;
     std::size_t interval = 0;  // its index
   };
-  static constexpr double bins_per_u = 16;
+
+  struct Bin {
+    std::uint32_t first : 31 = 0;  // of by_lower_, the first that does not end before the bin
+    std::uint32_t more : 1 = 0;    // whether a channel of the bin may lie in one behind it
+  };
 
   void add_up(const Spectrum& spectrum);
   void integrate(const Spectrum& spectrum);
 
   SpectrumArea area_;
-  std::vector<Bounds> by_lower_;
-  std::vector<std::uint32_t> first_of_bin_;  // the first of by_lower_ that does not end before the bin
   std::vector<double> areas_;
+  std::vector<Bounds> by_lower_;  // and behind them one that nothing lies in
+  double bins_per_u_ = 1024;
+  std::vector<Bin> bins_;
 };
 
 /// A Region of one spectrum: its `files` are the caller's to fill in. Throws BadInput: no ions at all, an interval that
