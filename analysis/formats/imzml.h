@@ -1,40 +1,23 @@
 // imzML 1.1: an XML file that says where each pixel's spectrum stands in the binary file (.ibd) beside it. Continuous
 // (one m/z array for all) and processed (one for each) alike. Sources: the standard's example files, and the dialect of
-// IONTOF SurfaceLab 7.5's exporter, whose names are misspelled and whose pixels may be missing: terms are found by their
-// accession alone.
+// IONTOF SurfaceLab 7.5's exporter, whose pixels may be missing.
 //
-// The XML is taken one tag at a time, the binary file one spectrum at a time. In memory: 72 bytes a pixel, a piece of each
+// The binary file is taken one spectrum at a time. In memory: 72 bytes a pixel, a piece of each
 // file, one spectrum (4 million channels at most).
 #pragma once
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <limits>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "analysis/formats/binary_file.h"
 #include "analysis/formats/image_ascii.h"
+#include "analysis/formats/imzml_xml.h"
 #include "analysis/formats/spectrum_ascii.h"
 
 namespace cambench::sims {
-
-/// Some writers count offsets in 32 bits with a sign: after 2^31 - 1 they go on with -2^31. Gets the offsets in the
-/// order of the file, each kind of array on its own, and gives what was meant.
-class WrappedOffsets {
- public:
-  [[nodiscard]] std::int64_t next(std::int64_t written) {
-    if (written < 0 && previous_ >= 0) added_ += std::int64_t{1} << 32;
-    previous_ = written;
-    return written + added_;
-  }
-  [[nodiscard]] bool wrapped() const { return added_ != 0; }
-
- private:
-  std::int64_t previous_ = 0, added_ = 0;
-};
 
 class ImzmlReader {
  public:
@@ -65,32 +48,15 @@ class ImzmlReader {
   [[nodiscard]] std::uint64_t binary_bytes() const { return binary_.size(); }
 
  private:
-  enum class Number : std::uint8_t { none, float32, float64, int32, int64 };
-  struct Array {
-    std::uint64_t offset = 0;
-    std::uint32_t values = 0, bytes = 0;
-    Number number = Number::none;
-    bool zlib = false;
-    friend bool operator==(const Array&, const Array&) = default;
-  };
-  struct Pixel {
-    std::int32_t x = 0, y = 0;
-    Array mz, intensity;
-    double total = std::numeric_limits<double>::quiet_NaN();  ///< NaN: not given
-  };
-  class Xml;
-
-  void place_pixels(std::optional<std::uint32_t> width, std::optional<std::uint32_t> height);
-  [[nodiscard]] static std::size_t size_of(Number number);
+  void place_pixels();
   /// False for an array that cannot be inflated to its length.
-  bool read_array(const Array& array, std::vector<double>& into);
-  void check_uuid(const std::string& written);
+  bool read_array(const ImzmlArray& array, std::vector<double>& into);
+  void check_uuid();
 
   BinaryFile xml_, binary_;
+  ImzmlContent content_;
   ImageShape shape_;
-  std::vector<Pixel> pixels_;  // in the order of the file
   std::vector<std::string> notes_;
-  std::string sha1_, md5_;     // as the XML gives them
   bool totals_given_ = false;  // by every pixel
   std::vector<char> inflated_;
 };

@@ -53,13 +53,13 @@ const XmlTags::Tag* XmlTags::next() {
       return nullptr;
     }
     if (rest.starts_with("<!--")) {
-      pass("-->");
+      pass_through("-->");
     } else if (rest.starts_with(longest_mark)) {
-      pass("]]>");
+      pass_through("]]>");
     } else if (rest.starts_with("<?")) {
-      pass("?>");
+      pass_through("?>");
     } else if (rest.starts_with("<!")) {
-      pass(">");
+      pass_through(">");
     } else if (take_tag()) {
       return &tag_;
     } else if (rest.size() > longest_tag || !read_on()) {
@@ -78,6 +78,7 @@ bool XmlTags::take_tag() {
   at = skip_name(at, end);
   if (at == end) return false;
   if (at == begin) refuse("a tag has no name");
+  tag_.at = text_ends_ - (text_.size() - at_);
   tag_.name = between(begin, at);
   tag_.opens = !closing;
   tag_.closes = closing;
@@ -118,14 +119,19 @@ bool XmlTags::take_attributes(const char*& at, const char* end) {
   }
 }
 
-void XmlTags::pass(std::string_view from_here_through) {
+std::string_view XmlTags::rest(std::size_t bytes) {
+  while (text_.size() - at_ < std::min(bytes, longest_tag) && read_on()) continue;
+  return std::string_view(text_).substr(at_);
+}
+
+void XmlTags::pass_through(std::string_view mark) {
   for (;;) {
-    const auto end = text_.find(from_here_through, at_);
+    const auto end = text_.find(mark, at_);
     if (end != std::string::npos) {
-      at_ = end + from_here_through.size();
+      at_ = end + mark.size();
       return;
     }
-    at_ = std::max(at_, text_.size() - std::min(text_.size(), from_here_through.size()));
+    at_ = std::max(at_, text_.size() - std::min(text_.size(), mark.size()));
     if (!read_on()) refuse("a comment or declaration does not end");
   }
 }

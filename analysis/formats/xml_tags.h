@@ -18,6 +18,7 @@ namespace cambench {
 class XmlTags {
  public:
   struct Tag {
+    std::uint64_t at = 0;  ///< the byte of the file that its < is
     std::string_view name;
     bool opens = false, closes = false;  ///< <a> opens, </a> closes, <a/> does both
     std::vector<std::pair<std::string_view, std::string_view>> attributes;    ///< name and value
@@ -31,10 +32,15 @@ class XmlTags {
   /// well-formed XML: an element that is closed by another's name or not at all, a tag that does not end.
   [[nodiscard]] const Tag* next();
 
+  /// The text behind the last tag: `bytes` of it (1 MiB at most) or more, or all that there is. Lives until the next call.
+  [[nodiscard]] std::string_view rest(std::size_t bytes);
+  /// Passes over the first `bytes` of rest(). They must hold whole elements only: what lies in them is not looked at.
+  void pass(std::size_t bytes) { at_ += bytes; }
+
  private:
   bool take_tag();
   bool take_attributes(const char*& at, const char* end);
-  void pass(std::string_view from_here_through);
+  void pass_through(std::string_view mark);
   bool read_on();
   void open(std::string_view name);
   void close(std::string_view name);

@@ -5,6 +5,8 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <bit>
 #include <numeric>
 
 #include "analysis/bad_input.h"
@@ -66,6 +68,28 @@ std::string replaced(std::string text, const std::string& what, const std::strin
   const auto at = text.find(what);
   REQUIRE(at != std::string::npos);
   return text.replace(at, what.size(), by);
+}
+
+// The same XML with blanks before every `nth` spectrum, whose number grows: no spectrum is written as the one before.
+std::string written_unlike(const std::string& xml, int nth) {
+  constexpr std::string_view spectrum = "<spectrum ";
+  std::string text;
+  int count = 0;
+  for (std::size_t from = 0;;) {
+    const auto at = xml.find(spectrum, from);
+    text += xml.substr(from, at - from);
+    if (at == std::string::npos) return text;
+    if (++count % nth == 0) text += std::string(static_cast<std::size_t>(count), ' ');
+    text += spectrum;
+    from = at + spectrum.size();
+  }
+}
+
+bool operator==(const Read& a, const Read& b) {
+  return a.pixels == b.pixels && a.totals == b.totals &&
+         std::ranges::equal(a.spectra, b.spectra, [](const Spectrum& one, const Spectrum& other) {
+           return one.mz == other.mz && one.intensity == other.intensity;
+         });
 }
 
 double sum(const std::vector<double>& values) { return std::accumulate(values.begin(), values.end(), 0.0); }
@@ -212,6 +236,65 @@ TEST_CASE("the total ion current of the file is used when every pixel has one") 
   auto partly = open(file);
   CHECK(read(partly).totals[0] == 6);
   CHECK(partly.notes().size() == 1);
+}
+
+TEST_CASE("spectra that are written alike are read as those that are not") {
+  ImzmlWriter file;
+  for (int i = 0; i < 400; ++i) {  // more than one piece of the file
+    tests::ImzmlPixel pixel{1 + i % 20, 1 + i / 20, {}, {}, fmt::format("{}.5", i)};
+    for (int k = 0; k < i % 7; ++k) pixel.mz.push_back(10 + k), pixel.intensity.push_back(i + k);
+    file.pixels.push_back(pixel);
+  }
+  for (const bool zlib : {false, true}) {
+    file.zlib = zlib;
+    file.write();
+    auto alike = open(file);
+    const auto expected = read(alike);
+    CHECK(expected.pixels.size() == 400);
+    CHECK(expected.totals[399] == 399.5);
+    CHECK(expected.spectra[399].intensity.size() == 399 % 7);
+    for (const int nth : {1, 2, 3, 50}) {
+      auto other = file;
+      other.xml = written_unlike(file.xml, nth);
+      auto unlike = open(other);
+      CHECK(read(unlike) == expected);
+    }
+  }
+}
+
+TEST_CASE("a group of terms that changes between two spectra holds for those behind it") {
+  auto file = two_by_two();  // of float32
+  const auto last = file.xml.rfind("<spectrum ");
+  file.xml.insert(last, "<referenceableParamGroup id=\"intensity\">" + ImzmlWriter::term("MS:1000515", "") +
+                            ImzmlWriter::term("MS:1000519", "") + "</referenceableParamGroup>");
+  auto reader = open(file);
+  const auto spectra = read(reader).spectra;
+  CHECK(spectra[2].intensity[0] == 7);
+  CHECK(spectra[3].intensity[0] == std::bit_cast<std::int32_t>(8.0F));
+}
+
+TEST_CASE(
+    "what is wrong with a spectrum is refused by its number, also where it is written like those before it") {
+  auto file = two_by_two();
+  const auto with = [&](std::string_view what, std::string_view by) {
+    auto wrong = file;
+    wrong.xml.replace(wrong.xml.rfind(what), what.size(), by);
+    return refusal_of(wrong);
+  };
+  CHECK(with("value=\"3\" accession=\"IMS:1000103\"", "value=\"4\" accession=\"IMS:1000103\"") ==
+        "m.imzML: spectrum 4: 12 bytes cannot hold an array of 4 values; export the measurement again as "
+        "imzML");
+  CHECK(with("value=\"2\" accession=\"IMS:1000051\"", "value=\"two\" accession=\"IMS:1000051\"")
+            .starts_with("m.imzML: spectrum 4: its position Y is missing"));
+}
+
+TEST_CASE("a wrong number of spectra takes no memory and does no harm") {
+  for (const auto* count : {"0", "-1", "999999999999999", "many", ""}) {
+    auto file = two_by_two();
+    file.xml = replaced(file.xml, "count=\"4\"", fmt::format("count=\"{}\"", count));
+    auto reader = open(file);
+    CHECK(read(reader).pixels.size() == 4);
+  }
 }
 
 TEST_CASE("offsets that overflowed at 2 GB are continued") {

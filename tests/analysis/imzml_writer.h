@@ -45,7 +45,8 @@ struct ImzmlWriter {
         "</fileContent></fileDescription><referenceableParamGroupList>" + group("mz", "MS:1000514") +
         group("intensity", "MS:1000515") + "</referenceableParamGroupList><scanSettingsList><scanSettings>" +
         (width ? term("IMS:1000042", width) : "") + (height ? term("IMS:1000043", height) : "") +
-        "</scanSettings></scanSettingsList><run><spectrumList>" + spectra + "</spectrumList></run></mzML>\n";
+        "</scanSettings></scanSettingsList><run><spectrumList count=\"" + std::to_string(pixels.size()) +
+        "\">" + spectra + "</spectrumList></run></mzML>\n";
   }
 
   template <typename T>

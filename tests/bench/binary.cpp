@@ -6,7 +6,7 @@
 // and spectra as many ions again that belong to no peak. "read once" takes the file through memory and adds up its
 // numbers; "and SHA-256" hashes it on the way, as every result needs. Beside each stands what the normalisation takes
 // without and with the hash. All are processor seconds of one thread, best of five, from the page cache. An imzML is
-// half XML, which no reader takes at the speed of memory: beside it stands what its two files take each.
+// half XML: beside it stands what its two files take each.
 #include <malloc.h>
 #include <time.h>
 

@@ -1,9 +1,11 @@
 // Any text as imzML; what stands behind </mzML> is its binary file. What is refused says which file; what is accepted
-// gives pixels inside its shape, with spectra in order.
+// gives pixels inside its shape, with spectra in order, and the same ones where no two spectra are written alike.
 #include "analysis/formats/imzml.h"
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <optional>
 #include <string_view>
 
 #include "analysis/bad_input.h"
@@ -12,24 +14,50 @@
 using namespace cambench;
 using namespace cambench::sims;
 
+namespace {
+
+// Blanks before every spectrum, one more each time.
+std::string written_unlike(std::string_view xml) {
+  std::string text;
+  for (std::size_t from = 0, count = 1;; ++count) {
+    const auto at = xml.find("<spectrum ", from);
+    text += xml.substr(from, at - from);
+    if (at == std::string_view::npos) return text;
+    text += std::string(count, ' ') + "<";
+    from = at + 1;
+  }
+}
+
+// One number for all that was read; empty when it was refused.
+std::optional<std::size_t> read(std::string_view xml, std::string_view binary) try {
+  ImzmlReader reader(BinaryFile("fuzz.imzML", xml), BinaryFile("fuzz.ibd", binary));
+  static_cast<void>(reader.shared_axis());
+  std::size_t all = reader.shape().pixels();
+  const auto add = [&](double value) { all = all * 31 + std::hash<double>()(value); };
+  reader.each_pixel([&](std::uint32_t pixel, double total, const Spectrum& spectrum) {
+    must(pixel < reader.shape().pixels());
+    must(total >= 0);
+    must(spectrum.mz.size() == spectrum.intensity.size());
+    must(std::ranges::is_sorted(spectrum.mz));
+    must(std::ranges::all_of(spectrum.intensity, [](double i) { return i >= 0 && std::isfinite(i); }));
+    add(pixel), add(total);
+    std::ranges::for_each(spectrum.mz, add);
+    std::ranges::for_each(spectrum.intensity, add);
+  });
+  static_cast<void>(reader.verify());
+  return all;
+} catch (const BadInput& refused) {
+  must(std::string_view(refused.what()).starts_with("fuzz.i"));
+  return std::nullopt;
+}
+
+}  // namespace
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   constexpr std::string_view end = "</mzML>\n";
   const auto at = std::min(input.find(end), size - std::min(size, end.size())) + std::min(size, end.size());
-  try {
-    ImzmlReader reader(BinaryFile("fuzz.imzML", input.substr(0, at)),
-                       BinaryFile("fuzz.ibd", input.substr(at)));
-    static_cast<void>(reader.shared_axis());
-    reader.each_pixel([&](std::uint32_t pixel, double total, const Spectrum& spectrum) {
-      must(pixel < reader.shape().pixels());
-      must(total >= 0);
-      must(spectrum.mz.size() == spectrum.intensity.size());
-      must(std::ranges::is_sorted(spectrum.mz));
-      must(std::ranges::all_of(spectrum.intensity, [](double i) { return i >= 0 && std::isfinite(i); }));
-    });
-    static_cast<void>(reader.verify());
-  } catch (const BadInput& refused) {
-    must(std::string_view(refused.what()).starts_with("fuzz.i"));
-  }
+  const auto xml = input.substr(0, at), binary = input.substr(at);
+  must(read(xml, binary) == read(written_unlike(xml), binary));
   return 0;
 }
