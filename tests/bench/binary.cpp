@@ -37,6 +37,7 @@ namespace {
 struct Ion {
   std::string label;  ///< empty: of no peak
   double mz = 0;
+  double half_width = 0;  ///< of its interval: half a peak at R = 6000, less where another ion is near
   std::vector<std::uint32_t> counts;
 };
 
@@ -48,10 +49,13 @@ std::vector<Ion> ions(int peaks, int side) {
     const auto& fragment = fragments[static_cast<std::size_t>(peak + 20) % fragments.size()];
     const double mean = fragment.label == "NiO2-" ? 2.5 : 0.003 * std::pow(10, 3.0 * peak / peaks);
     std::poisson_distribution<std::uint32_t> counts(mean);
-    Ion ion{fragment.label, fragment.mz, {}};
+    Ion ion{fragment.label, fragment.mz, fragment.mz / 12000, {}};
     for (int i = 0; i < side * side; ++i) ion.counts.push_back(counts(random));
     all.push_back(std::move(ion));
   }
+  for (auto& ion : all)
+    for (const auto& other : all)
+      if (&other != &ion) ion.half_width = std::min(ion.half_width, 0.45 * std::abs(other.mz - ion.mz));
   return all;
 }
 
@@ -60,7 +64,7 @@ std::vector<Ion> with_others(std::vector<Ion> all) {
   std::poisson_distribution<std::uint32_t> counts(1);
   std::mt19937 random(2);
   for (std::size_t peaks = all.size(), i = 0; i < peaks; ++i) {
-    Ion other{"", all[i].mz + 0.3, {}};
+    Ion other{.mz = all[i].mz + 0.3};
     for (std::size_t pixel = 0; pixel < all[i].counts.size(); ++pixel) other.counts.push_back(counts(random));
     all.push_back(std::move(other));
   }
@@ -73,15 +77,16 @@ void write(const fs::path& file, const std::string& bytes) { std::ofstream(file,
 void write_peak_list(const fs::path& folder, const std::vector<Ion>& all) {
   std::string list = "Lower Mass (u)\tUpper Mass (u)\tAssignment\r\n";
   for (const auto& ion : all)
-    list += fmt::format("{:.6f}\t{:.6f}\t{}\r\n", ion.mz - 0.001, ion.mz + 0.001, ion.label);
+    list +=
+        fmt::format("{:.6f}\t{:.6f}\t{}\r\n", ion.mz - ion.half_width, ion.mz + ion.half_width, ion.label);
   write(folder / "peaks.txt", list);
 }
 
 void write_stack(const fs::path& folder, const std::vector<Ion>& all, int side) {
   std::vector<tests::Bif6Image> images{{0, 0, 150, 300, std::vector<std::uint32_t>(all[0].counts.size(), 3)}};
   for (std::size_t k = 0; k < all.size(); ++k) {
-    const auto mz = static_cast<float>(all[k].mz);
-    images.push_back({static_cast<std::uint32_t>(k + 2), mz - 0.001F, mz, mz + 0.001F, all[k].counts});
+    const auto mz = static_cast<float>(all[k].mz), half = static_cast<float>(all[k].half_width);
+    images.push_back({static_cast<std::uint32_t>(k + 2), mz - half, mz, mz + half, all[k].counts});
   }
   write(folder / "region.bif6",
         tests::write_bif6(static_cast<std::uint16_t>(side), static_cast<std::uint16_t>(side), images));
