@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
-#include <limits>
 #include <numeric>
 
 #include "analysis/bad_input.h"
@@ -13,13 +11,8 @@
 namespace cambench::sims {
 namespace {
 
-// The value where lower <= mz < upper, else 0, without a jump: whether a channel lies in an interval cannot be guessed.
-double if_within(double value, double mz, double lower, double upper) {
-  using Two = double __attribute__((vector_size(16)));  // for their comparisons, which give bits
-  using Bits = std::int64_t __attribute__((vector_size(16)));
-  const Two at{mz, mz}, from{lower, lower}, to{upper, upper}, all{value, value};
-  return std::bit_cast<Two>(std::bit_cast<Bits>(all) & (from <= at) & (at < to))[0];
-}
+// Channels of no interval have as many sums, so that an addition need not wait for the one before.
+constexpr std::size_t sums_of_none = 8;
 
 double sum_of(const Spectrum& spectrum, std::size_t first, std::size_t last) {
   const auto begin = spectrum.intensity.begin();
@@ -46,28 +39,48 @@ const MassInterval* find_interval(std::span<const MassInterval> intervals, std::
 double total_counts(const Spectrum& spectrum) { return sum_of(spectrum, 0, spectrum.intensity.size()); }
 
 IntervalAreas::IntervalAreas(std::span<const MassInterval> intervals, SpectrumArea area)
-    : area_(area), areas_(intervals.size()) {
-  for (std::size_t i = 0; i < intervals.size(); ++i)
+    : area_(area), areas_(intervals.size() + sums_of_none), intervals_(intervals.size()) {
+  for (std::uint32_t i = 0; i < intervals.size(); ++i)
     by_lower_.push_back({intervals[i].lower, intervals[i].upper, i});
   std::ranges::stable_sort(by_lower_, {}, &Bounds::lower);
+  if (area == SpectrumArea::sum) make_bins();
+}
+
+// So narrow that most bins lie in one interval or in none, as long as the table is small.
+void IntervalAreas::make_bins() {
   double last = 0;
   for (const auto& bounds : by_lower_) last = std::max(last, bounds.upper);
-  constexpr double never = std::numeric_limits<double>::infinity();
-  by_lower_.push_back({never, never, 0});
-
-  // So narrow that few bins have two intervals, as long as the table stays in the processor's cache.
-  constexpr double most_bins = 256 * 1024;
+  constexpr double most_bins = 512 * 1024;
   while (last * bins_per_u_ >= most_bins && bins_per_u_ > 16) bins_per_u_ /= 2;
-  const auto bins = static_cast<std::size_t>(std::clamp(last * bins_per_u_, 0.0, most_bins)) + 1;
-  std::uint32_t first = 0, end = 0;
-  for (std::size_t bin = 0; bin < bins; ++bin) {
-    const auto begins = static_cast<double>(bin) / bins_per_u_,
-               ends = static_cast<double>(bin + 1) / bins_per_u_;
-    const bool is_last = bin + 1 == bins;  // which every higher mass falls into
-    while (first < areas_.size() && by_lower_[first].upper <= begins) ++first;
-    while (end < areas_.size() && (is_last || by_lower_[end].lower < ends)) ++end;
-    bins_.push_back({.first = first, .more = end > first + 1});
-  }
+  const auto bin_of = [&](double mz) {
+    return static_cast<std::size_t>(std::clamp(mz * bins_per_u_, 0.0, most_bins));
+  };
+  bins_.resize(bin_of(last) + 2);
+  for (std::size_t bin = 0; bin < bins_.size(); ++bin)
+    bins_[bin] = static_cast<std::uint32_t>(intervals_ + bin % sums_of_none);
+
+  std::size_t next = 0;
+  Range here;
+  for (const auto& bounds : by_lower_)
+    for (auto bin = std::max(next, bin_of(bounds.lower)); bin <= bin_of(bounds.upper); next = ++bin) {
+      const double begins = static_cast<double>(bin) / bins_per_u_;  // exact, as bins_per_u_ is a power of 2
+      const double ends = begins + 1 / bins_per_u_;
+      while (here.first < intervals_ && by_lower_[here.first].upper <= begins) ++here.first;
+      here.end = std::max(here.end, here.first);
+      while (here.end < intervals_ && by_lower_[here.end].lower < ends) ++here.end;
+      const auto& first = by_lower_[std::min<std::size_t>(here.first, intervals_ - 1)];
+      if (here.first == here.end) continue;
+      if (bin > 0 && here.end == here.first + 1 && first.lower <= begins && ends <= first.upper) {
+        bins_[bin] = first.interval;
+        continue;
+      }
+      if (borders_.empty() || borders_.back() != here) borders_.push_back(here);
+      bins_[bin] = on_border | static_cast<std::uint32_t>(borders_.size() - 1);
+    }
+  if (last * bins_per_u_ < most_bins) return;
+  // Whatever lies beyond the table falls into its last bin.
+  borders_.push_back({0, static_cast<std::uint32_t>(intervals_)});
+  bins_.back() = on_border | static_cast<std::uint32_t>(borders_.size() - 1);
 }
 
 std::span<const double> IntervalAreas::of(const Spectrum& spectrum) {
@@ -75,26 +88,25 @@ std::span<const double> IntervalAreas::of(const Spectrum& spectrum) {
     add_up(spectrum);
   else
     integrate(spectrum);
-  return areas_;
+  return std::span(areas_).first(intervals_);
 }
 
-// Channel by channel: a table says which interval is the first that it can lie in, and whether there are others.
 void IntervalAreas::add_up(const Spectrum& spectrum) {
   std::ranges::fill(areas_, 0.0);
-  if (areas_.empty()) return;
   const auto* const bins = bins_.data();
-  const auto* const by_lower = by_lower_.data();
   auto* const areas = areas_.data();
   const double bins_per_u = bins_per_u_, last_bin = static_cast<double>(bins_.size() - 1);
   for (std::size_t channel = 0; channel < spectrum.mz.size(); ++channel) {
     const double mz = spectrum.mz[channel], intensity = spectrum.intensity[channel];
-    const auto [first, more] =
-        bins[static_cast<std::int64_t>(std::max(0.0, std::min(mz * bins_per_u, last_bin)))];
-    const auto* bounds = &by_lower[first];
-    areas[bounds->interval] += if_within(intensity, mz, bounds->lower, bounds->upper);
-    if (!more) continue;
-    for (++bounds; bounds->lower <= mz; ++bounds)
-      if (mz < bounds->upper) areas[bounds->interval] += intensity;
+    const auto bin = static_cast<std::int64_t>(std::max(0.0, std::min(mz * bins_per_u, last_bin)));
+    const auto takes = bins[bin];
+    if (!(takes & on_border)) {
+      areas[takes] += intensity;
+      continue;
+    }
+    const auto [first, end] = borders_[takes & ~on_border];
+    for (auto i = first; i < end; ++i)
+      if (by_lower_[i].lower <= mz && mz < by_lower_[i].upper) areas[by_lower_[i].interval] += intensity;
   }
 }
 
@@ -102,7 +114,7 @@ void IntervalAreas::add_up(const Spectrum& spectrum) {
 void IntervalAreas::integrate(const Spectrum& spectrum) {
   const auto channels = spectrum.mz.size();
   std::size_t first = 0;
-  for (const auto& [lower, upper, interval] : std::span(by_lower_).first(areas_.size())) {
+  for (const auto& [lower, upper, interval] : by_lower_) {
     while (first < channels && spectrum.mz[first] < lower) ++first;
     auto end = first;
     while (end < channels && spectrum.mz[end] < upper) ++end;

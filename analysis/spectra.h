@@ -29,22 +29,26 @@ class IntervalAreas {
  private:
   struct Bounds {
     double lower = 0, upper = 0;
-    std::size_t interval = 0;  // its index
+    std::uint32_t interval = 0;  // its index
   };
-
-  struct Bin {
-    std::uint32_t first : 31 = 0;  // of by_lower_, the first that does not end before the bin
-    std::uint32_t more : 1 = 0;    // whether a channel of the bin may lie in one behind it
+  struct Range {
+    std::uint32_t first = 0, end = 0;  // of by_lower_
+    friend bool operator==(const Range&, const Range&) = default;
   };
+  static constexpr std::uint32_t on_border = std::uint32_t{1} << 31;
 
+  void make_bins();
   void add_up(const Spectrum& spectrum);
   void integrate(const Spectrum& spectrum);
 
   SpectrumArea area_;
-  std::vector<double> areas_;
-  std::vector<Bounds> by_lower_;  // and behind them one that nothing lies in
+  std::vector<double> areas_;  // of the intervals, then some for channels of none
+  std::size_t intervals_ = 0;
+  std::vector<Bounds> by_lower_;
   double bins_per_u_ = 1024;
-  std::vector<Bin> bins_;
+  std::vector<std::uint32_t>
+      bins_;                    // which of the areas takes their channels, or on_border | index of borders_
+  std::vector<Range> borders_;  // where a channel must be compared with these
 };
 
 /// A Region of one spectrum: its `files` are the caller's to fill in. Throws BadInput: no ions at all, an interval that

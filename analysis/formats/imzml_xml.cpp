@@ -42,11 +42,14 @@ constexpr auto uuid = accession("IMS:1000080"), md5 = accession("IMS:1000090"),
 
 // A whole number, also one that a spreadsheet or a script has turned into 1.156e+09.
 std::optional<std::int64_t> whole_number(std::string_view text) {
-  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-  if (!text.empty() && text.size() <= 18 && std::ranges::all_of(text, is_digit)) {  // nearly always
+  if (!text.empty() && text.size() <= 18) {  // nearly always digits alone
     std::int64_t value = 0;
-    for (const char digit : text) value = 10 * value + (digit - '0');
-    return value;
+    bool digits = true;
+    for (const char c : text) {
+      digits &= c >= '0' && c <= '9';
+      value = 10 * value + (c - '0');
+    }
+    if (digits) return value;
   }
   text = text::trimmed(text);
   std::int64_t value = 0;

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <random>
 #include <string>
 
@@ -34,20 +35,29 @@ TEST_CASE("an interval holds the channels from its lower mass up to, not includi
   CHECK(total_counts(spectrum) == 20);
 }
 
-TEST_CASE("intervals that overlap, are nested, or lie far out get each its own channels") {
+TEST_CASE("intervals that overlap, touch, are nested, or lie far out get each its own channels") {
   std::mt19937 random(6);
   std::uniform_real_distribution<> mass(0, 30);
-  for (int round = 0; round < 20; ++round) {
-    Spectrum made;
+  const std::vector<MassInterval> special[] = {
+      {},
+      {{"all", 0, 10'000}, {"none", 7, 7}},
+      {{"far", 8'999, 9'001}},
+      {{"below 0", -1, 0.25}, {"further", 99'999, 100'001}},
+  };
+  for (int round = 0; round < 40; ++round) {
+    auto intervals = special[round % 4];
+    for (int i = 0; i < 30; ++i) {
+      const double lower = i % 2 == 0 ? mass(random) : std::floor(mass(random) * 1024) / 1024;
+      const double widths[] = {mass(random), mass(random) * 0.01, 1.0 / 1024, 3.0 / 1024};
+      intervals.push_back({"", lower, lower + widths[round < 20 ? 1 + i % 3 : i % 4]});
+    }
+    Spectrum made{{-0.5, 9'000, 100'000}, {}};
     for (int i = 0; i < 400; ++i) made.mz.push_back(mass(random));
-    made.mz.push_back(9'000);
+    for (const auto& [label, lower, upper] : intervals)
+      made.mz.insert(made.mz.end(), {lower, upper, std::nextafter(upper, 0), (lower + upper) / 2});
     std::ranges::sort(made.mz);
     for (std::size_t i = 0; i < made.mz.size(); ++i) made.intensity.push_back(random() % 9);
-    std::vector<MassInterval> intervals = {{"far", 8'999, 9'001}, {"all", 0, 10'000}, {"none", 7, 7}};
-    for (int i = 0; i < 30; ++i) {
-      const double lower = mass(random);
-      intervals.push_back({"", lower, lower + mass(random) * (i % 3 == 0 ? 1 : 0.01)});
-    }
+
     std::vector<double> expected;
     for (const auto& interval : intervals) {
       expected.push_back(0);
