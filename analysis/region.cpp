@@ -27,41 +27,65 @@ std::string label_of(const fs::path& image) {
   return name ? name->label : std::string();
 }
 
-// Reads one file after the other and hashes them two at a time, which takes little longer than one.
-class HashedFiles {
+// Reads one image after the other and hashes them two at a time, which takes little longer than one. What is larger
+// than any summed image, as scan-resolved ones are, passes through memory in pieces.
+class HashedImages {
  public:
-  /// The text lives until the next call but one.
-  std::string_view read(const fs::path& file) {
-    auto& reader = readers_[read_++ % 2];
-    const auto text = reader.read(file);
-    if (read_ % 2 == 1) {
-      waiting_ = {file, text};
+  void read(const fs::path& file, const PixelSink& sink, const ImageShape* expected) {
+    BinaryFile image(file);
+    if (image.size() <= largest_in_memory) {
+      read_image_ascii(text_of(image), image.name(), sink, expected);
     } else {
-      Sha256 first, second;
-      Sha256::update_both(first, waiting_.text, second, text);
-      add(waiting_.file, first, waiting_.text);
-      add(file, second, text);
+      read_image_ascii(image, sink, expected);
+      used_.push_back(used_whole(image));
     }
-    return text;
+  }
+  Image read(const fs::path& file, const ImageShape* expected = nullptr) {
+    BinaryFile image(file);
+    if (image.size() <= largest_in_memory) return parse_image_ascii(text_of(image), image.name(), expected);
+    auto counts = parse_image_ascii(image, expected);
+    used_.push_back(used_whole(image));
+    return counts;
   }
   /// Of all files, sorted by name.
   std::vector<FileUsed> used() {
-    if (read_ % 2 == 1) used_.push_back(sims::used(waiting_.file, waiting_.text));
+    if (read_ % 2 == 1) add(waiting_, sha256_hex(waiting_.text));
     std::ranges::sort(used_, {}, &FileUsed::name);
     return std::move(used_);
   }
 
  private:
-  void add(const fs::path& file, Sha256& hash, std::string_view text) {
-    used_.push_back({name_of(file), hash.hex(), text.size()});
+  static constexpr std::uint64_t largest_in_memory = 8 << 20;
+  struct Text {
+    std::string name;
+    std::string_view text;
+  };
+
+  // Lives until the next call but one.
+  std::string_view text_of(BinaryFile& image) {
+    auto& buffer = buffers_[read_++ % 2];
+    if (buffer.size() < image.size()) buffer.resize(image.size());
+    const auto bytes = std::span(buffer).first(image.size());
+    image.read(0, bytes, "the image");
+    const Text read{image.name(), {bytes.data(), bytes.size()}};
+    if (read_ % 2 == 1) {
+      waiting_ = read;
+    } else {
+      Sha256 first, second;
+      Sha256::update_both(first, waiting_.text, second, read.text);
+      add(waiting_, first.hex());
+      add(read, second.hex());
+    }
+    return read.text;
   }
 
-  std::array<FileReader, 2> readers_;
+  void add(const Text& read, std::string sha256) {
+    used_.push_back({read.name, std::move(sha256), read.text.size()});
+  }
+
+  std::array<std::string, 2> buffers_;
   std::size_t read_ = 0;
-  struct {
-    fs::path file;
-    std::string_view text;
-  } waiting_;  // the first of a pair
+  Text waiting_;  // the first of a pair
   std::vector<FileUsed> used_;
 };
 
@@ -77,7 +101,7 @@ class ImagesOfRegion {
       throw BadInput(found_.name, 0,
                      fmt::format("the total ion image \"{} (0) - total.txt\" is missing", found_.name),
                      "export it as well");
-    total_ = read_whole(*total_file);
+    total_ = images_.read(*total_file);
     region_.width = total_.shape.width;
     region_.height = total_.shape.height;
     const auto reference_file = read_reference();
@@ -99,11 +123,6 @@ class ImagesOfRegion {
     return std::nullopt;
   }
 
-  Image read_whole(const fs::path& file, const ImageShape* expected = nullptr) {
-    const auto text = files_.read(file);
-    return parse_image_ascii(text, name_of(file), expected);
-  }
-
   std::optional<fs::path> read_reference() {
     if (options_.reference.empty()) return std::nullopt;
     const auto file = file_of(options_.reference);
@@ -112,7 +131,7 @@ class ImagesOfRegion {
                      fmt::format("the image of the reference ion {} is missing", options_.reference),
                      "export it as well, or choose another reference ion");
     if (!file) return std::nullopt;
-    reference_ = read_whole(*file, &total_.shape);
+    reference_ = images_.read(*file, &total_.shape);
     region_.reference = label_of(*file);
     return file;
   }
@@ -125,9 +144,8 @@ class ImagesOfRegion {
     if (file == reference) {
       add_resident(sums, reference_);
     } else {
-      const auto text = files_.read(file);
-      read_image_ascii(
-          text, name_of(file), [&](std::span<const PixelCounts> run) { sums.add(run); }, &total_.shape);
+      images_.read(
+          file, [&](std::span<const PixelCounts> run) { sums.add(run); }, &total_.shape);
     }
     if (sums.counts_without_total() > 0)
       region_.notes.push_back(fmt::format(
@@ -155,12 +173,12 @@ class ImagesOfRegion {
     if (total_.shape.scans > 1)
       region_.notes.push_back(fmt::format("{}: {} scans were summed", found_.name, total_.shape.scans));
     sort_peaks(region_.peaks);
-    region_.files = files_.used();
+    region_.files = images_.used();
   }
 
   const RegionFiles& found_;
   const NormaliseOptions& options_;
-  HashedFiles files_;
+  HashedImages images_;
   Region region_;
   Image total_, reference_;
   RegionWeights weights_;
@@ -198,6 +216,12 @@ void sort_peaks(std::vector<Peak>& peaks) {
     return std::tuple(fragment.mz == 0, fragment.mz, peak.label);
   };
   std::ranges::sort(peaks, {}, order);
+}
+
+FileUsed used_whole(BinaryFile& file) {
+  Sha256 hash;
+  file.each_piece([&](std::string_view piece) { hash.update(piece); });
+  return {file.name(), hash.hex(), file.size()};
 }
 
 std::vector<MassInterval> intervals_for(const RegionFiles& found, Region& region) {

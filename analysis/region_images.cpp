@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "analysis/bad_input.h"
-#include "analysis/formats/file.h"
+#include "analysis/formats/binary_file.h"
 #include "analysis/fragments.h"
 #include "analysis/region_parts.h"
 #include "analysis/spectra.h"
@@ -14,8 +14,8 @@ namespace cambench::sims {
 namespace {
 
 Image read_file(const std::filesystem::path& file, const ImageShape* expected = nullptr) {
-  FileReader reader;
-  return parse_image_ascii(reader.read(file), name_of(file), expected);
+  BinaryFile image(file);
+  return parse_image_ascii(image, expected);
 }
 
 RegionImages exported_images(const RegionFiles& found) {

@@ -8,17 +8,9 @@
 #include "analysis/mass_check.h"
 #include "analysis/region_parts.h"
 #include "analysis/spectra.h"
-#include "schema/sha256.h"
 
 namespace cambench::sims {
 namespace {
-
-// Of a file that is read in pieces.
-FileUsed used_whole(BinaryFile& file) {
-  Sha256 hash;
-  file.each_piece([&](std::string_view piece) { hash.update(piece); });
-  return {file.name(), hash.hex(), file.size()};
-}
 
 template <typename Reader, typename StackImage>
 Region of_stack(Stack<Reader, StackImage>& stack, const RegionFiles& found, Region region,

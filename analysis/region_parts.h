@@ -23,6 +23,8 @@ inline constexpr std::string_view total_label = "total", rest_label = "sum of re
 
 /// A file that was read, for the region's list of files.
 [[nodiscard]] FileUsed used(const std::filesystem::path& file, std::string_view text);
+/// The same of one that is too large to be in memory: reads it once more.
+[[nodiscard]] FileUsed used_whole(BinaryFile& file);
 
 /// That of these files whose name ends so, in any case. Throws BadInput.
 [[nodiscard]] std::filesystem::path file_ending_in(const RegionFiles& found, std::string_view ending);

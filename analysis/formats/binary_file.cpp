@@ -82,8 +82,10 @@ std::string_view BinaryFile::view(std::uint64_t offset, std::uint64_t bytes, std
 
 void BinaryFile::each_piece(const std::function<void(std::string_view)>& sink, std::size_t unit,
                             std::uint64_t from) {
+  if (from >= size_) return;
   constexpr std::size_t largest_piece = 256 * 1024;
-  std::string piece(std::max(largest_piece / unit, std::size_t{1}) * unit, '\0');
+  const auto step = std::max(largest_piece / unit, std::size_t{1}) * unit;
+  std::string piece(std::min<std::uint64_t>(step, size_ - from), '\0');
   for (std::uint64_t at = from; at < size_; at += piece.size()) {
     piece.resize(std::min<std::uint64_t>(piece.size(), size_ - at));
     read(at, piece, "the rest");

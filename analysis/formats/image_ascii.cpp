@@ -63,9 +63,8 @@ std::size_t fields_in(std::string_view line) {
 bool is_header(std::string_view line) { return text::trimmed(line).empty() || line.starts_with('#'); }
 
 // Behind the header: '#' lines, empty ones, and one title line in words, which some exports may have.
-std::string_view without_header(std::string_view text) {
+std::string_view without_header(std::string_view text, bool& title_seen) {
   text::Lines lines(text);
-  bool title_seen = false;
   for (;;) {
     const auto rest = lines.rest();
     const auto line = lines.next();
@@ -142,12 +141,15 @@ bool take_printed_e(const char* text, double& value) {
 
 class ImageReader {
  public:
-  ImageReader(std::string_view text, std::string_view name, const PixelSink& sink)
-      : text_(text), name_(name), sink_(sink) {
-    auto data = without_header(text);
-    while (data.ends_with('\0')) data.remove_suffix(1);
-    at_ = data.data();
-    end_ = at_ + data.size();
+  ImageReader(BinaryFile& file, std::size_t window, const PixelSink& sink)
+      : file_(file), name_(file.name()), sink_(sink), window_size_(window), data_bytes_(file.size()) {
+    while (data_bytes_ > 0) {  // without the NUL bytes behind it
+      const auto bytes = std::min<std::uint64_t>(data_bytes_, 4096);
+      auto tail = file_.view(data_bytes_ - bytes, bytes, "the end");
+      while (tail.ends_with('\0')) tail.remove_suffix(1);
+      data_bytes_ -= bytes - tail.size();
+      if (!tail.empty()) break;
+    }
   }
 
   ImageShape read(const ImageShape* expected) {
@@ -160,6 +162,7 @@ class ImageReader {
           "the file is cut short, or exported with another binning: export all images of a region alike");
     run_.resize(shape_.width);
     spell_columns();
+    begin();
     for (std::uint32_t scan = 0; scan < shape_.scans; ++scan)
       for (std::uint32_t y = 0; y < shape_.height; ++y) read_row(y, scan);
     read_stragglers();
@@ -168,25 +171,77 @@ class ImageReader {
   }
 
  private:
+  // ---- the window on the file
+
+  // To the first line behind the header.
+  void begin() {
+    window_ = {};
+    window_begins_ = 0;
+    at_ = end_ = window_.data();
+    for (bool title_seen = false; has_line();) {
+      const auto lines = window_.substr(0, window_.rfind('\n') + 1);
+      const auto rest = without_header(lines, title_seen);
+      at_ += lines.size() - rest.size();
+      if (!rest.empty()) return;
+    }
+  }
+
+  // Whether a whole line stands at `at_`; reads on for it.
+  bool has_line() {
+    while (std::memchr(at_, '\n', static_cast<std::size_t>(end_ - at_)) == nullptr)
+      if (!read_on()) return false;
+    return true;
+  }
+
+  // Forgets what is taken. False at the end of the file.
+  bool read_on() {
+    const auto left = static_cast<std::size_t>(end_ - at_);
+    window_begins_ = byte_of(at_);
+    const auto bytes =
+        std::min<std::uint64_t>(std::max(window_size_, 2 * left), data_bytes_ - window_begins_);
+    if (bytes == left) return false;
+    window_ = file_.view(window_begins_, bytes, "the rest");
+    at_ = window_.data();
+    end_ = at_ + window_.size();
+    return true;
+  }
+
+  [[nodiscard]] std::uint64_t byte_of(const char* at) const {
+    return window_begins_ + static_cast<std::uint64_t>(at - window_.data());
+  }
+
+  [[noreturn]] void refuse(std::uint64_t byte, std::string_view problem, std::string_view mend) const {
+    std::size_t line = 1;
+    constexpr std::uint64_t step = 1 << 16;
+    for (std::uint64_t from = 0; from < byte; from += step) {
+      const auto piece = file_.view(from, std::min(step, byte - from), "a line");
+      line += static_cast<std::size_t>(std::ranges::count(piece, '\n'));
+    }
+    throw BadInput(name_, line, problem, mend);
+  }
+
   // The last line holds the largest index of each axis.
   void find_shape() {
-    const auto last = last_line({at_, static_cast<std::size_t>(end_ - at_)});
+    constexpr std::uint64_t longest_line = 1 << 16;
+    const auto bytes = std::min(data_bytes_, longest_line), from = data_bytes_ - bytes;
+    const auto tail = file_.view(from, bytes, "the last line");
+    const auto last = last_line(tail);
     if (last.empty()) throw BadInput(name_, 0, "holds no pixel", export_again);
-    if (end_[-1] != '\n')
-      throw BadInput(name_, text::line_number(text_, last.data()),
-                     "the last line is not ended: the file is cut short", "copy or export it again");
+    const auto byte = from + static_cast<std::uint64_t>(last.data() - tail.data());
+    if (tail.back() != '\n')
+      refuse(byte, "the last line is not ended: the file is cut short", "copy or export it again");
     const auto fields = fields_in(last.substr(0, last.find('\n')));
     with_scan_ = fields == 4;
     const char* at = last.data();
     PixelLine line;
-    if ((fields != 3 && fields != 4) || !take_pixel(at, end_, with_scan_, line)) refuse_line(last.data());
+    if ((fields != 3 && fields != 4) || !take_pixel(at, tail.data() + tail.size(), with_scan_, line))
+      refuse_line(byte);
     if (line.x >= longest_side || line.y >= longest_side || line.scan >= most_scans)
-      throw BadInput(name_, text::line_number(text_, last.data()),
-                     "no image is as large as its last line says", export_again);
+      refuse(byte, "no image is as large as its last line says", export_again);
     shape_ = {line.x + 1, line.y + 1, line.scan + 1};
     wanted_ = shape_.pixels() * shape_.scans;
     // A pixel takes six bytes at least ("0 0 1\n"): a lying last line must not make us take memory.
-    if (wanted_ > static_cast<std::size_t>(end_ - at_) / 6 + 1) refuse_missing();
+    if (wanted_ > data_bytes_ / 6 + 1) refuse_missing();
   }
 
   // One row in the order in which SurfaceLab writes it, or as much of it as keeps that order.
@@ -216,47 +271,45 @@ class ImageReader {
 
   // The same line in another form: other numbers or blanks, perhaps a remark before it.
   bool take_in_order(std::uint32_t x, std::uint32_t y, std::uint32_t scan) {
-    const char* start = at_;
     PixelLine line;
     if (!take_data_line(line)) return false;
     if (line.x != x || line.y != y || line.scan != scan) {
-      at_ = start;
+      at_ = line_;
       leave_order();
       return false;
     }
-    keep(std::size_t{y} * shape_.width + x, line.counts, start);
+    keep(std::size_t{y} * shape_.width + x, line.counts);
     return true;
   }
 
   // Lines in any other order: each pixel is then ticked off.
   void read_stragglers() {
     PixelLine line;
-    for (const char* start = at_; !in_order_ && take_data_line(line); start = at_) {
+    while (!in_order_ && take_data_line(line)) {
       if (line.x >= shape_.width || line.y >= shape_.height || line.scan >= shape_.scans) refuse_missing();
       const auto pixel = std::size_t{line.y} * shape_.width + line.x;
       const auto place = line.scan * shape_.pixels() + pixel;
       if (seen_[place])
-        throw BadInput(name_, text::line_number(text_, start),
-                       fmt::format("pixel {} {} is there twice", line.x, line.y), export_again);
+        refuse(byte_of(line_), fmt::format("pixel {} {} is there twice", line.x, line.y), export_again);
       seen_[place] = true;
-      keep(pixel, line.counts, start);
+      keep(pixel, line.counts);
       if (run_size_ == run_.size()) hand_on();
     }
     hand_on();
     if (in_order_ && take_data_line(line)) refuse_missing();  // more lines than the last one admits
   }
 
-  // The next line with a pixel; false at the end of the file.
+  // The next line with a pixel, which then begins at `line_`; false at the end of the file.
   bool take_data_line(PixelLine& line) {
-    for (;;) {
-      const char* start = at_;
-      if (at_ == end_) return false;
+    while (has_line()) {
+      line_ = at_;
       if (take_pixel(at_, end_, with_scan_, line)) return true;
       const auto stop =
-          static_cast<const char*>(std::memchr(start, '\n', static_cast<std::size_t>(end_ - start)));
-      if (!is_header({start, static_cast<std::size_t>(stop - start)})) refuse_line(start);
+          static_cast<const char*>(std::memchr(line_, '\n', static_cast<std::size_t>(end_ - line_)));
+      if (!is_header({line_, static_cast<std::size_t>(stop - line_)})) refuse_line(byte_of(line_));
       at_ = stop + 1;
     }
+    return false;
   }
 
   // Every x of a row, spelled once.
@@ -275,11 +328,9 @@ class ImageReader {
     return true;
   }
 
-  void keep(std::size_t pixel, double counts, const char* line) {
-    if (!std::isfinite(counts))
-      throw BadInput(name_, text::line_number(text_, line), "the intensity is not a number", export_again);
-    if (counts < 0)
-      throw BadInput(name_, text::line_number(text_, line), "the intensity is negative", "export counts");
+  void keep(std::size_t pixel, double counts) {
+    if (!std::isfinite(counts)) refuse(byte_of(line_), "the intensity is not a number", export_again);
+    if (counts < 0) refuse(byte_of(line_), "the intensity is negative", "export counts");
     ++read_;
     if (counts != 0) run_[run_size_++] = {static_cast<std::uint32_t>(pixel), counts};
   }
@@ -296,19 +347,16 @@ class ImageReader {
     std::fill_n(seen_.begin(), read_, true);
   }
 
-  [[noreturn]] void refuse_line(const char* line) const {
-    throw BadInput(name_, text::line_number(text_, line),
-                   with_scan_ ? "is not \"X Y Scan I\"" : "is not \"X Y I\"", export_again);
+  [[noreturn]] void refuse_line(std::uint64_t byte) const {
+    refuse(byte, with_scan_ ? "is not \"X Y Scan I\"" : "is not \"X Y I\"", export_again);
   }
 
   // What is there, in numbers, however the file ends.
-  [[noreturn]] void refuse_missing() const {
-    const auto data = without_header(text_);
-    const char* at = data.data();
-    const char* end = at + data.size();
+  [[noreturn]] void refuse_missing() {
     std::uint64_t lines = 0;
     std::uint32_t x_most = 0, y_most = 0;
-    for (PixelLine line; take_pixel(at, end, with_scan_, line); ++lines) {
+    begin();
+    for (PixelLine line; has_line() && take_pixel(at_, end_, with_scan_, line); ++lines) {
       x_most = std::max(x_most, line.x);
       y_most = std::max(y_most, line.y);
     }
@@ -319,10 +367,16 @@ class ImageReader {
         "the file is cut short or edited: copy or export it again");
   }
 
-  std::string_view text_, name_;
+  BinaryFile& file_;
+  const std::string& name_;
   const PixelSink& sink_;
-  const char* at_ = nullptr;
-  const char* end_ = nullptr;
+  std::size_t window_size_ = 0;
+  std::uint64_t data_bytes_ = 0;
+  std::string_view window_;
+  std::uint64_t window_begins_ = 0;  // in the file
+  const char* at_ = nullptr;         // in the window, which ends
+  const char* end_ = nullptr;        // here
+  const char* line_ = nullptr;       // the line that was taken last
   ImageShape shape_;
   bool with_scan_ = false;
   std::size_t wanted_ = 0, read_ = 0;  // lines
@@ -335,12 +389,18 @@ class ImageReader {
 
 }  // namespace
 
-ImageShape read_image_ascii(std::string_view text, std::string_view name, const PixelSink& sink,
-                            const ImageShape* expected) {
-  return ImageReader(text, name, sink).read(expected);
+ImageShape read_image_ascii(BinaryFile& file, const PixelSink& sink, const ImageShape* expected,
+                            std::size_t window) {
+  return ImageReader(file, window, sink).read(expected);
 }
 
-Image parse_image_ascii(std::string_view text, std::string_view name, const ImageShape* expected) {
+ImageShape read_image_ascii(std::string_view text, std::string_view name, const PixelSink& sink,
+                            const ImageShape* expected) {
+  BinaryFile file(std::string(name), text);
+  return ImageReader(file, text.size(), sink).read(expected);
+}
+
+Image parse_image_ascii(BinaryFile& file, const ImageShape* expected) {
   // The shape is known only at the end of the read; the last pixel that is not zero is enough until then.
   Image image;
   const auto place = [&](std::span<const PixelCounts> run) {
@@ -350,13 +410,19 @@ Image parse_image_ascii(std::string_view text, std::string_view name, const Imag
       image.counts[pixel] += counts;
     }
   };
-  image.shape = read_image_ascii(text, name, place, expected);
+  image.shape = read_image_ascii(file, place, expected);
   image.counts.resize(image.shape.pixels());
   return image;
 }
 
+Image parse_image_ascii(std::string_view text, std::string_view name, const ImageShape* expected) {
+  BinaryFile file(std::string(name), text);
+  return parse_image_ascii(file, expected);
+}
+
 bool looks_like_image_ascii(std::string_view start) {
-  const auto data = without_header(start);
+  bool title_seen = false;
+  const auto data = without_header(start, title_seen);
   const auto line = data.substr(0, data.find('\n'));
   const auto fields = fields_in(line);
   PixelLine pixel;

@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include "analysis/formats/binary_file.h"
+
 namespace cambench::sims {
 
 struct ImageShape {
@@ -29,9 +31,12 @@ struct PixelCounts {
 /// Gets the pixels that are not zero in the order of the file, in short runs. A pixel comes once a scan.
 using PixelSink = std::function<void(std::span<const PixelCounts>)>;
 
-/// Reads an image and hands on its pixels as it goes: no image is kept. Throws BadInput for a pixel that is missing,
-/// there twice, negative or no number; the sink has then had a part of it. An image of another width or height than
-/// `expected` is refused before the sink gets anything.
+/// Reads an image and hands on its pixels as it goes: no image is kept, and of the file `window` bytes, or its longest
+/// line. Throws BadInput for a pixel that is missing, there twice, negative or no number; the sink has then had a part of
+/// it. An image of another width or height than `expected` is refused before the sink gets anything.
+ImageShape read_image_ascii(BinaryFile& file, const PixelSink& sink, const ImageShape* expected = nullptr,
+                            std::size_t window = 1 << 20);
+/// The same of a text in memory.
 ImageShape read_image_ascii(std::string_view text, std::string_view name, const PixelSink& sink,
                             const ImageShape* expected = nullptr);
 
@@ -42,6 +47,7 @@ struct Image {
   ImageShape shape;
   std::vector<double> counts;  ///< row by row, Y = 0 first
 };
+[[nodiscard]] Image parse_image_ascii(BinaryFile& file, const ImageShape* expected = nullptr);
 [[nodiscard]] Image parse_image_ascii(std::string_view text, std::string_view name,
                                       const ImageShape* expected = nullptr);
 

@@ -36,13 +36,32 @@ std::vector<double> random_counts(int pixels, unsigned seed = 1) {
   return counts;
 }
 
+// Pixels, or the sentence of a refusal: what is seen through a window of so many bytes.
+struct Seen {
+  std::vector<double> counts;
+  std::string refusal = "accepted";
+  friend bool operator==(const Seen&, const Seen&) = default;
+};
+Seen seen(const std::string& text, std::size_t window) try {
+  Image image;
+  BinaryFile file("i.txt", text);
+  const auto add = [&](std::span<const PixelCounts> run) {
+    for (const auto& [pixel, counts] : run) {
+      image.counts.resize(std::max<std::size_t>(image.counts.size(), pixel + 1));
+      image.counts[pixel] += counts;
+    }
+  };
+  image.shape = read_image_ascii(file, add, nullptr, window);
+  image.counts.resize(image.shape.pixels());
+  return {std::move(image.counts)};
+} catch (const BadInput& problem) {
+  return {{}, problem.what()};
+}
+
 std::string refusal(const std::string& text) {
-  try {
-    (void)parse_image_ascii(text, "i.txt");
-  } catch (const BadInput& problem) {
-    return problem.what();
-  }
-  return "accepted";
+  const auto whole = seen(text, text.size());
+  for (const std::size_t window : {1, 7, 30, 100}) CHECK(seen(text, window) == whole);
+  return whole.refusal;
 }
 
 std::string replaced(std::string text, const std::string& what, const std::string& by) {
@@ -142,6 +161,25 @@ TEST_CASE("an image cut anywhere is refused") {
       CHECK(answer == "accepted");  // one row
     else
       CHECK(answer != "accepted");
+  }
+}
+
+TEST_CASE("an image is the same however little of it is in memory at once") {
+  const std::string title = "X Y Intensity\r\n", remark = "# a remark in the middle\r\n\r\n";
+  std::string scans;
+  for (int scan = 0; scan < 3; ++scan)
+    for (int i = 0; i < 12; ++i)
+      scans += fmt::format("{} {} {} {:e}\r\n", i % 4, i / 4, scan, i * scan * 0.5);
+  const auto counts = random_counts(60);
+  const auto ordered = lines(10, 6, counts);
+  for (const auto& text :
+       {header + ordered, title + ordered, header + title + scans, ordered + std::string(9, '\0'),
+        remark + ordered + remark,
+        ordered.substr(0, ordered.find("0 3 ")) + remark + ordered.substr(ordered.find("0 3 ")),
+        line(1, 0, 2) + line(0, 0, 1) + line(0, 1, 4) + line(1, 1, 3)}) {
+    const auto whole = seen(text, text.size());
+    CHECK(whole.refusal == "accepted");
+    for (std::size_t window = 1; window < 200; ++window) CHECK(seen(text, window) == whole);
   }
 }
 

@@ -144,6 +144,42 @@ TEST_CASE("a region that was kept as text comes back to the last bit") {
           }).starts_with("kept: is not a region as it was kept"));
 }
 
+// The most memory that was resident since the last call, in MB; nothing where the system does not tell.
+double peak_memory() {
+  std::ifstream status("/proc/self/status");
+  std::string word;
+  double kilobytes = 0;
+  while (status >> word)
+    if (word == "VmHWM:") status >> kilobytes;
+  std::ofstream("/proc/self/clear_refs") << 5;  // the peak is the present again
+  return kilobytes / 1024;
+}
+
+TEST_CASE("images that are as large as scan-resolved ones pass through memory in pieces") {
+  constexpr int side = 128, scans = 120;
+  std::string image;
+  for (int scan = 0; scan < scans; ++scan)
+    for (int i = 0; i < side * side; ++i)
+      image += fmt::format("{} {} {} {:e}\r\n", i % side, i / side, scan, 1.0 + i % 2);
+  Folder folder;
+  folder.write("spot (0) - total.txt", image);
+  folder.write("spot (1) - PO2-.txt", image);
+  const auto sha256 = sha256_hex(image), megabytes = fmt::format("{}", image.size() / 1'000'000);
+  image = {};
+  const auto found = find_regions(folder.files()).regions.at(0);
+  (void)peak_memory();
+  const double before = peak_memory();
+  const auto region = read_region(found);
+  const double most = peak_memory() - before;
+  MESSAGE("two files of " << megabytes << " MB took " << most << " MB");
+  CHECK(std::stoi(megabytes) > 40);
+  CHECK(most < 10);
+  CHECK(region.peaks.at(0).by_total == doctest::Approx(1));
+  CHECK(region.peaks.at(0).counts == 1.5 * side * side * scans);
+  CHECK(region.files.at(0).sha256 == sha256);
+  CHECK(region.notes == std::vector<std::string>{"spot: 120 scans were summed"});
+}
+
 TEST_CASE("the reference ion is optional unless it is required") {
   Folder folder;
   folder.write("a (0) - total.txt", image(1, 1, {10}));

@@ -1,5 +1,5 @@
 // Any text as an ASCII image, any line as an image's file name. What is refused names the file and the mend; what is
-// accepted is an image of counts, the same whether it is kept or handed on pixel by pixel.
+// accepted is an image of counts, the same whether it is kept or handed on pixel by pixel through a narrow window.
 #include "analysis/formats/image_ascii.h"
 
 #include <algorithm>
@@ -22,15 +22,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     must(image.shape.pixels() == image.counts.size() && image.shape.scans > 0);
     must(std::ranges::all_of(image.counts, [](double n) { return n >= 0 && !std::isnan(n); }));
     double handed_on = 0, kept = 0;
+    BinaryFile file("fuzz.txt", input);
     read_image_ascii(
-        input, "fuzz.txt",
+        file,
         [&](std::span<const PixelCounts> run) {
           for (const auto& [pixel, counts] : run) {
             must(pixel < image.counts.size() && counts > 0 && std::isfinite(counts));
             handed_on += counts;
           }
         },
-        &image.shape);
+        &image.shape, 7);
     for (const double counts : image.counts) kept += counts;
     must(std::isinf(kept) || std::abs(handed_on - kept) <= 1e-9 * kept);
   } catch (const BadInput& refused) {
