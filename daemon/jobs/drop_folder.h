@@ -18,11 +18,13 @@
 
 namespace cambench::jobs {
 
-/// One file as a scan saw it.
+/// One file as a scan saw it. The times are by the clock of whoever keeps the files: only compared.
 struct SeenFile {
   std::string path;  ///< below the drop folder, '/' between its parts
   std::uint64_t bytes = 0;
-  std::int64_t changed_ns = 0;  ///< its modification time, by the clock of whoever wrote it: only compared
+  std::int64_t written_ns = 0;  ///< of its content; a copier may set it to that of the original
+  std::int64_t changed_ns =
+      0;  ///< of its content, name or owner; nobody sets it. FAT and sshfs know none: as above
   friend auto operator<=>(const SeenFile&, const SeenFile&) = default;
 };
 

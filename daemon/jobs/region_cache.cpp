@@ -15,7 +15,8 @@ namespace {
 /// What the files look like from outside, with the settings they were read with.
 std::string fingerprint(const std::vector<SeenFile>& files, std::string_view settings) {
   std::string text(settings);
-  for (const auto& file : files) text += fmt::format("\n{}\t{}\t{}", file.path, file.bytes, file.changed_ns);
+  for (const auto& file : files)
+    text += fmt::format("\n{}\t{}\t{}\t{}", file.path, file.bytes, file.written_ns, file.changed_ns);
   return text;
 }
 
@@ -26,13 +27,14 @@ std::string to_json(const std::vector<SeenFile>& files) {
     json.object()
         .field("path", file.path)
         .field("bytes", file.bytes)
+        .field("written_ns", file.written_ns)
         .field("changed_ns", file.changed_ns)
         .end_object();
   json.end_array();
   return json.take();
 }
 
-/// Throws BadInput for anything that to_json() did not write.
+/// Throws BadInput for anything that to_json() does not write.
 std::vector<SeenFile> files_from_json(std::string_view text) {
   const auto refuse = [](const std::string& why) -> void {
     throw BadInput("a stored region", 0, why, "it will be read from its files again");
@@ -46,6 +48,7 @@ std::vector<SeenFile> files_from_json(std::string_view text) {
   for (auto& file : fields.tables("files")) {
     files.push_back({file.text("path").value_or(""),
                      static_cast<std::uint64_t>(file.whole("bytes", 0, INT64_MAX).value_or(0)),
+                     file.whole("written_ns", INT64_MIN, INT64_MAX).value_or(0),
                      file.whole("changed_ns", INT64_MIN, INT64_MAX).value_or(0)});
     file.finish();
   }

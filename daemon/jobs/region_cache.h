@@ -1,5 +1,7 @@
-// Regions that were read once are not read again: by the path, size and time of their files, as make and rsync know
-// them. Beside each region stands its content hash, which names it in results. One thread at a time.
+// Regions that were read once are not read again while their files look the same: path, size, time of writing and time
+// of the last change. A file that was renamed, touched or replaced looks new, and so may all of a share that was mounted
+// again: its region is read once more, which is little more than the reading that finds out whether its content is new.
+// What names a region in results is that content, by its hash, never the look. One thread at a time.
 #pragma once
 #include <functional>
 #include <map>

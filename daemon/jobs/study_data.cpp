@@ -26,8 +26,9 @@ namespace {
 std::optional<SeenFile> look_at(const fs::path& root, const std::string& path) {
   struct stat now {};
   if (::stat((root / path).c_str(), &now) != 0 || !S_ISREG(now.st_mode)) return std::nullopt;
-  return SeenFile{path, static_cast<std::uint64_t>(now.st_size),
-                  now.st_mtim.tv_sec * 1'000'000'000 + now.st_mtim.tv_nsec};
+  const auto ns = [](const timespec& time) { return time.tv_sec * 1'000'000'000 + time.tv_nsec; };
+  // Not the inode: some shares give a file another one at every look, and nothing would ever settle.
+  return SeenFile{path, static_cast<std::uint64_t>(now.st_size), ns(now.st_mtim), ns(now.st_ctim)};
 }
 
 /// Where a file lies: <study>/<material>/<state>/<folder...>/<name>.

@@ -147,8 +147,6 @@ class Reader {
   std::vector<StoredScore> scores(const std::string& study);  ///< newest first
   std::vector<StoredScore> newest_scores();                   ///< the last version of every study
   std::vector<RegionRow> regions(const std::string& study, const std::string& settings);
-  /// A region by its content, whatever study or sample it was first seen in.
-  std::optional<RegionRow> region(const std::string& hash, const std::string& settings);
 
   std::vector<JobRow> jobs(int limit = 100);                                ///< newest first
   std::vector<StoredAct> audit(int limit = 1000, std::int64_t before = 0);  ///< as the alarms

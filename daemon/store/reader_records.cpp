@@ -155,12 +155,6 @@ std::vector<RegionRow> Reader::regions(const std::string& study, const std::stri
   return regions_in(row);
 }
 
-std::optional<RegionRow> Reader::region(const std::string& hash, const std::string& settings) {
-  Statement row(database_, std::string(region_columns) + "WHERE hash = ? AND settings = ? LIMIT 1");
-  row.bind(1, hash).bind(2, settings);
-  return first_of(regions_in(row));
-}
-
 std::vector<JobRow> Reader::jobs(int limit) {
   Statement row(
       database_,

@@ -152,7 +152,7 @@ CREATE TABLE audit (
 CREATE TRIGGER audit_is_never_changed BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
 CREATE TRIGGER audit_is_never_deleted BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
 
--- A region of ToF-SIMS data, normalised once and kept by the content of its files.
+-- A region of ToF-SIMS data, normalised: named by the content of its files, and not read again while they look the same.
 CREATE TABLE region (
   hash          TEXT NOT NULL,                -- SHA-256 over the files' hashes, in order
   settings      TEXT NOT NULL,                -- SHA-256 of what it was normalised with
@@ -161,7 +161,7 @@ CREATE TABLE region (
   state         TEXT NOT NULL,                -- uncycled, cycled
   name          TEXT NOT NULL,
   values_json   TEXT NOT NULL,
-  files_json    TEXT NOT NULL,
+  files_json    TEXT NOT NULL,                -- how they looked: path, size, times
   at_wall_ns    INTEGER NOT NULL,
   PRIMARY KEY (hash, settings, study, material, state, name)
 ) STRICT, WITHOUT ROWID;

@@ -123,7 +123,7 @@ TEST_CASE(
     for (const auto& [second, delivery] : delivered) {
       CHECK(sets.insert(delivery.files).second);
       for (const auto& file : delivery.files)
-        CHECK(static_cast<double>(file.changed_ns) / 1e9 <= second - settle_s + 1e-6);
+        CHECK(static_cast<double>(file.written_ns) / 1e9 <= second - settle_s + 1e-6);
     }
     CHECK(delivered.back().what.files == scan_of(arrivals, 1e9));
   }
@@ -163,6 +163,9 @@ TEST_CASE("a file that is written again, or replaced by one of the same size, ma
   folder.saw({{"s/a/cycled/x.txt", 10, 2}}, at(10));
   CHECK(folder.take(at(11)).empty());
   CHECK(folder.take(at(12)).size() == 1);
+  folder.saw({{"s/a/cycled/x.txt", 10, 2, 13}}, at(20));  // its copier gave it the time of the one before
+  CHECK(folder.take(at(21)).empty());
+  CHECK(folder.take(at(22)).size() == 1);
 }
 
 TEST_CASE("a file that is taken away makes the study due again, and an empty study is said once") {

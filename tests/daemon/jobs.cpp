@@ -16,6 +16,7 @@
 
 #include "daemon/store/reader.h"
 #include "drivers/sim/tof_sims.h"
+#include "schema/sha256.h"
 
 using namespace cambench;
 using namespace cambench::jobs;
@@ -335,6 +336,31 @@ TEST_CASE("a region that is renamed, and a file that is replaced, are scored as 
   std::ofstream(folder / "other (2) - O-.txt", std::ios::binary) << bytes;
   board.wait_for(version(3));
   CHECK(result() != before);
+}
+
+TEST_CASE(
+    "a file that is replaced under its old size and time is noticed, and the report names the new content") {
+  const Bench bench;
+  bench.land();
+  store::Store store(bench.bench.store);
+  Board board;
+  const Jobs jobs(bench.bench, store, board.show());
+  board.wait_for(version(1));
+  std::vector<fs::path> totals;
+  for (const auto& entry : fs::directory_iterator(bench.sample("ncm-linbo3/cycled")))
+    if (entry.path().string().ends_with(" - total.txt")) totals.push_back(entry.path());
+  auto bytes = file_bytes(totals.at(0));
+  const auto digit = bytes.find_last_of("0123456789");
+  bytes[digit] = bytes[digit] == '7' ? '8' : '7';
+  const auto time = fs::last_write_time(totals[0]);
+  const auto beside = bench.path / "drop" / "new.part";
+  std::ofstream(beside, std::ios::binary) << bytes;
+  fs::last_write_time(beside, time);
+  fs::rename(beside, totals[0]);
+  board.wait_for(version(2));
+  CHECK(fs::last_write_time(totals[0]) == time);
+  const auto report = file_bytes(bench.path / "results" / "coatings" / "report.html");
+  CHECK(report.find(sha256_hex(bytes)) != std::string::npos);
 }
 
 TEST_CASE("a folder that no study is configured for, and a stray file, are named") {

@@ -6,12 +6,14 @@
 
 #include <algorithm>
 #include <fstream>
+#include <regex>
 #include <sstream>
 
 #include "analysis/bad_input.h"
 #include "analysis/regions_compare.h"
 #include "daemon/jobs/results_folder.h"
 #include "drivers/sim/tof_sims.h"
+#include "schema/sha256.h"
 
 using namespace cambench;
 using namespace cambench::jobs;
@@ -57,12 +59,16 @@ StudySpec a_study() {
           .caveats = {}};
 }
 
-StudyData read(const Drop& drop, RegionCache& cache) {
+/// What lies there now, as it looked in `looks`.
+StudyData read(const Drop& drop, const std::vector<SeenFile>& looks, RegionCache& cache) {
   const auto study = a_study();
   std::vector<std::string> materials;
   for (const auto& material : study.materials) materials.push_back(material.id);
-  return read_spots("coatings", sort_files(drop.path, scan(drop.path, "coatings"), materials), {}, cache, 2,
-                    WallTime{});
+  return read_spots("coatings", sort_files(drop.path, looks, materials), {}, cache, 2, WallTime{});
+}
+
+StudyData read(const Drop& drop, RegionCache& cache) {
+  return read(drop, scan(drop.path, "coatings"), cache);
 }
 
 StudyData read(const Drop& drop) {
@@ -218,22 +224,86 @@ TEST_CASE("a region that the store remembers is not read again, and gives the sa
   const Drop drop;
   std::vector<store::RegionRow> rows;
   RegionCache first([&](store::RegionRow row) { rows.push_back(std::move(row)); });
-  const auto scores = score_study(a_study(), read(drop, first), {});
+  const auto looks = scan(drop.path, "coatings");
+  const auto scores = score_study(a_study(), read(drop, looks, first), {});
   CHECK(rows.size() == 8);
 
-  // Images that cannot be read, under the old size and time: only who remembers does not notice.
+  // Images that cannot be read, under the looks from before: only who remembers does not notice.
   for (const auto& file : drop.files("ncm-linbo3/cycled")) {
-    const auto time = fs::last_write_time(file);
     auto bytes = bytes_of(file);
     std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(bytes.size() / 2), bytes.end(), 'x');
     write(file, bytes);
-    fs::last_write_time(file, time);
   }
   RegionCache second;
   second.load(rows);
-  const auto again = score_study(a_study(), read(drop, second), {});
+  const auto again = score_study(a_study(), read(drop, looks, second), {});
   CHECK(again.inputs_hash == scores.inputs_hash);
-  CHECK(again.result_json == scores.result_json);
+  const bool same_result = again.result_json == scores.result_json;
+  CHECK(same_result);
+}
+
+TEST_CASE(
+    "a file that is replaced under its old name, size and time is read again, and named by its content") {
+  const Drop drop;
+  std::vector<store::RegionRow> rows;
+  RegionCache cache([&](store::RegionRow row) { rows.push_back(std::move(row)); });
+  const auto before = read(drop, cache);
+  const auto total = drop.files("ncm-linbo3/cycled", "total.txt").front();
+  auto bytes = bytes_of(total);
+  const auto digit = bytes.find_last_of("0123456789");
+  bytes[digit] = bytes[digit] == '7' ? '8' : '7';
+  const auto time = fs::last_write_time(total);
+  const auto put = [&] {
+    SUBCASE("written over, as cp -p does") { write(total, bytes); }
+    SUBCASE("moved over, as rsync does") {
+      write(drop.path / "new", bytes);
+      fs::rename(drop.path / "new", total);
+    }
+    fs::last_write_time(total, time);
+  };
+  put();
+  CHECK(fs::last_write_time(total) == time);
+  const auto after = read(drop, cache);
+  CHECK(problems_of(after) == "");
+  CHECK(rows.size() == 9);  // one region is new
+  const auto scores = score_study(a_study(), after, {});
+  CHECK(scores.inputs_hash != score_study(a_study(), before, {}).inputs_hash);
+  CHECK(scores.result_json.find(sha256_hex(bytes)) != std::string::npos);
+
+  RegionCache restarted;  // the newer row of the two that the store has of this region
+  restarted.load(rows);
+  CHECK(score_study(a_study(), read(drop, restarted), {}).inputs_hash == scores.inputs_hash);
+}
+
+TEST_CASE("a region whose folder is renamed is read again, and is the same measurement by its content") {
+  const Drop drop;
+  std::vector<store::RegionRow> rows;
+  RegionCache cache([&](store::RegionRow row) { rows.push_back(std::move(row)); });
+  const auto before = read(drop, cache);
+  fs::create_directories(drop.study() / "ncm-linbo3/cycled/3 November");
+  for (const auto& file : drop.files("ncm-linbo3/cycled", ".txt"))
+    fs::rename(file, file.parent_path() / "3 November" / file.filename());
+  const auto after = read(drop, cache);
+  CHECK(rows.size() == 10);
+  REQUIRE(after.spots.size() == before.spots.size());
+  for (std::size_t i = 0; i < after.spots.size(); ++i) {
+    CHECK(after.spots[i].hash == before.spots[i].hash);
+    CHECK(after.spots[i].region->peaks == before.spots[i].region->peaks);
+  }
+}
+
+TEST_CASE("a stored region that does not say when its files were changed is read again") {
+  const Drop drop;
+  std::vector<store::RegionRow> rows;
+  RegionCache first([&](store::RegionRow row) { rows.push_back(std::move(row)); });
+  (void)read(drop, first);
+  for (auto& row : rows)  // as an earlier program wrote it
+    row.files_json = std::regex_replace(row.files_json, std::regex(R"("written_ns":\d+,)"), "");
+  std::size_t new_rows = 0;
+  RegionCache second([&](const store::RegionRow&) { ++new_rows; });
+  second.load(rows);
+  CHECK(problems_of(read(drop, second)) == "");
+  CHECK(new_rows == 8);
 }
 
 TEST_CASE("what the status shows of a score comes back from the store") {
