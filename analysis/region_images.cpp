@@ -18,6 +18,11 @@ Image read_file(const std::filesystem::path& file, const ImageShape* expected = 
   return parse_image_ascii(image, expected);
 }
 
+std::optional<double> in_um(std::optional<double> metres) {
+  if (metres) *metres *= 1e6;
+  return metres;
+}
+
 RegionImages exported_images(const RegionFiles& found) {
   RegionImages images;
   std::vector<std::filesystem::path> peaks;
@@ -49,6 +54,8 @@ RegionImages stacked_images(Stack<Reader, StackImage> opened) {
     return counts;
   };
   RegionImages images;
+  if constexpr (requires { stack->reader.field_of_view(); })
+    images.field_of_view_um = in_um(stack->reader.field_of_view());
   for (const auto& interval : stack->intervals) images.labels.push_back(interval.label);
   images.total = [stack, read] { return read(stack->total); };
   images.peak = [stack, read](std::size_t i, const ImageShape&) { return read(stack->peaks.at(i)); };
@@ -114,16 +121,20 @@ void count(const PixelSpectra& spectra, SpectrumArea area, std::size_t first, st
 
 RegionImages event_images(Events opened, std::size_t most_bytes) {
   const auto events = std::make_shared<Events>(std::move(opened));
-  return counted_images(
-      events->shape, events->intervals, most_bytes,
-      [events](std::size_t first, std::span<Image> images) { count(*events, first, images); });
+  auto images =
+      counted_images(events->shape, events->intervals, most_bytes,
+                     [events](std::size_t first, std::span<Image> of) { count(*events, first, of); });
+  images.field_of_view_um = in_um(events->field_of_view);
+  return images;
 }
 
 RegionImages spectrum_images(PixelSpectra opened, SpectrumArea area, std::size_t most_bytes) {
   const auto spectra = std::make_shared<PixelSpectra>(std::move(opened));
-  return counted_images(
+  auto images = counted_images(
       spectra->reader->shape(), spectra->intervals, most_bytes,
-      [spectra, area](std::size_t first, std::span<Image> images) { count(*spectra, area, first, images); });
+      [spectra, area](std::size_t first, std::span<Image> of) { count(*spectra, area, first, of); });
+  images.field_of_view_um = spectra->reader->field_of_view_um();
+  return images;
 }
 
 }  // namespace

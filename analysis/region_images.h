@@ -3,6 +3,7 @@
 #pragma once
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@ struct RegionImages {
   std::function<Image()> total;     ///< reads; throws BadInput
   /// That of labels[i]; one of another shape than the total's is refused.
   std::function<Image(std::size_t i, const ImageShape& of_total)> peak;
+  std::optional<double> field_of_view_um;  ///< the width of the image, where the files give it
 
   /// The peak of this ion in any spelling; labels.size() when there is none.
   [[nodiscard]] std::size_t find(std::string_view ion) const;

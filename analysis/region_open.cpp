@@ -70,7 +70,8 @@ void refuse_same_ions(const std::vector<MassInterval>& intervals, std::string_vi
 // By any reader with shape() and each_ion(). `says` is the file that gives the mass scale.
 template <typename Reader>
 Events events_of(Reader opened, const MassScale& scale, std::vector<MassInterval> intervals, bool by_list,
-                 std::string_view says, const MassCheck& masses, Region& region) {
+                 std::string_view says, const MassCheck& masses, Region& region,
+                 std::optional<double> field_of_view) {
   const auto reader = std::make_shared<Reader>(std::move(opened));
   const auto each_ion = [reader](const RawIonSink& sink) { return reader->each_ion(sink); };
   if (by_list && masses.what == MassCheck::What::corrected) {
@@ -80,7 +81,8 @@ Events events_of(Reader opened, const MassScale& scale, std::vector<MassInterval
       intervals = as_shown(std::move(intervals), *calibration);
   }
   ChannelIntervals by_channel(scale, intervals, says);
-  return {reader->shape(), each_ion, scale, std::move(intervals), std::move(by_channel), by_list};
+  return {reader->shape(),       each_ion, scale,        std::move(intervals),
+          std::move(by_channel), by_list,  field_of_view};
 }
 
 Events open_grd(const RegionFiles& found, const MassCheck& masses, Region& region) {
@@ -92,7 +94,8 @@ Events open_grd(const RegionFiles& found, const MassCheck& masses, Region& regio
   const auto open = [&](std::string_view ending) { return BinaryFile(file_ending_in(found, ending)); };
   const auto events = [&](auto reader) {
     return events_of(std::move(reader), properties.scale, std::move(intervals),
-                     found.interval_list.has_value(), name_of(text), masses, region);
+                     found.interval_list.has_value(), name_of(text), masses, region,
+                     properties.field_of_view);
   };
   if (found.format == RegionFiles::Format::grd) return events(GrdReader(open(".grd"), properties));
   return events(SplitGrdReader(open(".scans"), open(".coords"), open(".tofs"), properties));
@@ -102,6 +105,7 @@ Events open_itm(const RegionFiles& found, const MassCheck& masses, Region& regio
   ItmReader reader{BinaryFile(found.files.at(0))};
   const auto name = reader.file().name();
   const auto scale = reader.scale();
+  const auto field_of_view = reader.field_of_view();
   auto intervals = reader.intervals();
   const bool own_list = !found.interval_list && !intervals.empty();
   if (own_list)
@@ -110,7 +114,7 @@ Events open_itm(const RegionFiles& found, const MassCheck& masses, Region& regio
     intervals = intervals_for(found, region);
   refuse_same_ions(intervals, name);
   return events_of(std::move(reader), scale, std::move(intervals), own_list || found.interval_list, name,
-                   masses, region);
+                   masses, region, field_of_view);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -60,7 +61,8 @@ struct Events {
   MassScale scale;                                           ///< as the file shows it
   std::vector<MassInterval> intervals;
   ChannelIntervals by_channel;
-  bool by_list = false;  ///< the intervals are peaks, no nominal masses
+  bool by_list = false;                 ///< the intervals are peaks, no nominal masses
+  std::optional<double> field_of_view;  ///< m: the width of the image
 };
 [[nodiscard]] Events open_events(const RegionFiles& found, const MassCheck& masses, Region& region);
 

@@ -28,7 +28,7 @@ std::string overlay_caption(const sims::RegionParts& parts) {
                            lowered(formula(parts.overlay_ions[i])));
   return caption + ", each over the same pixel's total ion count; " +
          (parts.field_of_view_um ? fmt::format("the image is {:g} µm wide", *parts.field_of_view_um)
-                                 : "no scale, since study.toml gives no field_of_view_um");
+                                 : "no scale, since neither its files nor study.toml give a field of view");
 }
 
 std::string pictures(const sims::RegionParts& parts) {

@@ -38,6 +38,7 @@ class Comparing {
         options_(options),
         images_(images_of(found, normalise)),
         total_(images_.total()),
+        field_of_view_um_(options.field_of_view_um ? options.field_of_view_um : images_.field_of_view_um),
         overlay_(options.overlay.size()) {}
 
   RegionParts compare(const Spot& spot) {
@@ -45,7 +46,7 @@ class Comparing {
     for (const auto& ion : options_.overlay) in_overlay.push_back(peak_of(ion));
     const Mask inner = inner_mask();
     RegionParts parts{.spot = spot, .inner = describe(options_.inner), .options = options_.compare};
-    parts.field_of_view_um = options_.field_of_view_um;
+    parts.field_of_view_um = field_of_view_um_;
     parts.mask_png = png_of(inner);
     parts.inner_pixels = inner.pixels();
     parts.outer_pixels = inner.outside().pixels();
@@ -104,22 +105,21 @@ class Comparing {
       parts.overlay_ions.push_back(shown(options_.overlay[k]));
       add_picture(parts, parts.overlay_ions.back(), overlay_[k]);
     }
-    if (!overlay_.empty())
-      parts.overlay_png = overlay_png(overlay_, {.field_of_view_um = options_.field_of_view_um});
+    if (!overlay_.empty()) parts.overlay_png = overlay_png(overlay_, {.field_of_view_um = field_of_view_um_});
     for (const auto& clear : clearest_) add_picture(parts, clear.ion, clear.share);
   }
 
   // In grey: the three colours of an overlay of itself.
   void add_picture(RegionParts& parts, const std::string& ion, const Image& share) const {
-    parts.images.push_back(
-        {ion, overlay_png(std::array{share, share, share},
-                          {.field_of_view_um = options_.field_of_view_um, .least_side = 256})});
+    parts.images.push_back({ion, overlay_png(std::array{share, share, share},
+                                             {.field_of_view_um = field_of_view_um_, .least_side = 256})});
   }
 
   const RegionFiles& found_;
   const PartOptions& options_;
   RegionImages images_;
   Image total_;
+  std::optional<double> field_of_view_um_;
   std::vector<Image> overlay_;   // shares of the total, in the order of the options
   std::vector<Clear> clearest_;  // those that differ most, the clearest first
 };

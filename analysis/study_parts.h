@@ -35,7 +35,7 @@ using InnerPart = std::variant<Circle, Polygon, DrawnMask, IonMask>;
 struct PartOptions {
   InnerPart inner;
   std::vector<std::string> overlay;        ///< up to three ions, drawn over each other
-  std::optional<double> field_of_view_um;  ///< width of the image, for scale bars
+  std::optional<double> field_of_view_um;  ///< width of the image, for scale bars; none: as the files give it
   CompareOptions compare;
 };
 
@@ -50,7 +50,7 @@ struct RegionParts {
   Spot spot;          ///< which region it is
   std::string inner;  ///< where its inner part lies, in words
   CompareOptions options;
-  std::optional<double> field_of_view_um;  ///< as it was given
+  std::optional<double> field_of_view_um;  ///< of its scale bars; none: neither files nor options give it
   std::size_t inner_pixels = 0, outer_pixels = 0;
   std::vector<Contrast> contrasts;        ///< by m/z
   std::string mask_png;                   ///< white inside

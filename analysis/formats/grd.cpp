@@ -50,12 +50,13 @@ class Raster {
 GrdProperties parse_grd_properties(std::string_view text, std::string_view name) {
   std::string without_nul(text);
   std::erase(without_nul, '\0');
-  std::optional<double> resolution, sf, k0, upper;
+  std::optional<double> resolution, sf, k0, upper, field_of_view;
   const std::pair<std::string_view, std::optional<double>*> wanted[] = {
       {"Registration.Raster.Resolution", &resolution},
       {"Context.MassScale.SF", &sf},
       {"Context.MassScale.K0", &k0},
-      {"Measurement.UpperMass", &upper}};
+      {"Measurement.UpperMass", &upper},
+      {"Registration.Raster.FieldOfView", &field_of_view}};
   text::Lines lines(without_nul);
   while (const auto line = lines.next()) {
     const auto fields = text::split(*line, '\t');
@@ -69,12 +70,13 @@ GrdProperties parse_grd_properties(std::string_view text, std::string_view name)
     }
   }
   for (const auto& [key, value] : wanted)
-    if (!*value && value != &upper) throw BadInput(name, 0, fmt::format("{} is missing", key), export_again);
+    if (!*value && value != &upper && value != &field_of_view)
+      throw BadInput(name, 0, fmt::format("{} is missing", key), export_again);
   if (*resolution < 1 || *resolution > longest_side || *resolution != std::floor(*resolution))
     throw BadInput(name, 0,
                    fmt::format("a raster of {} pixels cannot be (1 to {})", *resolution, longest_side),
                    export_again);
-  return {static_cast<std::uint32_t>(*resolution), {*sf, *k0}, upper};
+  return {static_cast<std::uint32_t>(*resolution), {*sf, *k0}, upper, field_of_view};
 }
 
 GrdReader::GrdReader(BinaryFile file, const GrdProperties& properties)

@@ -19,9 +19,10 @@
 namespace cambench::sims {
 
 struct GrdProperties {
-  std::uint32_t resolution = 0;      ///< pixels in X and in Y: Registration.Raster.Resolution
-  MassScale scale;                   ///< Context.MassScale.SF and .K0
-  std::optional<double> upper_mass;  ///< u: Measurement.UpperMass
+  std::uint32_t resolution = 0;         ///< pixels in X and in Y: Registration.Raster.Resolution
+  MassScale scale;                      ///< Context.MassScale.SF and .K0
+  std::optional<double> upper_mass;     ///< u: Measurement.UpperMass
+  std::optional<double> field_of_view;  ///< m: Registration.Raster.FieldOfView
 };
 /// Throws BadInput where the resolution or the mass scale is missing. NUL bytes are passed over.
 [[nodiscard]] GrdProperties parse_grd_properties(std::string_view text, std::string_view name);

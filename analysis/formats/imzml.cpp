@@ -124,6 +124,11 @@ void ImzmlReader::place_pixels() {
   }
 }
 
+std::optional<double> ImzmlReader::field_of_view_um() const {
+  if (!content_.pixel_um) return std::nullopt;
+  return *content_.pixel_um * shape_.width;
+}
+
 ImzmlReader::Sha256OfFiles ImzmlReader::verify() {
   Sha256 of_xml, of_binary;
   Digest by_sha1(Digest::Kind::sha1), by_md5(Digest::Kind::md5);

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,8 @@ class ImzmlReader {
   /// Reads the XML and checks every place that it names against the binary file, and the UUID. Throws BadInput.
   ImzmlReader(BinaryFile xml, BinaryFile binary);
 
+  /// The width of the image, where the XML gives the size of a pixel.
+  [[nodiscard]] std::optional<double> field_of_view_um() const;
   /// Pixels that have no spectrum are inside the shape; they are never handed on.
   [[nodiscard]] ImageShape shape() const { return shape_; }
   /// Sentences that a reader of the result should see, without the file's name.

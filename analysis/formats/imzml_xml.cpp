@@ -35,10 +35,11 @@ constexpr std::uint32_t accession(std::string_view text) {
 constexpr auto uuid = accession("IMS:1000080"), md5 = accession("IMS:1000090"),
                sha1 = accession("IMS:1000091"), position_x = accession("IMS:1000050"),
                position_y = accession("IMS:1000051"), pixels_x = accession("IMS:1000042"),
-               pixels_y = accession("IMS:1000043"), array_offset = accession("IMS:1000102"),
-               array_values = accession("IMS:1000103"), array_bytes = accession("IMS:1000104"),
-               mz_array = accession("MS:1000514"), intensity_array = accession("MS:1000515"),
-               zlib = accession("MS:1000574"), total_ion_current = accession("MS:1000285");
+               pixels_y = accession("IMS:1000043"), pixel_size = accession("IMS:1000046"),
+               array_offset = accession("IMS:1000102"), array_values = accession("IMS:1000103"),
+               array_bytes = accession("IMS:1000104"), mz_array = accession("MS:1000514"),
+               intensity_array = accession("MS:1000515"), zlib = accession("MS:1000574"),
+               total_ion_current = accession("MS:1000285");
 
 // A whole number, also one that a spreadsheet or a script has turned into 1.156e+09.
 std::optional<std::int64_t> whole_number(std::string_view text) {
@@ -103,7 +104,10 @@ class ImzmlXml {
 
   void begin(const XmlTags::Tag& tag) {
     if (tag.name == "cvParam") {
-      take(accession(tag.attribute("accession")), tag.attribute("value"));
+      const auto name = accession(tag.attribute("accession"));
+      if (name == pixel_size && part_ == Part::settings)
+        take_pixel_size(tag.attribute("value"), tag.attribute("unitAccession"));
+      take(name, tag.attribute("value"));
     } else if (tag.name == "referenceableParamGroupRef") {
       const auto group = groups_.find(tag.attribute("ref"));
       if (group == groups_.end() || part_ == Part::group) return;
@@ -161,6 +165,14 @@ class ImzmlXml {
     if (!count || *count < 1 || *count > most_imzml_pixels)
       refuse(fmt::format("{} is no number of pixels", text::quoted(value)), export_again);
     (name == pixels_x ? content_.width : content_.height) = static_cast<std::uint32_t>(*count);
+  }
+
+  // Without a unit it is meant in micrometres: IONTOF's exporter gives none.
+  void take_pixel_size(std::string_view value, std::string_view unit) {
+    const auto size = text::number(value);
+    const double um = unit == "UO:0000018" ? 1e-3 : unit == "UO:0000016" ? 1e3 : 1;
+    const bool known = um != 1 || unit.empty() || unit == "UO:0000017";
+    if (known && size && *size > 0 && std::isfinite(*size)) content_.pixel_um = *size * um;
   }
 
   void take_of_spectrum(std::uint32_t name, std::string_view value) {

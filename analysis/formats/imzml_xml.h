@@ -39,10 +39,11 @@ struct ImzmlPixel {
 struct ImzmlContent {
   std::vector<ImzmlPixel> pixels;  ///< one at least, in the order of the file
   std::optional<std::uint32_t> width,
-      height;                    ///< of the image, in pixels, as the settings of the scan give them
-  std::string uuid;              ///< as written; empty: not given
-  std::string sha1, md5;         ///< of the binary file, lower-case hexadecimal digits; empty: not given
-  bool offsets_wrapped = false;  ///< they had overflowed and were continued
+      height;                      ///< of the image, in pixels, as the settings of the scan give them
+  std::optional<double> pixel_um;  ///< its width
+  std::string uuid;                ///< as written; empty: not given
+  std::string sha1, md5;           ///< of the binary file, lower-case hexadecimal digits; empty: not given
+  bool offsets_wrapped = false;    ///< they had overflowed and were continued
 };
 
 /// Throws BadInput: no imzML, a spectrum that lacks something, an array that lies outside `binary`.

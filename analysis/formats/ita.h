@@ -5,6 +5,7 @@
 // In memory: one image, and its packed form (32 MB at most).
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,8 @@ class ItaReader {
   explicit ItaReader(BinaryFile file);
 
   [[nodiscard]] ImageShape shape() const { return shape_; }
+  /// The width of the image in m, where the file gives it.
+  [[nodiscard]] std::optional<double> field_of_view() { return it_field_of_view(blocks_); }
   [[nodiscard]] const std::vector<Image>& images() const { return images_; }
   /// Hands on all pixels of an image; the lowest row is Y = 0, as it is kept.
   void read(const Image& image, const ImageSink& sink);

@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "analysis/bad_input.h"
-#include "analysis/formats/itstr_parts.h"
 #include "analysis/formats/text.h"
 
 namespace cambench::sims {

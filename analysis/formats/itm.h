@@ -10,12 +10,14 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "analysis/formats/image_ascii.h"
 #include "analysis/formats/interval_list.h"
 #include "analysis/formats/itstr.h"
+#include "analysis/formats/itstr_parts.h"
 #include "analysis/formats/mass_scale.h"
 
 namespace cambench::sims {
@@ -26,6 +28,8 @@ class ItmReader {
   explicit ItmReader(BinaryFile file);
 
   [[nodiscard]] ImageShape shape() const { return shape_; }
+  /// The width of the image in m, where the file gives it.
+  [[nodiscard]] std::optional<double> field_of_view() { return it_field_of_view(blocks_); }
   [[nodiscard]] const MassScale& scale() const { return scale_; }
   /// The file's own list of peaks, without total and sum of rest; may be empty.
   [[nodiscard]] const std::vector<MassInterval>& intervals() const { return intervals_; }

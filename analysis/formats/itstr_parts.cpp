@@ -114,6 +114,16 @@ ImageShape it_shape(ItStr& blocks) {
   return shape;
 }
 
+std::optional<double> it_field_of_view(ItStr& blocks) {
+  std::optional<double> width;
+  if (const auto picture = blocks.find("Meta/SI Image"))
+    if (const auto field = blocks.child(*picture, "fieldofview")) width = blocks.number<double>(*field);
+  if (!width)
+    if (const auto property = it_property(blocks, "Registration.Raster.FieldOfView"))
+      width = property->number;
+  return width && *width > 0 && std::isfinite(*width) ? width : std::nullopt;
+}
+
 std::optional<MassScale> it_mass_scale(ItStr& blocks) {
   for (const auto* place : {"filterdata/TofCorrection/Spectrum/Reduced Data/IMassScaleSFK0", "MassScale"})
     if (const auto scale = scale_in(blocks, place)) return scale;

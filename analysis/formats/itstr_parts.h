@@ -25,6 +25,9 @@ struct ItPeak {
 /// `Meta/SI Image`, else the raster's resolution. Throws BadInput where there is neither, or one that cannot be.
 [[nodiscard]] ImageShape it_shape(ItStr& blocks);
 
+/// The width of the image in m: `Meta/SI Image`, else the property. Nothing where there is none.
+[[nodiscard]] std::optional<double> it_field_of_view(ItStr& blocks);
+
 /// Of the spectrum's `IMassScaleSFK0`, else `MassScale`, else the properties. Nothing where there is none.
 [[nodiscard]] std::optional<MassScale> it_mass_scale(ItStr& blocks);
 

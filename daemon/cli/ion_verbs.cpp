@@ -211,8 +211,10 @@ void write_overlay(const PartOptions& options, const sims::RegionImages& images,
     if (i == images.labels.size()) throw Problem(refused, fmt::format("{}: has no image of {}", region, ion));
     shares.push_back(sims::normalised(images.peak(i, total.shape), total));
   }
-  write_file(fs::path(options.out) / "overlay.png",
-             sims::overlay_png(shares, {.field_of_view_um = options.field_of_view_um}));
+  write_file(
+      fs::path(options.out) / "overlay.png",
+      sims::overlay_png(shares, {.field_of_view_um = options.field_of_view_um ? options.field_of_view_um
+                                                                              : images.field_of_view_um}));
 }
 
 void parts(Session& session, const PartOptions& options) {
@@ -299,7 +301,8 @@ void add_ion_verbs(CLI::App& app, Session& session) {
       ->expected(1, 3)
       ->needs(out);
   parts_verb
-      ->add_option("--field-of-view", part->field_of_view_um, "width of the image in um, for the scale bar")
+      ->add_option("--field-of-view", part->field_of_view_um,
+                   "width of the image in um, for the scale bar; default: as the files give it")
       ->check(CLI::PositiveNumber);
   parts_verb->callback(
       [&session, part] { session.action = [&session, part] { refusing([&] { parts(session, *part); }); }; });

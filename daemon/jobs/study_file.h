@@ -16,7 +16,7 @@
 //   # ion = "Ni-"                    # pixels with more than `above` counts of it
 //   # above = 2
 //   overlay = ["PO3-", "S4-", "NiO2-"]  # red, green, blue
-//   field_of_view_um = 300           # width of the image, for scale bars
+//   field_of_view_um = 300           # width of the image, for scale bars, where its files do not give it or give it wrong
 //   tile = 16                        # pixels, a side of the tiles that errors are taken between
 //   [[sample]]                       # the first that matches a file counts; others lie as <material>/<uncycled|cycled>/...
 //   material = "ncm-linbo3"

@@ -188,7 +188,7 @@ TEST_CASE("properties are found in the third column, NUL bytes or not, and refus
   CHECK(refused_with(text.substr(0, text.find("Context.MassScale.K0"))) ==
         "p.txt: Context.MassScale.K0 is missing" + again);
   CHECK(refused_with(text.substr(0, text.find("450.73"))) ==
-        "p.txt, line 4: Context.MassScale.K0 has no number in the third column" + again);
+        "p.txt, line 5: Context.MassScale.K0 has no number in the third column" + again);
   CHECK(refused_with(GrdWriter().properties(2049)) ==
         "p.txt: a raster of 2049 pixels cannot be (1 to 2048)" + again);
   CHECK(refused_with(GrdWriter().properties(0)).find("cannot be") != std::string::npos);

@@ -39,6 +39,7 @@ struct GrdWriter {
     };
     return line("Instrument.Name", "TOF") +
            line("Registration.Raster.Resolution", std::to_string(resolution)) +
+           line("Registration.Raster.FieldOfView", "0.0005") +
            line("Context.MassScale.SF", fmt::format("{}", sf)) +
            line("Context.MassScale.K0", fmt::format("{}", k0)) + line("Measurement.UpperMass", upper_mass) +
            std::string(3, '\0');

@@ -104,7 +104,8 @@ TEST_CASE("the standard's examples are read: 3 x 3 pixels of 8,399 points, SHA-1
     CHECK(reader->shape().width == 3);
     CHECK(reader->shape().height == 3);
     CHECK(reader->notes().empty());
-    CHECK_NOTHROW((void)reader->verify());  // its SHA-1
+    CHECK(reader->field_of_view_um() == 300.0);  // pixels of 100 um
+    CHECK_NOTHROW((void)reader->verify());       // its SHA-1
     const auto all = read(*reader);
     REQUIRE(all.pixels == std::vector<std::uint32_t>{0, 1, 2, 3, 4, 5, 6, 7, 8});
     CHECK(all.totals[0] == doctest::Approx(121.8504).epsilon(1e-6));
@@ -124,6 +125,7 @@ TEST_CASE("IONTOF's dialect is read: six pixels of a 4 x 4 grid") {
   auto reader = open(*folder, "iontof_sparse");
   CHECK(reader.shape().width == 4);
   CHECK(reader.shape().height == 4);
+  CHECK(reader.field_of_view_um() == 4 * 4.40625);  // without a unit
   const auto all = read(reader);
   CHECK(all.pixels == std::vector<std::uint32_t>{0, 1, 7, 8, 10, 15});
   CHECK(all.spectra[0].mz == std::vector<double>{100, 200, 300, 400, 500});

@@ -23,7 +23,8 @@ struct ImzmlWriter {
   int width = 0, height = 0;  ///< 0: not written
   char number = 'f';          ///< f float32, d float64, i int32, l int64
   bool zlib = false, continuous = false;
-  std::string checksum = {};  ///< a whole cvParam
+  std::string checksum = {};    ///< a whole cvParam
+  std::string pixel_size = {};  ///< a whole cvParam
 
   std::string xml, binary;
 
@@ -44,7 +45,7 @@ struct ImzmlWriter {
         term("IMS:1000080", "{30313233-3435-3637-3839-616263646566}") + checksum +
         "</fileContent></fileDescription><referenceableParamGroupList>" + group("mz", "MS:1000514") +
         group("intensity", "MS:1000515") + "</referenceableParamGroupList><scanSettingsList><scanSettings>" +
-        (width ? term("IMS:1000042", width) : "") + (height ? term("IMS:1000043", height) : "") +
+        (width ? term("IMS:1000042", width) : "") + (height ? term("IMS:1000043", height) : "") + pixel_size +
         "</scanSettings></scanSettingsList><run><spectrumList count=\"" + std::to_string(pixels.size()) +
         "\">" + spectra + "</spectrumList></run></mzML>\n";
   }

@@ -128,7 +128,8 @@ inline ItNode it_peak_list(const std::vector<ItaImage>& images, int version) {
 inline ItNode it_raster(std::uint32_t width, std::uint32_t height) {
   return below("Meta", {.name = "SI Image",
                         .children = {{.name = "res_x", .value = bytes_of(width)},
-                                     {.name = "res_y", .value = bytes_of(height)}}});
+                                     {.name = "res_y", .value = bytes_of(height)},
+                                     {.name = "fieldofview", .value = bytes_of(3e-4)}}});
 }
 
 inline std::string it_counts(const std::vector<std::uint32_t>& counts) {
@@ -207,6 +208,7 @@ class ItmWriter {
     if (version < 7) root.children.push_back(it_raster(side, side));
     root.children.push_back({.name = "propend",
                              .children = {it_property("Measurement.CycleTime", 0, 1e-4),
+                                          it_property("Registration.Raster.FieldOfView", 0, 2.5e-4),
                                           it_property("Registration.Raster.Resolution", side, side)}});
     root.children.push_back(
         {.name = "MassScale",

@@ -135,7 +135,8 @@ TEST_CASE(
   std::optional<RegionParts> first;
   for (const auto write : {exported, stacked, as_events, as_spectra}) {
     const Folder folder;
-    const auto parts = compare_region(spot, write(folder, counts), {.inner = middle});
+    const auto parts =
+        compare_region(spot, write(folder, counts), {.inner = middle, .field_of_view_um = 100});
     if (!first) first = parts;
     for (std::size_t i = 0; i < parts.contrasts.size(); ++i)
       CHECK(parts.contrasts[i].ratio == first->contrasts.at(i).ratio);
@@ -240,8 +241,8 @@ TEST_CASE("a study shows the parts of its regions in the report, in a table and 
   CHECK(html.find("the image is 300 µm wide") != std::string::npos);
   auto other = input;
   other.parts[0].field_of_view_um = std::nullopt;
-  CHECK(study::report_html(study::score(other), "test").find("no scale, since study.toml gives no") !=
-        std::string::npos);
+  CHECK(study::report_html(study::score(other), "test")
+            .find("no scale, since neither its files nor study.toml") != std::string::npos);
   other.parts[0].inner = "elsewhere";
   CHECK(study::score(other).inputs_hash != result.inputs_hash);
 }

@@ -32,6 +32,7 @@ std::string written_unlike(std::string_view xml) {
 std::optional<std::size_t> read(std::string_view xml, std::string_view binary) try {
   ImzmlReader reader(BinaryFile("fuzz.imzML", xml), BinaryFile("fuzz.ibd", binary));
   static_cast<void>(reader.shared_axis());
+  if (const auto width = reader.field_of_view_um()) must(*width > 0);
   std::size_t all = reader.shape().pixels();
   const auto add = [&](double value) { all = all * 31 + std::hash<double>()(value); };
   reader.each_pixel([&](std::uint32_t pixel, double total, const Spectrum& spectrum) {

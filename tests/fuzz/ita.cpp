@@ -1,6 +1,7 @@
 // Any bytes as .ita. What is refused names the file; what is accepted gives pixels inside its shape.
 #include "analysis/formats/ita.h"
 
+#include <cmath>
 #include <string_view>
 
 #include "analysis/bad_input.h"
@@ -17,6 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         must(first + counts.size() <= reader.shape().pixels());
         for (const double n : counts) must(n >= 0);
       });
+    if (const auto width = reader.field_of_view()) must(*width > 0 && std::isfinite(*width));
   } catch (const BadInput& refused) {
     must(std::string_view(refused.what()).starts_with("fuzz.ita"));
   }

@@ -2,6 +2,7 @@
 // intervals of its mass.
 #include "analysis/formats/itm.h"
 
+#include <cmath>
 #include <optional>
 #include <string_view>
 
@@ -27,6 +28,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
           must(mz >= intervals[i].lower && mz < intervals[i].upper);
       }
     });
+    if (const auto width = reader.field_of_view()) must(*width > 0 && std::isfinite(*width));
   } catch (const BadInput& refused) {
     must(std::string_view(refused.what()).starts_with("fuzz.itm"));
   }
