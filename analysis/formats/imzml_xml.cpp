@@ -295,6 +295,7 @@ class ImzmlXml {
       for (const auto& step : steps_) take(step);
       end_spectrum();
       tags_.pass(bytes);
+      patterns_left_ = most_patterns;
     }
   }
 
@@ -395,7 +396,9 @@ class ImzmlXml {
   WrappedOffsets mz_offsets_, intensity_offsets_;
   XmlPattern pattern_;
   std::vector<Step> steps_;  // of the pattern
-  int patterns_left_ = 16;   // a file whose spectra are all written differently gains nothing by more
+  // A file whose spectra are all written differently gains nothing by more.
+  static constexpr int most_patterns = 16;
+  int patterns_left_ = most_patterns;
 };
 
 }  // namespace
