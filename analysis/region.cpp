@@ -96,6 +96,7 @@ class ImagesOfRegion {
 
   Region read() {
     region_.name = found_.name;
+    region_.intervals = "one exported image for each peak";
     const auto total_file = file_of(total_label);
     if (!total_file)
       throw BadInput(found_.name, 0,
@@ -225,7 +226,11 @@ FileUsed used_whole(BinaryFile& file) {
 }
 
 std::vector<MassInterval> intervals_for(const RegionFiles& found, Region& region) {
-  if (!found.interval_list) return nominal_intervals();
+  if (!found.interval_list) {
+    region.intervals = "nominal masses, each a whole unit wide";
+    return nominal_intervals();
+  }
+  region.intervals = "peak list " + name_of(*found.interval_list);
   FileReader files;
   const auto list = files.read(*found.interval_list);
   region.files.push_back(used(*found.interval_list, list));
@@ -234,6 +239,7 @@ std::vector<MassInterval> intervals_for(const RegionFiles& found, Region& region
 
 Region finished(Region normalised, Region so_far, const std::string& name) {
   normalised.name = name;
+  normalised.intervals = std::move(so_far.intervals);
   normalised.files = std::move(so_far.files);
   for (const auto& note : so_far.notes) normalised.notes.push_back(name + ": " + note);
   for (const auto& doubt : so_far.doubts) normalised.doubts.push_back(name + ": " + doubt);

@@ -74,6 +74,7 @@ struct Peak {
 struct Region {
   std::string name;                       ///< Filename Base of images, stem of a spectrum's file
   std::string reference;                  ///< label of the reference ion, as the file says it; empty: none
+  std::string intervals;                  ///< what its peaks were counted by: "peak list peaks.txt"
   std::vector<Peak> peaks;                ///< without total and sum of rest; sorted by m/z, then label
   std::uint32_t width = 0, height = 0;    ///< in pixels; 0 for a spectrum
   std::uint64_t pixels_without_ions = 0;  ///< total = 0: left out everywhere
@@ -109,14 +110,16 @@ struct FoundRegions {
     std::filesystem::path file;
     std::string why;  ///< a sentence with the mend
   };
-  std::vector<Refused> refused;  ///< foreign files, and regions without their total image
+  std::vector<Refused> refused;  ///< foreign files, regions that lack files, spectra with several lists
+  std::vector<std::filesystem::path> interval_lists;  ///< sorted
 };
 
 /// Sorts the files of one folder into regions by name and by the first bytes of each. Reads no file whole. The order of
-/// `files` does not matter. An interval list among the files serves all spectra of the folder; `interval_list` serves
-/// where the folder has none, for example one for the whole study.
+/// `files` does not matter. An interval list among the files serves all spectra of the folder; that of `shared_lists`
+/// serves where the folder has none, for example one for the whole study. Where there are several, nobody can say by
+/// which one the spectra are to be evaluated, and they are refused.
 [[nodiscard]] FoundRegions find_regions(std::vector<std::filesystem::path> files,
-                                        const std::optional<std::filesystem::path>& interval_list = {});
+                                        std::vector<std::filesystem::path> shared_lists = {});
 
 /// Reads and normalises one region. Throws BadInput. Memory: two images (total, reference) and two files of text, or a
 /// small part of a binary file (the heads of formats/*.h say how much).

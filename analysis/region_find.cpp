@@ -1,6 +1,7 @@
 #include "analysis/region.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
@@ -63,20 +64,25 @@ void sort_in_images(const ImagesByBase& images, FoundRegions& found) {
   }
 }
 
-// A measurement that is evaluated by a peak list; it lacks a file where `files` has fewer than it needs.
-void sort_in_spectra(const std::vector<RegionFiles>& spectra, const std::vector<fs::path>& lists,
-                     const std::optional<fs::path>& study_list, FoundRegions& found) {
-  if (lists.size() > 1) {
-    for (const auto& list : lists)
+std::string names_of(const std::vector<fs::path>& files) {
+  std::vector<std::string> names;
+  for (const auto& file : files) names.push_back(name_of(file));
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+// The list that serves a measurement tells its peaks; with several of them its values would depend on which is taken.
+void sort_in_spectra(std::vector<RegionFiles> spectra, const std::vector<fs::path>& lists,
+                     FoundRegions& found) {
+  for (auto& spectrum : spectra) {
+    const bool by_list = spectrum.format != RegionFiles::Format::ita;  // its images bring their names along
+    if (by_list && lists.size() > 1) {
       found.refused.push_back(
-          {list, fmt::format("{}: the folder has {} peak lists; keep the one that its spectra are "
-                             "to be evaluated with",
-                             name_of(list), lists.size())});
-    return;
-  }
-  const auto list = lists.empty() ? study_list : std::optional(lists.front());
-  for (auto spectrum : spectra) {
-    spectrum.interval_list = list;
+          {spectrum.files.front(),
+           fmt::format("{}: left out, since it can be evaluated by any of {} peak lists: {}; leave one list",
+                       names_of(spectrum.files), lists.size(), names_of(lists))});
+      continue;
+    }
+    if (by_list && !lists.empty()) spectrum.interval_list = lists.front();
     found.regions.push_back(std::move(spectrum));
   }
 }
@@ -161,13 +167,14 @@ void refuse_namesakes(FoundRegions& found) {
 
 }  // namespace
 
-FoundRegions find_regions(std::vector<fs::path> files, const std::optional<fs::path>& interval_list) {
+FoundRegions find_regions(std::vector<fs::path> files, std::vector<fs::path> shared_lists) {
   std::ranges::sort(files);
+  std::ranges::sort(shared_lists);
   FoundRegions found;
   ImagesByBase images;
   Companions companions(files);
   std::vector<RegionFiles> spectra;
-  std::vector<fs::path> lists, companion_like;
+  std::vector<fs::path> companion_like;
   FileReader reader;
   for (const auto& file : files) {
     const auto name = name_of(file);
@@ -199,7 +206,7 @@ FoundRegions find_regions(std::vector<fs::path> files, const std::optional<fs::p
       else if (looks_like_spectrum_ascii(start))
         spectra.push_back({file.stem().string(), RegionFiles::Format::spectrum_ascii, {file}, {}});
       else if (looks_like_interval_list(start))
-        lists.push_back(file);
+        found.interval_lists.push_back(file);
       else if (looks_like_image_ascii(start))
         found.refused.push_back(
             {file, name + ": an image, but not named \"<base> (<ID>) - <peak>.txt\"; keep the name "
@@ -217,7 +224,8 @@ FoundRegions find_regions(std::vector<fs::path> files, const std::optional<fs::p
       found.refused.push_back(
           {file, name_of(file) + ": the file that it belongs to is missing; copy both of them"});
   sort_in_images(images, found);
-  sort_in_spectra(spectra, lists, interval_list, found);
+  const auto& lists = found.interval_lists.empty() ? shared_lists : found.interval_lists;
+  sort_in_spectra(std::move(spectra), lists, found);
   refuse_namesakes(found);
   std::ranges::sort(found.regions, {}, &RegionFiles::name);
   return found;

@@ -57,7 +57,7 @@ Region read_bif6(const RegionFiles& found, const NormaliseOptions& options) {
 
 Region read_ita(const RegionFiles& found, const NormaliseOptions& options) {
   auto stack = open_ita(found);
-  Region region;
+  Region region{.intervals = "images of the file, under their names there"};
   region.files.push_back(used_whole(stack.reader.file()));
   return of_stack(stack, found, std::move(region), options);
 }

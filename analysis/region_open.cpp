@@ -108,10 +108,12 @@ Events open_itm(const RegionFiles& found, const MassCheck& masses, Region& regio
   const auto field_of_view = reader.field_of_view();
   auto intervals = reader.intervals();
   const bool own_list = !found.interval_list && !intervals.empty();
-  if (own_list)
+  if (own_list) {
+    region.intervals = "peak list that the file holds";
     region.notes.push_back("its peaks are those of the list that the file holds");
-  else
+  } else {
     intervals = intervals_for(found, region);
+  }
   refuse_same_ions(intervals, name);
   return events_of(std::move(reader), scale, std::move(intervals), own_list || found.interval_list, name,
                    masses, region, field_of_view);
@@ -133,8 +135,12 @@ Stack<Bif6Reader, Bif6Reader::Image> open_bif6(const RegionFiles& found, Region&
   const auto total = std::ranges::find(images, 0U, &Bif6Reader::Image::id);
   if (total == images.end())
     throw BadInput(reader.file().name(), 0, "has no total ion image (number 0)", "export it as well");
+  region.intervals = "images of the file, told by their masses";
   std::vector<MassInterval> list;
-  if (found.interval_list) list = intervals_for(found, region);
+  if (found.interval_list) {
+    list = intervals_for(found, region);
+    region.intervals = "images of the file, named by " + region.intervals;
+  }
 
   std::vector<MassInterval> intervals;
   std::vector<Bif6Reader::Image> peaks;

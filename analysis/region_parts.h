@@ -33,7 +33,7 @@ inline constexpr std::string_view total_label = "total", rest_label = "sum of re
 /// By m/z; what is no formula behind the formulas, by its text.
 void sort_peaks(std::vector<Peak>& peaks);
 
-/// By the region's list, or by nominal mass. The list is remembered among the files.
+/// By the region's list, or by nominal mass: `region` says which. The list is remembered among the files.
 [[nodiscard]] std::vector<MassInterval> intervals_for(const RegionFiles& found, Region& region);
 
 /// Takes what a measurement's normalisation gave, and what is known of its files and notes so far.

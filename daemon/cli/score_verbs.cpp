@@ -82,13 +82,13 @@ std::vector<Sample> samples_side_by_side(const Options& options) {
 // --- intervals ----------------------------------------------------------------------------------------------
 
 struct Intervals {
-  std::optional<fs::path> list;  ///< none: nominal masses
+  std::vector<fs::path> list;  ///< of one peak list; none: nominal masses
   int first = 1, last = 300;
 };
 
 Intervals intervals_of(const std::string& text) {
   constexpr std::string_view nominal = "nominal:";
-  if (!text.starts_with(nominal)) return {.list = text};
+  if (!text.starts_with(nominal)) return {.list = {text}};
   const std::string_view range = std::string_view(text).substr(nominal.size());
   const auto dash = range.find('-');
   const auto whole = [](std::string_view digits, int& number) {
@@ -109,7 +109,7 @@ Intervals intervals_of(const std::string& text) {
 
 /// Leaves only the nominal masses that were asked for; shares stay shares of all ions.
 void keep(sims::Region& region, const Intervals& intervals) {
-  if (intervals.list) return;
+  if (!intervals.list.empty()) return;
   std::erase_if(region.peaks, [&](const sims::Peak& peak) {
     int mass = 0;
     constexpr std::string_view prefix = "m/z ";
@@ -147,8 +147,8 @@ Read read(const Options& options) {
       sample_of.push_back(i);
     }
     if (found.regions.empty())
-      throw Problem(refused, fmt::format("{}: no spectrum and no image can be read here",
-                                         read.samples[i].folder.string()));
+      throw Problem(refused, fmt::format("{}: no spectrum and no image can be read here\n{}",
+                                         read.samples[i].folder.string(), fmt::join(read.left_out, "\n")));
   }
   std::vector<sims::SpotRegion> spots;
   for (std::size_t r = 0; r < regions.size(); ++r)

@@ -49,8 +49,23 @@ sims::SpotTable spots_of(const StudyData& data, const ScoringOptions& options) {
                         options.table);
 }
 
-std::vector<Setting> settings_of(const ScoringOptions& options) {
-  auto settings = sims::describe(options.normalise);
+/// What the peaks of the spots were counted by, and of how many where they are not all alike.
+std::string intervals_of(const StudyData& data) {
+  std::map<std::string, std::size_t> spots;
+  for (const auto& spot : data.spots) ++spots[spot.region->intervals];
+  if (spots.size() == 1) return spots.begin()->first;
+  std::vector<std::string> texts;
+  for (const auto& [intervals, count] : spots)
+    texts.push_back(fmt::format("{} ({} spot{})", intervals, count, count == 1 ? "" : "s"));
+  return fmt::format("{}", fmt::join(texts, "; "));
+}
+
+std::vector<Setting> settings_of(const StudyData& data, const ScoringOptions& options) {
+  std::vector<Setting> settings{
+      {"mass intervals", intervals_of(data),
+       "where spectra have no peak list, nominal masses are left: they hold several ions each and belong to "
+       "no category"}};
+  for (auto& setting : sims::describe(options.normalise)) settings.push_back(std::move(setting));
   for (auto& setting : sims::describe(options.table)) settings.push_back(std::move(setting));
   settings.push_back(
       {"categories of fragments",
@@ -121,7 +136,7 @@ study::StudyInput input_of(const StudySpec& spec, const StudyData& data, std::sp
   input.spots = spots_of(data, options);
   input.degradation = degradation_of(*input.spots, options.degradation, reference_of(spec).id);
   for (const auto& test : tests) input.cells.push_back(test.test);
-  input.settings = settings_of(options);
+  input.settings = settings_of(data, options);
   input.inputs = inputs_of(data, tests);
   for (const auto& parts : data.parts) input.parts.push_back(*parts);
   for (const auto& problem : data.problems) input.problems.push_back(problem.text);

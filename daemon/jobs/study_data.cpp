@@ -115,24 +115,17 @@ std::string shown(const fs::path& drop, const fs::path& file) {
   return file.lexically_relative(drop).generic_string();
 }
 
-/// The peak list that lies beside the samples, when there is exactly one. Whatever else lies there is named.
-std::optional<fs::path> study_peak_list(const fs::path& drop, const std::vector<SeenFile>& beside,
-                                        std::vector<Problem>& problems) {
-  const auto found = sims::find_regions(paths_of(drop, beside));
-  std::set<fs::path> others;
-  for (const auto& refused : found.refused) {
-    others.insert(refused.file);
+/// The peak lists that lie beside the samples. Whatever else lies there is named.
+std::vector<fs::path> study_peak_lists(const fs::path& drop, const std::vector<SeenFile>& beside,
+                                       std::vector<Problem>& problems) {
+  auto found = sims::find_regions(paths_of(drop, beside));
+  for (const auto& refused : found.refused)
     problems.push_back({fmt::format("{}: {}", shown(drop, refused.file.parent_path()), refused.why)});
-  }
   for (const auto& region : found.regions)
-    for (const auto& file : region.files) {
-      others.insert(file);
+    for (const auto& file : region.files)
       problems.push_back({fmt::format("{}: belongs to no sample; put it into <material>/<uncycled or cycled>",
                                       shown(drop, file))});
-    }
-  for (const auto& file : paths_of(drop, beside))
-    if (!others.contains(file)) return file;
-  return std::nullopt;
+  return std::move(found.interval_lists);
 }
 
 std::vector<SeenFile> seen_files(const fs::path& drop, const sims::RegionFiles& region,
@@ -308,9 +301,9 @@ SortedFiles sort_files(const fs::path& drop, const std::vector<SeenFile>& files,
     if (!materials.empty() && std::ranges::find(materials, sample.material) == materials.end())
       sorted.problems.push_back({fmt::format("{}: {} is no material of this study; it has {}",
                                              study_file_name, sample.material, fmt::join(materials, ", "))});
-  const auto peak_list = study_peak_list(drop, sorting.beside, sorted.problems);
+  const auto peak_lists = study_peak_lists(drop, sorting.beside, sorted.problems);
   for (const auto& [place, in_folder] : sorting.samples) {
-    auto found = sims::find_regions(paths_of(drop, in_folder), peak_list);
+    auto found = sims::find_regions(paths_of(drop, in_folder), peak_lists);
     for (const auto& refused : found.refused)
       sorted.problems.push_back(
           {fmt::format("{}: {}", shown(drop, refused.file.parent_path()), refused.why), true});

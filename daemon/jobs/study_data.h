@@ -2,7 +2,8 @@
 // what is wrong with the rest. Nothing is moved, nothing is deleted, every file that is not used is named.
 //
 //     <study>/<material>/<uncycled|cycled>/...      one folder or several below it; SurfaceLab's own file names
-//     <study>/<peak list>.txt                       for spectra: serves every folder that has none of its own
+//     <study>/<peak list>.txt                       for spectra: serves every folder that has none of its own; of two,
+//                                                   neither does
 //     <study>/study.toml                            may say otherwise: study_file.h
 //
 // A spot of images is complete when it has every peak that most spots of the study have. An incomplete or unreadable

@@ -87,6 +87,7 @@ TEST_CASE("a region of BIF6 is normalised as its images are, and named by the pe
         doctest::Approx((5.0 / 10 + 5.0 / 20 + 5.0 / 30 + 5.0 / 40 + 5.0 / 50) / 5));
   CHECK(region.peaks[0].by_reference_sum == doctest::Approx(5.0 + 2.5 + 5 / 0.5 + 5.0 + 5.0 / 70000));
   CHECK(region.peaks[1].counts == 70004);  // above 16 bits
+  CHECK(region.intervals == "images of the file, named by peak list peaks.txt");
   CHECK(region.files.size() == 2);
   CHECK(region.notes.empty());
 }
@@ -96,6 +97,7 @@ TEST_CASE("without a peak list the images are told by their mass, with a note") 
   folder.write("spot.bif6", write_bif6(3, 2, images()));
   const auto region = read_region(find_regions(folder.files()).regions.at(0));
   CHECK(region.peaks[0].label == "m/z 78.9591");
+  CHECK(region.intervals == "images of the file, told by their masses");
   CHECK(region.notes == std::vector<std::string>{
                             "spot: no peak list names its images, so they are told by their mass alone"});
 }

@@ -41,6 +41,7 @@ TEST_CASE("the summed images of an .ita end in a region, named as the file names
   CHECK(region.height == 2);
   CHECK(region.pixels_without_ions == 1);
   CHECK(region.reference == "NiO_2-");
+  CHECK(region.intervals == "images of the file, under their names there");
   REQUIRE(region.peaks.size() == 3);  // in a folder that is continued, without total and sum of rest
   CHECK(region.peaks[0].label == "PO_3-");
   CHECK(region.peaks[0].by_total ==

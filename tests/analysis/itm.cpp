@@ -81,6 +81,7 @@ TEST_CASE("the raw stream becomes a region: by a peak list, or by the file's own
       // Totals of the three pixels: 4, 2, 2.
       CHECK(region.peaks[0].by_total_sum == 2.0 / 4 + 2.0 / 2);
       CHECK(region.peaks[1].by_total_sum == 2.0 / 4);
+      CHECK(region.intervals == (own ? "peak list that the file holds" : "peak list peaks.txt"));
       CHECK(region.notes.front() == (own ? "spot 1: its peaks are those of the list that the file holds"
                                          : "spot 1: 2 scans were summed"));
     }
@@ -90,6 +91,7 @@ TEST_CASE("without any peak list the ions are counted by nominal mass") {
   Folder folder;
   folder.write("s.itm", stream().write());
   const auto region = read_region(find_regions(folder.files()).regions.at(0), {.reference = ""});
+  CHECK(region.intervals == "nominal masses, each a whole unit wide");
   CHECK(region.peaks.size() == 300);
   CHECK(region.peaks[78].label == "m/z 79");
   CHECK(region.peaks[78].counts == 4);

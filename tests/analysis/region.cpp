@@ -243,13 +243,15 @@ TEST_CASE("spectra are regions of their own, by the folder's peak list, the stud
   folder.write("spot 2.txt", spectrum);
   auto nominal = read_region(find_regions(folder.files()).regions.at(0));
   CHECK(nominal.name == "spot 1");
+  CHECK(nominal.intervals == "nominal masses, each a whole unit wide");
   REQUIRE(nominal.peaks.size() == 3);  // the spectrum ends at 3.6
   CHECK(nominal.peaks[0].label == "m/z 1");
   CHECK(nominal.peaks[1].by_total == 15.0 / 21);
 
   Folder study;
   study.write("peaks.txt", peak_list);
-  const auto by_study = read_region(find_regions(folder.files(), study.path / "peaks.txt").regions.at(0));
+  const auto by_study = read_region(find_regions(folder.files(), {study.path / "peaks.txt"}).regions.at(0));
+  CHECK(by_study.intervals == "peak list peaks.txt");
   REQUIRE(by_study.peaks.size() == 1);
   CHECK(by_study.peaks[0].label == "H-");
   CHECK(by_study.peaks[0].by_total == 5.0 / 21);
@@ -258,10 +260,42 @@ TEST_CASE("spectra are regions of their own, by the folder's peak list, the stud
 
   folder.write("own peaks.txt", peak_list);
   CHECK(find_regions(folder.files()).regions.at(0).interval_list == folder.path / "own peaks.txt");
-  folder.write("more peaks.txt", peak_list);
-  const auto two_lists = find_regions(folder.files());
-  CHECK(two_lists.regions.empty());
-  CHECK(two_lists.refused.size() == 2);
+}
+
+TEST_CASE("of two peak lists neither is taken: what needs one is refused by name, what needs none is read") {
+  Folder folder, study;
+  folder.write("spot 1.txt", spectrum);
+  folder.write("spot 2.txt", spectrum);
+  folder.write("images.ita", "ITStrF01");
+  const auto why = [](const FoundRegions& found) {
+    std::vector<std::string> sentences;
+    for (const auto& refused : found.refused) sentences.push_back(refused.why);
+    return sentences;
+  };
+  SUBCASE("beside the spectra") {
+    folder.write("own peaks.txt", peak_list);
+    folder.write("more peaks.txt", peak_list);
+  }
+  SUBCASE("for the whole study") {
+    study.write("own peaks.txt", peak_list);
+    study.write("more peaks.txt", peak_list);
+  }
+  const auto found = find_regions(folder.files(), study.files());
+  REQUIRE(found.regions.size() == 1);
+  CHECK(found.regions[0].name == "images");
+  CHECK_FALSE(found.regions[0].interval_list);
+  CHECK(why(found) ==
+        std::vector<std::string>{
+            "spot 1.txt: left out, since it can be evaluated by any of 2 peak lists: more peaks.txt, own "
+            "peaks.txt; leave one list",
+            "spot 2.txt: left out, since it can be evaluated by any of 2 peak lists: more peaks.txt, own "
+            "peaks.txt; leave one list"});
+  folder.write("the right one.txt", peak_list);
+  fs::remove(folder.path / "own peaks.txt");
+  fs::remove(folder.path / "more peaks.txt");
+  const auto with_own = find_regions(folder.files(), study.files());  // a list of its own comes first
+  REQUIRE(with_own.regions.size() == 3);
+  CHECK(with_own.regions[1].interval_list == folder.path / "the right one.txt");
 }
 
 TEST_CASE("a file reader gives the file as it is, and says what it cannot read") {

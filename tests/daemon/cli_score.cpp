@@ -140,4 +140,5 @@ TEST_CASE("a folder that cannot be scored is one sentence") {
   const auto said = cambench_says({"score", spectra.path.string()});
   CHECK(said.code == cli::refused);
   CHECK(has(said.err, "no spectrum and no image can be read here"));
+  CHECK(has(said.err, "notes.txt: neither an ASCII image"));
 }

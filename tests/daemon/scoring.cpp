@@ -91,6 +91,23 @@ std::string bytes_of(const fs::path& file) {
 
 void write(const fs::path& file, const std::string& bytes) { std::ofstream(file, std::ios::binary) << bytes; }
 
+/// Three samples of spectra with O- and PO3-, two spots each; nothing tells their peaks.
+void replace_by_spectra(const Drop& drop) {
+  fs::remove_all(drop.study());
+  int counts = 100;
+  for (const char* sample : {"ncm-uncoated/uncycled", "ncm-uncoated/cycled", "ncm-linbo3/cycled"}) {
+    fs::create_directories(drop.study() / sample);
+    for (const char* spot : {"1.txt", "2.txt"})
+      write(drop.study() / sample / spot,
+            fmt::format("# Binning: 1\r\n# Deadtime Correction: on\r\nChannel\tm/z\tIntensity\r\n"
+                        "1\t15.995463\t1000\r\n2\t78.959053\t{}\r\n3\t80.5\t1\r\n",
+                        counts += 100));
+  }
+}
+
+constexpr const char* peak_list =
+    "No.\tLower Mass (u)\tUpper Mass (u)\tAssignment\r\n1\t15,9\t16,1\tO-\r\n2\t78,9\t79,0\tPO_3-\r\n";
+
 std::optional<double> general_score(const StudyScores& scores, const std::string& material) {
   for (const auto& scored : scores.summary.materials)
     if (scored.id == material)
@@ -198,6 +215,39 @@ TEST_CASE("files that belong nowhere are named and left where they are") {
         std::string::npos);
   CHECK(text.find("ncm-al2o3 is no material of this study") != std::string::npos);
   CHECK(fs::exists(drop.study() / "ncm-linbo3" / "cycled" / "photo.jpg"));
+}
+
+TEST_CASE(
+    "spectra are scored by the study's one peak list or by nominal masses, and the result says by which") {
+  const Drop drop;
+  replace_by_spectra(drop);
+  const auto settings = [&] { return score_study(a_study(), read(drop), {}).settings_json; };
+  CHECK(settings().find("\"mass intervals\":\"nominal masses, each a whole unit wide\"") !=
+        std::string::npos);
+  write(drop.study() / "peaks.txt", peak_list);
+  CHECK(settings().find("\"mass intervals\":\"peak list peaks.txt\"") != std::string::npos);
+  write(drop.study() / "ncm-linbo3" / "cycled" / "own.txt", peak_list);
+  CHECK(
+      settings().find("\"mass intervals\":\"peak list own.txt (2 spots); peak list peaks.txt (4 spots)\"") !=
+      std::string::npos);
+}
+
+TEST_CASE(
+    "of two peak lists beside the samples neither is taken, and every spectrum that needs one is named") {
+  const Drop drop;
+  replace_by_spectra(drop);
+  write(drop.study() / "peaks.txt", peak_list);
+  write(drop.study() / "peaks of May.txt", peak_list);
+  const auto data = read(drop);
+  CHECK(data.spots.empty());
+  REQUIRE(data.problems.size() == 6);
+  CHECK(
+      data.problems[0].text ==
+      "coatings/ncm-linbo3/cycled: 1.txt: left out, since it can be evaluated by any of 2 peak lists: peaks "
+      "of May.txt, peaks.txt; leave one list");
+  CHECK_THROWS_WITH_AS(score_folder(drop.study()), doctest::Contains("leave one list"), BadInput);
+  write(drop.study() / "ncm-linbo3" / "cycled" / "own.txt", peak_list);
+  CHECK(read(drop).spots.size() == 2);  // its own comes first
 }
 
 TEST_CASE("the same measurement in a sample twice counts once; in two samples it counts for neither") {
