@@ -2,9 +2,7 @@
 
 #include <fmt/core.h>
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
+#include "daemon/station_time.h"
 
 namespace cambench {
 
@@ -13,8 +11,7 @@ namespace asio = boost::asio;
 namespace {
 
 asio::awaitable<void> pause(asio::any_io_executor executor, Seconds time) {
-  asio::steady_timer timer(executor, std::chrono::duration_cast<asio::steady_timer::duration>(time));
-  co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+  return station_time::pause(executor, std::chrono::duration_cast<asio::steady_timer::duration>(time));
 }
 
 proof::Outcome outcome_of(const Result<void>& done) {
