@@ -339,7 +339,11 @@ class Jobs::Worker {
       const auto failure = scored_or_why_not(*configured, files, delivered, job);
       if (!failure.empty()) finish(job, "failed", failure, {});
     } catch (const std::exception& error) {  // not even that can be recorded
+      job.state = "failed";
+      job.text = error.what();
+      job.finished = std::chrono::system_clock::now();
       end(id, "failed", error.what(), {});
+      show_job(job);
     }
   }
 
@@ -473,7 +477,12 @@ class Jobs::Worker {
   void show_job(const status::Job& job) {
     {
       const std::lock_guard guard(mutex_);
-      if (jobs_.empty() || jobs_.front().id != job.id) jobs_.push_front(job);
+      if (jobs_.empty() || jobs_.front().id != job.id) {
+        // What waited is tried now; left there, `cambench watch` would wait for it for ever.
+        std::erase_if(jobs_,
+                      [&](const auto& old) { return old.study == job.study && old.state == "waiting"; });
+        jobs_.push_front(job);
+      }
       jobs_.front() = job;
       if (jobs_.size() > jobs_shown) jobs_.pop_back();
       if (job.state == "running") studies_.at(job.study).shown.state = "scoring";

@@ -17,9 +17,11 @@
 #include "daemon/store/reader.h"
 #include "drivers/sim/tof_sims.h"
 #include "schema/sha256.h"
+#include "tests/daemon/disk.h"
 
 using namespace cambench;
 using namespace cambench::jobs;
+using cambench::test::Disk;
 namespace fs = std::filesystem;
 
 namespace {
@@ -102,29 +104,41 @@ class Board {
     return [this](Seen seen) {
       const std::lock_guard guard(mutex_);
       seen_ = std::move(seen);
+      history_.push_back(seen_);
       changed_.notify_all();
     };
   }
 
   template <typename Test>
-  status::Study wait_for(Test test) {
+  Seen wait_until(Test test) {
     std::unique_lock guard(mutex_);
     const bool in_time = changed_.wait_for(guard, std::chrono::seconds(20), [&] {
-      return !seen_.studies.empty() && test(seen_.studies.front());
+      return !seen_.studies.empty() && test(std::as_const(seen_));
     });
     REQUIRE_MESSAGE(in_time,
                     "last seen: ", seen_.studies.empty() ? "nothing" : to_json(seen_.studies.front()));
-    return seen_.studies.front();
+    return seen_;
   }
-  std::vector<status::Job> jobs() {
+  template <typename Test>
+  status::Study wait_for(Test test) {
+    return wait_until([&](const Seen& seen) { return test(seen.studies.front()); }).studies.front();
+  }
+  /// Whether a job is in this state.
+  bool any_job(std::string_view state) {
     const std::lock_guard guard(mutex_);
-    return seen_.jobs;
+    return std::ranges::count(seen_.jobs, state, &status::Job::state) > 0;
+  }
+  /// All that was shown so far.
+  std::vector<Seen> history() {
+    const std::lock_guard guard(mutex_);
+    return history_;
   }
 
  private:
   std::mutex mutex_;
   std::condition_variable changed_;
   Seen seen_;
+  std::vector<Seen> history_;
 };
 
 auto version(std::int64_t n) {
@@ -165,6 +179,52 @@ TEST_CASE("spectra land, and the study is scored, stored and written once") {
   CHECK(reader.jobs()[0].state == "done");
 }
 
+TEST_CASE("a job counts the spots that it has read, and ends with what came of it in their place") {
+  const Bench bench;
+  bench.land();
+  store::Store store(bench.bench.store);
+  Board board;
+  {
+    const Jobs jobs(bench.bench, store, board.show());
+    board.wait_for(version(1));
+  }
+  std::vector<std::string> told;  // of the job, each once
+  for (const auto& seen : board.history()) {
+    if (seen.jobs.empty()) continue;
+    REQUIRE(seen.jobs.size() == 1);
+    const auto& job = seen.jobs[0];
+    CHECK((job.study == "coatings" && job.what == "score" && job.started));
+    CHECK(job.finished.has_value() == (job.state == "done"));
+    if (job.state == "running") CHECK(seen.studies[0].state == "scoring");
+    auto words = fmt::format("{} {:.2f} {}", job.state, job.progress, job.text);
+    if (told.empty() || told.back() != words) told.push_back(std::move(words));
+  }
+  CHECK(told == std::vector<std::string>{"running 0.00 ", "running 0.15 read 1 of 6 spots",
+                                         "running 0.30 read 2 of 6 spots", "running 0.45 read 3 of 6 spots",
+                                         "running 0.60 read 4 of 6 spots", "running 0.75 read 5 of 6 spots",
+                                         "running 0.90 read 6 of 6 spots",
+                                         "done 1.00 scored from 6 spots and 0 rate tests"});
+  Status document;
+  document.jobs = board.history().back().jobs;
+  CHECK(to_json(document).find("\"state\":\"done\",\"progress\":1,\"text\":\"scored from 6 spots") !=
+        std::string::npos);
+  CHECK(to_json(document).find("read 6 of 6") == std::string::npos);
+}
+
+TEST_CASE("scores that cannot be recorded are a job that has failed, not one that runs for ever") {
+  const Bench bench;
+  Disk disk;
+  store::Store store(bench.bench.store);
+  Board board;
+  const Jobs jobs(bench.bench, store, board.show());
+  board.wait_for(says("waits for spectra in"));
+  disk.read_only = true;
+  bench.land();
+  const auto failed = board.wait_for([](const auto& study) { return study.state == "failed"; });
+  CHECK_MESSAGE(failed.text.find("disk") != std::string::npos, failed.text);
+  board.wait_until([](const Seen& seen) { return seen.jobs.front().state == "failed"; });
+}
+
 TEST_CASE("half a study waits, and is scored again when more lands") {
   const Bench bench;
   bench.land();
@@ -174,8 +234,10 @@ TEST_CASE("half a study waits, and is scored again when more lands") {
   const Jobs jobs(bench.bench, store, board.show());
   board.wait_for(says("waits for spectra of NCM uncoated, uncycled"));
   CHECK_FALSE(store::Reader(bench.bench.store).last_score("coatings"));
+  CHECK(board.any_job("waiting"));
   bench.bring_back("ncm-uncoated/uncycled");
   board.wait_for(version(1));
+  CHECK_FALSE(board.any_job("waiting"));  // the job that has scored it takes its place
   bench.land(3);
   board.wait_for(version(2));
   CHECK(store::Reader(bench.bench.store).scores("coatings").size() == 2);
