@@ -188,7 +188,7 @@ class ImageReader {
 
   // Whether a whole line stands at `at_`; reads on for it.
   bool has_line() {
-    while (std::memchr(at_, '\n', static_cast<std::size_t>(end_ - at_)) == nullptr)
+    while (std::string_view(at_, static_cast<std::size_t>(end_ - at_)).find('\n') == std::string_view::npos)
       if (!read_on()) return false;
     return true;
   }
