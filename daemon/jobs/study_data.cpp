@@ -289,6 +289,36 @@ void leave_out_copies(StudyData& data) {
   std::erase_if(data.spots, [&](const StudySpot&) { return out.contains(i++); });
 }
 
+// ---- spots of another image size
+
+std::string size_of(const sims::Region& region) {
+  return region.width == 0 ? "one spectrum and no image"
+                           : fmt::format("images of {} x {} pixels", region.width, region.height);
+}
+
+/// The size that more than half of the spots have. Where there is none, nobody can say which of them are wrong, and the
+/// study is refused as a whole when it is scored.
+std::optional<std::string> usual_size(const std::vector<StudySpot>& spots) {
+  std::map<std::string, std::size_t> count;
+  for (const auto& spot : spots) ++count[size_of(*spot.region)];
+  for (const auto& [size, of] : count)
+    if (2 * of > spots.size()) return size;
+  return std::nullopt;
+}
+
+void leave_out_odd_sizes(StudyData& data) {
+  const auto usual = usual_size(data.spots);
+  if (!usual) return;
+  std::erase_if(data.spots, [&](const StudySpot& spot) {
+    const auto size = size_of(*spot.region);
+    if (size == *usual) return false;
+    data.problems.push_back(
+        {fmt::format("{}/{}: left out, it has {}, most spots have {}; measure and export all alike",
+                     sample_of(spot.material, spot.state), spot.region->name, size, *usual)});
+    return true;
+  });
+}
+
 }  // namespace
 
 SortedFiles sort_files(const fs::path& drop, const std::vector<SeenFile>& files,
@@ -350,6 +380,7 @@ StudyData read_spots(const std::string& study, SortedFiles sorted, const sims::N
       data.problems.push_back({fmt::format("{}: left out: {}", name_of(spot), spots[i].trouble), true});
   }
   leave_out_copies(data);
+  leave_out_odd_sizes(data);
   for (const auto& spot : data.spots)
     for (const auto& doubt : spot.region->doubts)
       data.problems.push_back({fmt::format("{}/{}", sample_of(spot.material, spot.state), doubt)});

@@ -6,8 +6,9 @@
 //                                                   neither does
 //     <study>/study.toml                            may say otherwise: study_file.h
 //
-// A spot of images is complete when it has every peak that most spots of the study have. An incomplete or unreadable
-// spot is left out, and named, so that one bad file does not cost the others their scores.
+// A spot of images is complete when it has every peak that most spots of the study have. A spot that is incomplete,
+// unreadable, or of another image size than most is left out, and named, so that one bad file does not cost the others
+// their scores.
 #pragma once
 #include <filesystem>
 #include <functional>
@@ -53,7 +54,8 @@ struct StudyData {
 /// (spots done, spots in all). Called on any of the reading threads, one call at a time.
 using ReadProgress = std::function<void(std::size_t, std::size_t)>;
 
-/// Reads what the cache does not know, on up to `threads` threads, and leaves out what is there twice.
+/// Reads what the cache does not know, on up to `threads` threads, and leaves out what is there twice or of another image
+/// size than more than half of the spots.
 StudyData read_spots(const std::string& study, SortedFiles sorted, const sims::NormaliseOptions& options,
                      RegionCache& cache, unsigned threads, WallTime now, const ReadProgress& progress = {});
 

@@ -177,6 +177,41 @@ TEST_CASE("a spot that lacks a peak which the others have is left out, and may s
   CHECK(data.problems.at(0).may_pass);
 }
 
+/// Every image of one more spot, with this many pixels a side.
+void add_spot(const Drop& drop, const std::string& sample, int side) {
+  static int counts = 0;  // no two spots alike
+  ++counts;
+  std::string pixels;
+  for (int y = 0; y < side; ++y)
+    for (int x = 0; x < side; ++x) pixels += fmt::format("{} {} {}\n", x, y, counts + x);
+  for (const auto& file : drop.files(sample, ".txt")) {
+    const auto name = file.filename().string();
+    const auto peak = name.substr(name.find(" ("));
+    write(drop.study() / sample / fmt::format("of {} pixels{}", side, peak), "#\n#\n" + pixels);
+  }
+}
+
+TEST_CASE("a spot of another image size costs nobody else's score; of two sizes as frequent none is right") {
+  const Drop drop;
+  const auto scores = score_study(a_study(), read(drop), {});
+  add_spot(drop, "ncm-linbo3/cycled", 8);
+  const auto data = read(drop);
+  CHECK(data.spots.size() == 8);
+  CHECK(problems_of(data) ==
+        "ncm-linbo3/cycled/of 8 pixels: left out, it has images of 8 x 8 pixels, most spots have images of "
+        "16 x 16 pixels; measure and export all alike\n");
+  CHECK(general_score(score_study(a_study(), data, {}), "ncm-linbo3") == general_score(scores, "ncm-linbo3"));
+  for (const char* sample : {"ncm-uncoated/uncycled", "ncm-uncoated/cycled", "ncm-zro2-thick/cycled"})
+    add_spot(drop, sample, 8);
+  CHECK(read(drop).spots.size() == 8);
+  for (const char* sample :
+       {"ncm-uncoated/uncycled", "ncm-uncoated/cycled", "ncm-linbo3/cycled", "ncm-zro2-thick/cycled"})
+    add_spot(drop, sample, 32);
+  const auto split = read(drop);
+  CHECK(split.spots.size() == 16);
+  CHECK_THROWS_WITH_AS(score_study(a_study(), split, {}), doctest::Contains("the image is"), BadInput);
+}
+
 TEST_CASE("half a study waits, and says for what") {
   const Drop drop;
   SUBCASE("without the uncycled anchor") {
