@@ -135,6 +135,33 @@ std::string listed(const std::vector<std::string>& words) {
   return text;
 }
 
+bool is_zero_everywhere(const sims::SpotTable& table, const std::string& label) {
+  const auto column = static_cast<std::size_t>(
+      std::ranges::find(table.fragments, label, &sims::Fragment::label) - table.fragments.begin());
+  for (std::size_t row = 0; row < table.spots.size(); ++row)
+    if (table.values(row, column) != 0) return false;
+  return true;
+}
+
+/// The spots of the analysis need not be all: a coating's own ions may lie in the others only.
+std::vector<std::string> caveats_of_excluded(const StudyInput& input) {
+  std::vector<std::string> everywhere, of_analysis;
+  for (const std::string& label : input.degradation->excluded)
+    (input.spots && is_zero_everywhere(*input.spots, label) ? everywhere : of_analysis).push_back(label);
+  std::vector<std::string> caveats;
+  if (!everywhere.empty())
+    caveats.push_back("fragments that are zero in every spot, and so entered no score: " +
+                      listed(everywhere));
+  if (of_analysis.empty()) return caveats;
+  caveats.push_back(
+      (input.spots ? "fragments that entered no score, since they are zero in every spot of the principal "
+                     "component analysis, though other spots have them: "
+                   : "fragments that are zero in every spot of the principal component analysis, and so "
+                     "entered no score: ") +
+      listed(of_analysis));
+  return caveats;
+}
+
 std::vector<std::string> caveats_of(const StudyResult& result) {
   std::vector<std::string> caveats = result.input.caveats;
   std::vector<std::string> simulated, single;
@@ -150,9 +177,7 @@ std::vector<std::string> caveats_of(const StudyResult& result) {
                       listed(single));
   if (result.input.degradation) {
     append(caveats, result.input.degradation->notes);
-    if (!result.input.degradation->excluded.empty())
-      caveats.push_back("fragments that are zero in every spot and entered nothing: " +
-                        listed(result.input.degradation->excluded));
+    append(caveats, caveats_of_excluded(result.input));
   }
   append(caveats, result.cells.notes);
   return caveats;

@@ -158,6 +158,34 @@ TEST_CASE("an undefined category stays undefined through to the chart") {
   CHECK(holds(file(result, "degradation.svg"), "no value: no fragment of category coating"));
 }
 
+TEST_CASE("a fragment that no spot of the analysis has is told apart from one that no spot has") {
+  auto input = tests::made_study();
+  auto& table = *input.spots;
+  const auto empty = [&](const std::string& label, bool of_anchor_only) {
+    const auto column = static_cast<std::size_t>(
+        std::ranges::find(table.fragments, label, &sims::Fragment::label) - table.fragments.begin());
+    for (std::size_t row = 0; row < table.spots.size(); ++row)
+      if (!of_anchor_only || table.spots[row].material == "ncm-uncoated") table.values(row, column) = 0;
+  };
+  empty("MnO2-", false);
+  empty("NiO2-", true);
+  empty("CoO2-", true);
+  sims::DegradationOptions options{.reference = "ncm-uncoated",
+                                   .rows = sims::DegradationOptions::Rows::anchors};
+  input.degradation = sims::degradation_scores(table, options);
+  const auto caveats = study::score(input).caveats;
+  CHECK(std::ranges::count(caveats,
+                           "fragments that are zero in every spot, and so entered no score: MnO2-") == 1);
+  CHECK(std::ranges::count(
+            caveats,
+            "fragments that entered no score, since they are zero in every spot of the principal "
+            "component analysis, though other spots have them: NiO2-, CoO2-") == 1);
+  input.spots.reset();
+  CHECK(any_holds(study::score(input).caveats,
+                  "fragments that are zero in every spot of the principal component analysis, and so entered "
+                  "no score: NiO2-, CoO2-, MnO2-"));
+}
+
 TEST_CASE("without spectra, or without rate tests, the other half is still scored and shown") {
   auto cells_only = tests::made_study();
   cells_only.degradation.reset();
