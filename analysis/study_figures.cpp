@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 
@@ -267,13 +268,32 @@ std::vector<std::size_t> telling_fragments(const sims::DegradationResult& degrad
   return chosen;
 }
 
-/// One fragment in every sample, as shares of its mean in the uncoated, cycled one.
+/// What the boxes of one fragment are drawn over: its mean in the uncoated, cycled sample, or where that has none, a
+/// thousandth, millionth, ... of the normalised intensity.
+struct IntensityScale {
+  double unit = 1;
+  std::string axis;
+  double uncoated = 1;  ///< where the uncoated, cycled sample lies on it
+};
+
+IntensityScale intensity_scale(double uncoated, double most) {
+  if (uncoated > 0) return {uncoated, "Normalised intensity over the mean of uncoated, cycled", 1};
+  int thousands = 0;
+  for (double reach = most; reach < 1; reach *= 1000) ++thousands;
+  constexpr std::array<std::string_view, 5> units{"", " / 10⁻³", " / 10⁻⁶", " / 10⁻⁹", " / 10⁻¹²"};
+  const auto unit = std::min<std::size_t>(static_cast<std::size_t>(thousands), units.size() - 1);
+  return {std::pow(1e-3, static_cast<double>(unit)), fmt::format("Normalised intensity{}", units[unit]), 0};
+}
+
+/// One fragment in every sample; without bars where every spot is zero.
 plots::BarPanel intensity_panel(const StudyResult& result, const std::string& fragment,
                                 std::string_view category) {
   const sims::SpotTable& table = *result.input.spots;
   const auto column = static_cast<std::size_t>(
       std::ranges::find(table.fragments, fragment, &sims::Fragment::label) - table.fragments.begin());
   const auto samples = sims::rows_by_sample(table);
+  double most = 0;
+  for (std::size_t row = 0; row < table.spots.size(); ++row) most = std::max(most, table.values(row, column));
   const auto values_of = [&](const sims::Sample& sample) {
     std::vector<double> values;
     if (const auto rows = samples.find(sample); rows != samples.end())
@@ -284,14 +304,18 @@ plots::BarPanel intensity_panel(const StudyResult& result, const std::string& fr
       sims::statistics_of(values_of({result.options.cells.reference, sims::State::cycled})).mean;
   plots::BarPanel panel{
       .title = fmt::format("{} ({})", formula(fragment), symbol(fmt::format("DS_{}", category))),
-      .axis = "Normalised intensity over the mean of uncoated, cycled",
-      .marks = {{1, "uncoated, cycled"}},
+      .axis = {},
+      .marks = {},
       .bars = {}};
+  if (most <= 0) return panel;
+  const auto scale = intensity_scale(uncoated, most);
+  panel.axis = scale.axis;
+  panel.marks = {{scale.uncoated, "uncoated, cycled"}};
   for (const Material& material : result.input.materials)
     for (const sims::State state : {sims::State::uncycled, sims::State::cycled}) {
       std::vector<double> values = values_of({material.id, state});
-      if (values.empty() || uncoated <= 0) continue;
-      for (double& value : values) value /= uncoated;
+      if (values.empty()) continue;
+      for (double& value : values) value /= scale.unit;
       const auto s = sims::statistics_of(values);
       panel.bars.push_back({.label = material.name + (state == sims::State::uncycled ? ", uncycled" : ""),
                             .value = s.median,
@@ -303,10 +327,16 @@ plots::BarPanel intensity_panel(const StudyResult& result, const std::string& fr
   return panel;
 }
 
-constexpr std::string_view boxes_caption =
-    "Boxes: quartiles (type 7) with the median; whiskers: smallest and largest spot; small circles: spots. "
-    "The "
-    "number is the median.";
+/// How to read boxes; of which some may be drawn over the intensity itself.
+std::string boxes_caption(const std::vector<plots::BarPanel>& panels) {
+  const bool plain = std::ranges::any_of(
+      panels, [](const plots::BarPanel& panel) { return panel.marks.front().first == 0; });
+  return fmt::format(
+      "Boxes: quartiles (type 7) with the median; whiskers: smallest and largest spot; small circles: spots. "
+      "The number is the median.{}",
+      plain ? " The axis is the normalised intensity itself where uncoated, cycled has none of a fragment."
+            : "");
+}
 
 Figure intensity_figure(const StudyResult& result) {
   const sims::DegradationResult& degradation = *result.input.degradation;
@@ -315,8 +345,8 @@ Figure intensity_figure(const StudyResult& result) {
     panels.push_back(
         intensity_panel(result, degradation.fragments[f].label, degradation.fragments[f].category));
   if (panels.empty()) return {};
-  const auto caption =
-      fmt::format("The two fragments of each category with the largest loadings on PC1. {}", boxes_caption);
+  const auto caption = fmt::format("The two fragments of each category with the largest loadings on PC1. {}",
+                                   boxes_caption(panels));
   return {"fragments.svg", caption, plots::bars(panels, "Intensities of telling fragments", caption)};
 }
 
@@ -385,17 +415,29 @@ std::vector<Figure> radar_figures(const StudyResult& result) {
 
 std::vector<Figure> box_figures(const StudyResult& result) {
   if (!result.input.spots) return {};
-  std::map<std::string, std::vector<plots::BarPanel>> by_category;
+  struct Boxes {
+    std::vector<plots::BarPanel> panels;
+    std::string zero;  // fragments that there is nothing to draw of
+  };
+  std::map<std::string, Boxes> by_category;
   for (const sims::Fragment& fragment : result.input.spots->fragments) {
+    auto& boxes = by_category[fragment.category];
     auto panel = intensity_panel(result, fragment.label, fragment.category);
-    if (!panel.bars.empty()) by_category[fragment.category].push_back(std::move(panel));
+    if (panel.bars.empty())
+      boxes.zero += (boxes.zero.empty() ? "" : ", ") + fragment.label;
+    else
+      boxes.panels.push_back(std::move(panel));
   }
   std::vector<Figure> figures;
-  for (const auto& [category, panels] : by_category) {
+  for (const auto& [category, boxes] : by_category) {
+    if (boxes.panels.empty()) continue;
     const auto name = symbol(fmt::format("DS_{}", category));
-    const auto caption = fmt::format("Every fragment of {}. {}", svg::plain(name), boxes_caption);
+    const auto caption =
+        fmt::format("Every fragment of {}{}. {}", svg::plain(name),
+                    boxes.zero.empty() ? "" : " but those that are zero in every spot: " + boxes.zero,
+                    boxes_caption(boxes.panels));
     figures.push_back({fmt::format("fragments_{}.svg", file_part(category)), caption,
-                       plots::bars(panels, "Intensities: " + name, caption)});
+                       plots::bars(boxes.panels, "Intensities: " + name, caption)});
   }
   return figures;
 }

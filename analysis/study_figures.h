@@ -20,7 +20,8 @@ struct Figure {
 /// One radar chart a material: radar_<material>.svg.
 [[nodiscard]] std::vector<Figure> radar_figures(const StudyResult& result);
 
-/// Box plots of every fragment that the uncoated, cycled sample has: fragments_<category>.svg. Needs spots.
+/// Box plots of every fragment that any spot has, over its mean in the uncoated, cycled sample or, where that has none,
+/// over the normalised intensity itself: fragments_<category>.svg. Needs spots.
 [[nodiscard]] std::vector<Figure> box_figures(const StudyResult& result);
 /// Of one region whose inner part is compared with the outer one; `number` counts from 1.
 [[nodiscard]] Figure contrast_figure(const StudyResult& result, const sims::RegionParts& parts,

@@ -218,6 +218,40 @@ TEST_CASE("every fragment has its box plot, in a file of its category") {
   CHECK(study::file_part("NiS-/Zr- 2") == "NiS-_Zr-_2");
 }
 
+TEST_CASE(
+    "an ion that only a coating has is drawn by its intensity, and one that no spot has is named in the "
+    "caption") {
+  auto input = tests::made_study();
+  auto& table = *input.spots;
+  const auto column = [&](const std::string& label) {
+    return static_cast<std::size_t>(std::ranges::find(table.fragments, label, &sims::Fragment::label) -
+                                    table.fragments.begin());
+  };
+  for (std::size_t row = 0; row < table.spots.size(); ++row) {
+    const bool coated = table.spots[row].material == "ncm-zro2-thick";
+    table.values(row, column("NiO2-")) = coated ? 2e-5 + 1e-6 * static_cast<double>(row) : 0;
+    table.values(row, column("CoO2-")) = 0;
+  }
+  const auto figures = study::box_figures(study::score(input));
+  const auto cam = std::ranges::find(figures, "fragments_CAM.svg", &study::Figure::file);
+  REQUIRE(cam != figures.end());
+  CHECK(cam->caption.starts_with(
+      "Every fragment of CAM but those that are zero in every spot: CoO2-. Boxes: "));
+  CHECK(cam->caption.ends_with(
+      "The axis is the normalised intensity itself where uncoated, cycled has none of a fragment."));
+  CHECK(holds(cam->svg, "data-name=\"NiO_2⁻"));
+  CHECK_FALSE(holds(cam->svg, "data-name=\"CoO_2⁻"));
+  CHECK(holds(cam->svg, ">Normalised intensity / 10⁻⁶<"));
+  CHECK(holds(cam->svg, ">Normalised intensity over the mean of uncoated, cycled<"));  // MnO2-
+  const auto first =
+      20 + static_cast<double>(std::ranges::find(table.spots, "ncm-zro2-thick", &sims::Spot::material) -
+                               table.spots.begin());
+  CHECK(holds(cam->svg, fmt::format(">{:.2f}<", first + 3.5)));  // the median of eight, in millionths
+  const auto poly = std::ranges::find(figures, "fragments_polysulfide.svg", &study::Figure::file);
+  CHECK(poly->caption.starts_with("Every fragment of Polysulfide. "));
+  CHECK(poly->caption.ends_with("The number is the median."));
+}
+
 TEST_CASE("a study needs exactly one reference, and radar axes that exist and have a span") {
   auto none = tests::made_study();
   none.materials[0].reference = false;
