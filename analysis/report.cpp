@@ -152,10 +152,16 @@ std::string in_brief(const StudyResult& result, std::string_view program) {
 
 // ---- ranking
 
-/// Resamples cannot show a probability beyond their number.
-std::string probability_text(double share) {
-  if (share > 0.999) return "> 0.999";
-  if (share < 0.001) return "< 0.001";
+std::size_t resamples_of(const StudyResult& result, const sims::BootstrapSet& set) {
+  return result.bootstrap->options.resamples - set.without_score;
+}
+
+/// So many resamples cannot show a probability closer to 0 or 1 than one of them; nobody asks below a thousandth.
+std::string probability_text(double share, std::size_t resamples) {
+  const std::size_t least_in_10000 = std::max<std::size_t>(10, (9999 + resamples) / resamples);
+  const double least = static_cast<double>(least_in_10000) / 10000;
+  if (share > 1 - least) return fmt::format("> {:.4g}", 1 - least);
+  if (share < least) return fmt::format("< {:.4g}", least);
   return fmt::format("{:.{}f}", share, share > 0.99 || share < 0.01 ? 3 : 2);
 }
 
@@ -169,6 +175,9 @@ std::string rank_table(const StudyResult& result, const sims::BootstrapSet& set)
   const auto uncoated = static_cast<std::size_t>(
       std::ranges::find(ranking.materials, result.options.cells.reference) - ranking.materials.begin());
   const std::string key = "DS_" + set.category;
+  const auto probability = [&](std::size_t of, std::size_t over) {
+    return escaped(probability_text(ranking.below(of, over), resamples_of(result, set)));
+  };
   Table table;
   table.begin_head();
   table.head_cell("Rank", true);
@@ -185,19 +194,18 @@ std::string rank_table(const StudyResult& result, const sims::BootstrapSet& set)
     table.number(fmt::format("{:.2f}", ranking.scores[i]));
     const auto interval = interval_of(result, ranking.materials[i], key);
     table.number(interval ? interval_text(*interval, 2) : "–");
-    table.number(i == uncoated || uncoated >= ranking.materials.size()
-                     ? std::string("–")
-                     : escaped(probability_text(ranking.below(i, uncoated))));
+    table.number(i == uncoated || uncoated >= ranking.materials.size() ? std::string("–")
+                                                                       : probability(i, uncoated));
     table.cell(i + 1 < ranking.materials.size()
                    ? fmt::format("{} beats {} with probability {}", name,
-                                 escaped(name_of(result, ranking.materials[i + 1])),
-                                 escaped(probability_text(ranking.below(i, i + 1))))
+                                 escaped(name_of(result, ranking.materials[i + 1])), probability(i, i + 1))
                    : std::string());
   }
   return table.take();
 }
 
-std::string pair_table(const StudyResult& result, const sims::Ranking& ranking) {
+std::string pair_table(const StudyResult& result, const sims::BootstrapSet& set) {
+  const sims::Ranking& ranking = set.ranking;
   Table table("Probability that the material of the row beats that of the column.");
   table.begin_head();
   table.head_cell("");
@@ -207,7 +215,8 @@ std::string pair_table(const StudyResult& result, const sims::Ranking& ranking) 
   for (std::size_t i = 0; i < ranking.materials.size(); ++i) {
     table.row(escaped(name_of(result, ranking.materials[i])));
     for (std::size_t j = 0; j < ranking.materials.size(); ++j)
-      table.number(i == j ? std::string("–") : escaped(probability_text(ranking.below(i, j))));
+      table.number(i == j ? std::string("–")
+                          : escaped(probability_text(ranking.below(i, j), resamples_of(result, set))));
   }
   return table.take();
 }
@@ -236,8 +245,7 @@ std::string ranking_section(const StudyResult& result) {
       html += paragraph(
           fmt::format("{} resamplings had equal anchors and count for nothing.", set.without_score));
     html += rank_table(result, set);
-    html +=
-        fmt::format("<details><summary>Every pair</summary>{}</details>\n", pair_table(result, set.ranking));
+    html += fmt::format("<details><summary>Every pair</summary>{}</details>\n", pair_table(result, set));
   }
   return html;
 }

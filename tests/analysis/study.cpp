@@ -337,6 +337,17 @@ TEST_CASE("the page ranks the coatings, and says with which probability each bea
   CHECK(std::string(first.select_node("td[5]").node().text().get()) ==
         "NCM X thick beats NCM X thin with probability > 0.999");
 
+  // No resample says otherwise; that shows no more than their number allows.
+  const auto beats = [](std::size_t resamples) {
+    const auto fewer = study::score(tests::made_study(), {.bootstrap = {.resamples = resamples}});
+    const auto html = file(fewer, "report.html");
+    const auto at = html.find("NCM X thick beats NCM X thin with probability");
+    return html.substr(at + 46, html.find('<', at) - at - 46);
+  };
+  CHECK(beats(100) == "&gt; 0.99");
+  CHECK(beats(300) == "&gt; 0.9966");
+  CHECK(beats(10'000) == "&gt; 0.999");
+
   const auto without = study::score(tests::made_study(), {.bootstrap = {.resamples = 0}});
   CHECK(holds(file(without, "report.html"), "There is no ranking: the spots were not resampled."));
   CHECK(holds(study::scores_json(without, program), "\"bootstrap\":null"));
