@@ -57,7 +57,8 @@ void Station::gauge_read(const Result<PressureSample>& read) {
   last_gauge_ = sample;
   if (sample.pressure) last_good_gauge_ = sample;
   if (!records::worth_storing(sample, last_stored_gauge_, rules_.time_scale)) return;
-  keep(records::of_pressure(sample, name_ + " gauge", "", Seconds{0}));
+  keep(records::of_pressure(sample, store::second_sensor_of(name_), busy() ? active_->info.id : "",
+                            busy() ? test_time(sample.at.steady) : Seconds{0}));
   last_stored_gauge_ = sample;
 }
 

@@ -102,8 +102,8 @@ class Archive {
                                                  std::size_t max_points) = 0;
   virtual std::vector<store::SeriesPoint> series(const std::string& run, WallTime from, WallTime to,
                                                  std::size_t max_points) = 0;
-  virtual std::vector<store::PressurePoint> pressures_of_run(const std::string& run,
-                                                             std::size_t max_points) = 0;
+  virtual std::vector<store::PressurePoint> pressures_of_run(const std::string& run, std::size_t max_points,
+                                                             store::Reader::Sensor sensor) = 0;
   virtual std::vector<store::PressurePoint> pressures(const std::string& station, WallTime from, WallTime to,
                                                       std::size_t max_points) = 0;
   /// Newest first; those with a number below `before`, when it is not 0.

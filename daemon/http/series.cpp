@@ -234,17 +234,23 @@ Way series(const Asked& asked) {
 }
 
 Way pressures(const Asked& asked) {
+  using Sensor = store::Reader::Sensor;
   Parameters parameters(asked.request);
   const auto from = parameters.time("from"), to = parameters.time("to");
   const auto max_points = static_cast<std::size_t>(parameters.whole("max_points", 1000, 2, 20'000));
+  const auto named = parameters.text("sensor").value_or("press");
+  const bool second = named == "second";
+  if (!second && named != "press")
+    parameters.complain(fmt::format("sensor={} is not known; there are press and second.", named));
   const auto station = from || to ? parameters.text("station").value_or("") : "";
   const auto id = station.empty() ? run_asked(asked, parameters) : "";
   if (auto refused = parameters.finish()) return *refused;
   return [=](Archive& archive) {
     if (station.empty() && !archive.run(id)) return no_such_run(id);
-    const auto points = station.empty() ? archive.pressures_of_run(id, max_points)
-                                        : archive.pressures(station, from.value_or(earliest),
-                                                            to.value_or(latest), max_points);
+    const auto points =
+        station.empty() ? archive.pressures_of_run(id, max_points, second ? Sensor::second : Sensor::press)
+                        : archive.pressures(second ? store::second_sensor_of(station) : station,
+                                            from.value_or(earliest), to.value_or(latest), max_points);
     return array_of(points, write_pressure);
   };
 }

@@ -67,9 +67,9 @@ class StoreArchive final : public Archive {
                                          std::size_t max_points) override {
     return reader_.series(run, from, to, max_points);
   }
-  std::vector<store::PressurePoint> pressures_of_run(const std::string& run,
-                                                     std::size_t max_points) override {
-    return reader_.pressures_of_run(run, max_points);
+  std::vector<store::PressurePoint> pressures_of_run(const std::string& run, std::size_t max_points,
+                                                     store::Reader::Sensor sensor) override {
+    return reader_.pressures_of_run(run, max_points, sensor);
   }
   std::vector<store::PressurePoint> pressures(const std::string& station, WallTime from, WallTime to,
                                               std::size_t max_points) override {

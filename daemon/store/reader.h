@@ -128,9 +128,11 @@ class Reader {
   std::vector<StoredRun> runs_of_station(const std::string& station, WallTime from,
                                          WallTime to);  ///< oldest first
 
+  enum class Sensor { press, second };
   std::vector<PressurePoint> pressures(const std::string& station, WallTime from, WallTime to,
                                        std::size_t max_points);
-  std::vector<PressurePoint> pressures_of_run(const std::string& run, std::size_t max_points);
+  std::vector<PressurePoint> pressures_of_run(const std::string& run, std::size_t max_points,
+                                              Sensor sensor = Sensor::press);
   /// Single readings in order, from the one after `after`: call again with the last time until nothing comes.
   std::vector<PressurePoint> pressures_after(const std::string& run, WallTime after, std::int64_t limit);
 
@@ -152,6 +154,8 @@ class Reader {
   std::vector<StoredAct> audit(int limit = 1000, std::int64_t before = 0);  ///< as the alarms
 
  private:
+  std::string second_sensor_of_run(const std::string& run);  ///< "" for a run that is not there
+
   Database database_;
 };
 

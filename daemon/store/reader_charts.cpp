@@ -200,6 +200,12 @@ std::vector<SeriesPoint> Reader::series(const std::string& run, WallTime from, W
                         first_seq_where(chart, "at_wall_ns", after) - 1, max_points);
 }
 
+std::string Reader::second_sensor_of_run(const std::string& run) {
+  Statement row(database_, "SELECT station FROM run WHERE id = ?1");
+  row.bind(1, run);
+  return row.step() ? second_sensor_of(row.text(0)) : "";
+}
+
 std::vector<PressurePoint> Reader::pressures(const std::string& station, WallTime from, WallTime to,
                                              std::size_t max_points) {
   Transaction one_view(database_, Transaction::Kind::read);
@@ -210,19 +216,22 @@ std::vector<PressurePoint> Reader::pressures(const std::string& station, WallTim
   return pressure_points(all, minutes, max_points);
 }
 
-std::vector<PressurePoint> Reader::pressures_of_run(const std::string& run, std::size_t max_points) {
+std::vector<PressurePoint> Reader::pressures_of_run(const std::string& run, std::size_t max_points,
+                                                    Sensor sensor) {
   Transaction one_view(database_, Transaction::Kind::read);
-  Statement all(database_, pressure_readings("run = ?2"));
-  all.bind(2, run);
-  Statement minutes(database_, pressure_minutes("run = ?1 AND run <> ''"));
-  minutes.bind(1, run);
+  const auto second = second_sensor_of_run(run);
+  const auto of_sensor = sensor == Sensor::second ? "station = " : "station <> ";
+  Statement all(database_, pressure_readings(fmt::format("run = ?2 AND {}?3", of_sensor)));
+  all.bind(2, run).bind(3, second);
+  Statement minutes(database_, pressure_minutes(fmt::format("run = ?1 AND run <> '' AND {}?2", of_sensor)));
+  minutes.bind(1, run).bind(2, second);
   return pressure_points(all, minutes, max_points);
 }
 
 std::vector<PressurePoint> Reader::pressures_after(const std::string& run, WallTime after,
                                                    std::int64_t limit) {
-  Statement row(database_, pressure_readings("run = ?2 AND at_wall_ns > ?3"));
-  row.bind(1, limit).bind(2, run).bind(3, nanoseconds(after));
+  Statement row(database_, pressure_readings("run = ?2 AND at_wall_ns > ?3 AND station <> ?4"));
+  row.bind(1, limit).bind(2, run).bind(3, nanoseconds(after)).bind(4, second_sensor_of_run(run));
   return pressures_in(row);
 }
 

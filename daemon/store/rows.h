@@ -46,8 +46,11 @@ struct SampleRow {
   Sample sample;
 };
 
+/// Readings of a station's second pressure sensor are kept beside the press's, under a name of their own.
+[[nodiscard]] inline std::string second_sensor_of(const std::string& station) { return station + " gauge"; }
+
 struct PressureRow {
-  std::string station;
+  std::string station;  ///< or second_sensor_of() it
   std::optional<std::string> run;
   std::optional<Seconds> test_time;
   PressureSample sample;

@@ -247,7 +247,9 @@ class Archive : public http::Archive {
   std::vector<store::StoredRun> runs_of_station(const std::string&, WallTime, WallTime) override {
     return {stored("r000012"), stored("r000015")};
   }
-  std::vector<store::PressurePoint> pressures_of_run(const std::string&, std::size_t) override {
+  std::vector<store::PressurePoint> pressures_of_run(const std::string&, std::size_t,
+                                                     store::Reader::Sensor sensor) override {
+    asked_sensor = sensor;
     std::vector<store::PressurePoint> found;
     for (int i = 0; i < 600; ++i) {
       store::PressurePoint point;
@@ -262,7 +264,7 @@ class Archive : public http::Archive {
     return found;
   }
   std::vector<store::PressurePoint> pressures(const std::string&, WallTime, WallTime, std::size_t) override {
-    return pressures_of_run("", 0);
+    return pressures_of_run("", 0, store::Reader::Sensor::press);
   }
   // Two cycles each at 0.1, 0.3, 1 and 2 C, of which the sixth is running; capacities fall with the rate.
   std::vector<store::StoredStep> steps(const std::string&) override {
@@ -327,6 +329,7 @@ class Archive : public http::Archive {
   bool broken = false;
   int pieces_of = 3, breaks_at = -7;  // counted down
   double asked_from_s = 0, asked_to_s = 0;
+  store::Reader::Sensor asked_sensor = store::Reader::Sensor::press;
 
  private:
   static store::StoredRun stored(const std::string& id) {

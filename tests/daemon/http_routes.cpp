@@ -375,6 +375,19 @@ TEST_CASE("a series takes what Grafana sends, in test time of the run") {
   CHECK(bench.archive.asked_to_s == 20);
 }
 
+TEST_CASE("pressures are those of the press, or of the second sensor where it is asked for") {
+  using Sensor = store::Reader::Sensor;
+  Bench bench;
+  CHECK(bench.get("/api/v1/pressures?run=r000012&sensor=second").status == 200);
+  CHECK(bench.archive.asked_sensor == Sensor::second);
+  CHECK(bench.get("/api/v1/pressures?run=r000012&max_points=50").status == 200);
+  CHECK(bench.archive.asked_sensor == Sensor::press);
+  const auto unknown = bench.get("/api/v1/pressures?run=r000012&sensor=third");
+  CHECK(unknown.status == 400);
+  CHECK(unknown.body.bytes().find("sensor=third is not known; there are press and second.") !=
+        std::string::npos);
+}
+
 TEST_CASE("a thinned point becomes two rows, its lowest and its highest, and nothing in between is made up") {
   Bench bench;
   // The fixture's discharge points have 4 mV between their extremes, its charge points none.

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdio>
@@ -320,6 +321,32 @@ TEST_CASE("a week of pressures keeps its extremes and its troubles in a few hund
     CHECK(trouble == "no answer");
   }
   CHECK(reader.pressures_of_run("r000001", 20'000).size() == 20'000);
+}
+
+TEST_CASE("the second sensor of a run is kept beside the press's, and neither is taken for the other") {
+  Folder folder;
+  Store store(folder.file());
+  REQUIRE(committed(store, {a_run("r000001")}));
+  for (int i = 0; i < 1000; ++i) {
+    const Stamp at{Instant{}, WallTime(std::chrono::seconds(i))};
+    REQUIRE(store.append(PressureRow{"A1", "r000001", Seconds(i), {MegaPascal(50), MegaPascal(50), "", at}}));
+    REQUIRE(store.append(
+        PressureRow{second_sensor_of("A1"), "r000001", Seconds(i), {MegaPascal(47), {}, "", at}}));
+  }
+  REQUIRE(store.flush());
+  Reader reader(folder.file());
+  for (const std::size_t points : {10, 5000}) {
+    const auto press = reader.pressures_of_run("r000001", points),
+               second = reader.pressures_of_run("r000001", points, Reader::Sensor::second);
+    CHECK(press.size() == std::min<std::size_t>(points, press.size()));
+    CHECK(std::ranges::all_of(press, [](const auto& point) { return point.pressure_MPa == 50; }));
+    CHECK(std::ranges::all_of(second, [](const auto& point) { return point.pressure_MPa == 47; }));
+    CHECK(second.front().test_time_s == 0);
+    std::int64_t readings = 0;
+    for (const auto& point : second) readings += point.readings;
+    CHECK(readings == 1000);
+  }
+  CHECK(reader.pressures_after("r000001", WallTime{}, 5000).size() == 999);
 }
 
 TEST_CASE("an alarm is raised, cleared and acknowledged, and stands until both") {

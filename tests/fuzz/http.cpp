@@ -23,9 +23,9 @@ struct Archive : fixture::Archive {
                                          std::size_t max_points) override {
     return fixture::Archive::series(run, from_s, to_s, std::min<std::size_t>(max_points, 8));
   }
-  std::vector<store::PressurePoint> pressures_of_run(const std::string& run,
-                                                     std::size_t max_points) override {
-    auto points = fixture::Archive::pressures_of_run(run, max_points);
+  std::vector<store::PressurePoint> pressures_of_run(const std::string& run, std::size_t max_points,
+                                                     store::Reader::Sensor sensor) override {
+    auto points = fixture::Archive::pressures_of_run(run, max_points, sensor);
     points.resize(8);
     return points;
   }

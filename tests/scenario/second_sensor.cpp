@@ -45,6 +45,12 @@ struct TwoSensors : Bench {
   }
 };
 
+double highest(const std::vector<store::PressurePoint>& points) {
+  double most = 0;
+  for (const auto& point : points) most = std::max(most, point.pressure_max_MPa.value_or(0));
+  return most;
+}
+
 }  // namespace
 
 TEST_CASE(
@@ -67,6 +73,11 @@ TEST_CASE(
   MESSAGE("| sensors_disagree | press A1 drift | people warned after ", warned_ms, " ms, cell open after ",
           bench.wall_between("press A1 drift", "script ended") * 1e3, ", press held after ",
           bench.wall_between("press A1 drift", "press holds") * 1e3, " | ", bench.where().why);
+  auto reader = bench.reader();
+  const auto of_press = reader.pressures_of_run(bench.run_id, 10'000),
+             of_second = reader.pressures_of_run(bench.run_id, 10'000, store::Reader::Sensor::second);
+  CHECK(highest(of_press) > 51.5);
+  CHECK(highest(of_second) < 51);
   CHECK(bench.order(bench.run_id, "reset").find("the cause stands") != std::string::npos);
   bench.sim("press A1 clear");
   until("the reset is granted", [&] { return bench.order(bench.run_id, "reset").empty(); });
