@@ -23,7 +23,8 @@ class Bif6Reader {
     std::uint64_t offset = 0;                 ///< of its counts
   };
 
-  /// Checks the size of the file and all headers. Throws BadInput.
+  /// Checks the size of the file and all headers. Throws BadInput, also for a header that was not written yet; an image
+  /// whose last pixels were not cannot be told from one with no ions there.
   explicit Bif6Reader(BinaryFile file);
 
   [[nodiscard]] ImageShape shape() const { return shape_; }

@@ -29,7 +29,7 @@ struct GrdProperties {
 
 class GrdReader {
  public:
-  /// Throws BadInput for a file that does not end with a whole record.
+  /// Throws BadInput for a file that does not end with a whole record, or with one that is all zeros: not written yet.
   GrdReader(BinaryFile file, const GrdProperties& properties);
 
   [[nodiscard]] ImageShape shape() const { return {resolution_, resolution_}; }
@@ -46,7 +46,8 @@ class GrdReader {
 /// The same ions, split into three files.
 class SplitGrdReader {
  public:
-  /// Throws BadInput for files that do not hold equally many ions.
+  /// Throws BadInput for files that do not hold equally many ions, or end in zeros that were not written yet. Scans may:
+  /// of them only the number is told.
   SplitGrdReader(BinaryFile scans, BinaryFile coords, BinaryFile tofs, const GrdProperties& properties);
 
   [[nodiscard]] ImageShape shape() const { return {resolution_, resolution_}; }

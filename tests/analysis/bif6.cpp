@@ -114,6 +114,13 @@ TEST_CASE("a stack that cannot be used is refused with file, place and mend") {
   CHECK(refused(good + "x").find("but it has 173") != std::string::npos);
   const std::string again = "; export the images again as BIF6";
   CHECK(refused(write_bif6(0, 2, images())) == "i.bif6: 4 images of 0 x 2 pixels cannot be" + again);
+  for (const std::size_t image : {2, 3}) {  // its size was set first, and the writer pauses before this image
+    auto early = good;
+    std::fill(early.begin() + static_cast<std::ptrdiff_t>(12 + image * (16 + 4 * 6)), early.end(), '\0');
+    CHECK(refused(early) == "i.bif6: has its size, but is not written to its end: image " +
+                                std::to_string(image + 1) +
+                                " of 4 is empty; wait for its writer, or copy or export it again");
+  }
   CHECK(refused(write_bif6(65535, 65535, images())) ==
         "i.bif6: 4 images of 65535 x 65535 pixels cannot be" + again);
   CHECK(refused("II*\0" + good) == "i.bif6: does not begin as BIF6 does" + again);

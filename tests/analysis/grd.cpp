@@ -261,3 +261,48 @@ TEST_CASE("split events that lack a file, or of which one is cut, are refused by
   std::filesystem::remove(folder.path / "s.itm.tofs");
   CHECK(sentences().find("s.itm.tofs is missing; export and copy it as well") != std::string::npos);
 }
+
+TEST_CASE(
+    "events that have their size but are not written to their end are refused, wherever the writer pauses") {
+  GrdWriter file;
+  for (std::uint32_t i = 0; i < 600; ++i) file.ion(0, i % 8, i / 8 % 8, po3);
+  for (std::size_t written = 0; written < 600; ++written) {
+    auto bytes = file.events;
+    std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(20 * written), bytes.end(), '\0');
+    CHECK(refused(bytes, 8) ==
+          "e.grd: has its size, but is not written to its end: the last ion has no flight time; wait for its "
+          "writer, or copy or export it again");
+  }
+  CHECK(refused(file.events, 8) == "accepted");
+}
+
+TEST_CASE("split events of which one file is not written to its end are refused, and a dark raster is not") {
+  GrdWriter file;
+  for (std::uint32_t i = 0; i < 1200; ++i) file.ion(0, i < 600 ? 1 : 0, 0, po3);
+  Folder folder;
+  file.write_split(folder, "s.itm");
+  const auto answer = [&](std::uint32_t resolution) {
+    const auto open = [&](const char* name) { return BinaryFile(folder.path / name); };
+    return refusal([&] {
+      SplitGrdReader reader(open("s.itm.scans"), open("s.itm.coords"), open("s.itm.tofs"),
+                            {resolution, {file.sf, file.k0}, {}});
+      return reader.each_ion([](auto) {});
+    });
+  };
+  CHECK(answer(8).starts_with(
+      "s.itm.coords: has its size, but is not written to its end: the last 512 ions lie"));
+  GrdWriter ends_elsewhere = file;
+  ends_elsewhere.ion(0, 3, 0, po3);
+  ends_elsewhere.write_split(folder, "s.itm");
+  CHECK(answer(8) == "accepted");
+  const auto tofs = folder.path / "s.itm.tofs";
+  const auto size = std::filesystem::file_size(tofs);
+  std::filesystem::resize_file(tofs, size - 4);
+  std::filesystem::resize_file(tofs, size);  // the last number is zero now
+  CHECK(answer(8).starts_with("s.itm.tofs: has its size, but is not written to its end: the last ion has"));
+
+  GrdWriter one_pixel;
+  for (std::uint32_t i = 0; i < 1200; ++i) one_pixel.ion(0, 0, 0, po3);
+  one_pixel.write_split(folder, "s.itm");
+  CHECK(answer(1) == "accepted");
+}
