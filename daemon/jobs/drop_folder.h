@@ -5,7 +5,8 @@
 //                            than what was delivered last and nothing below it is still moving
 //
 // Whether the files also parse is for whoever gets them: a delivery may hold half a measurement, when its copier pauses
-// longer than `settle`.
+// longer than `settle`, even under its full size, which some clients of a share set first. The readers refuse what they
+// can tell; and when the copier goes on, the time of the file moves and the study is delivered again.
 #pragma once
 #include <cstdint>
 #include <map>

@@ -168,6 +168,24 @@ TEST_CASE("a file that is written again, or replaced by one of the same size, ma
   CHECK(folder.take(at(22)).size() == 1);
 }
 
+TEST_CASE(
+    "a file that had its size from the start is delivered again after every pause of its writer, last when "
+    "whole") {
+  for (unsigned seed = 0; seed < 200; ++seed) {
+    CAPTURE(seed);
+    std::mt19937 random(seed);
+    auto arrivals = random_arrivals(random, 5.0);  // pauses that are longer than the settling time
+    for (auto& arrival : arrivals)
+      for (auto& [second, bytes] : arrival.growth) bytes = 1'000'000;
+    const auto delivered = watch(arrivals, random);
+    REQUIRE_FALSE(delivered.empty());
+    for (std::size_t i = 1; i < delivered.size(); ++i)
+      CHECK(delivered[i].what.files != delivered[i - 1].what.files);
+    CHECK(delivered.back().what.files == scan_of(arrivals, 1e9));
+    CHECK(delivered.back().second >= last_change(arrivals) + settle_s);
+  }
+}
+
 TEST_CASE("a file that is taken away makes the study due again, and an empty study is said once") {
   auto folder = a_folder();
   folder.saw({{"s/a/cycled/x.txt", 10, 1}, {"s/a/cycled/y.txt", 10, 1}}, at(0));

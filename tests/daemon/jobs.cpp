@@ -8,15 +8,18 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <condition_variable>
 #include <csignal>
 #include <fstream>
+#include <map>
 #include <mutex>
 #include <thread>
 
 #include "daemon/store/reader.h"
 #include "drivers/sim/tof_sims.h"
 #include "schema/sha256.h"
+#include "tests/analysis/bif6_writer.h"
 #include "tests/daemon/disk.h"
 
 using namespace cambench;
@@ -123,6 +126,18 @@ class Board {
   status::Study wait_for(Test test) {
     return wait_until([&](const Seen& seen) { return test(seen.studies.front()); }).studies.front();
   }
+  /// What was shown when this was so, now or earlier: it may be over in a moment.
+  template <typename Test>
+  Seen ever(Test test) {
+    std::unique_lock guard(mutex_);
+    auto found = history_.end();
+    const bool in_time = changed_.wait_for(guard, std::chrono::seconds(20), [&] {
+      found = std::ranges::find_if(history_, test);
+      return found != history_.end();
+    });
+    REQUIRE(in_time);
+    return *found;
+  }
   /// Whether a job is in this state.
   bool any_job(std::string_view state) {
     const std::lock_guard guard(mutex_);
@@ -154,6 +169,38 @@ auto says(std::string words) {
 std::string file_bytes(const fs::path& file) {
   std::ifstream in(file, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
+}
+
+/// As a client of a share writes that sets the size first: all of the file is there, what follows `written` is zeros.
+void allocate(const fs::path& file, const std::string& bytes, std::size_t written) {
+  std::ofstream(file, std::ios::binary)
+      << bytes.substr(0, written) << std::string(bytes.size() - written, '\0');
+}
+/// The same writer goes on.
+void go_on(const fs::path& file, const std::string& bytes, std::size_t from, std::size_t to) {
+  std::fstream out(file, std::ios::binary | std::ios::in | std::ios::out);
+  out.seekp(static_cast<std::streamoff>(from));
+  out << bytes.substr(from, to - from);
+}
+
+/// Two spots of each sample as BIF6: total, sum of rest and five peaks that depend on the sample.
+std::map<fs::path, std::string> stacks(const Bench& bench) {
+  std::map<fs::path, std::string> files;
+  for (std::uint32_t sample = 0; sample < 3; ++sample)
+    for (std::uint32_t spot = 0; spot < 2; ++spot) {
+      std::vector<tests::Bif6Image> images{{0, 0, 150, 300, std::vector<std::uint32_t>(64, 1000)},
+                                           {1, 0, 150, 300, std::vector<std::uint32_t>(64, 100)}};
+      for (std::uint32_t peak = 0; peak < 5; ++peak) {
+        const float mass = std::array{15.995F, 31.973F, 78.959F, 79.957F, 89.926F}[peak];
+        images.push_back(
+            {2 + peak, mass - 0.03F, mass, mass + 0.03F,
+             std::vector<std::uint32_t>(64, 20 + 10 * peak + 7 * peak * sample + 3 * spot * peak)});
+      }
+      const auto* below =
+          std::array{"ncm-uncoated/uncycled", "ncm-uncoated/cycled", "ncm-linbo3/cycled"}[sample];
+      files[bench.sample(below) / fmt::format("spot {}.bif6", spot)] = tests::write_bif6(8, 8, images);
+    }
+  return files;
 }
 
 }  // namespace
@@ -303,6 +350,62 @@ TEST_CASE("a spot that stays incomplete is waited for, and then left out by name
   CAPTURE(study.problems[0]);
   CHECK(study.problems[0].find("lacks PO3-") != std::string::npos);
   CHECK(study.text == "scored from 8 spots and 0 rate tests");
+}
+
+TEST_CASE(
+    "a file that has its size before its content is named, and read by itself when its writer goes on") {
+  const Bench bench;
+  bench.land();
+  const auto total = [&] {
+    for (const auto& entry : fs::directory_iterator(bench.sample("ncm-linbo3/cycled")))
+      if (entry.path().string().ends_with("_01 (0) - total.txt")) return entry.path();
+    return fs::path();
+  }();
+  const auto bytes = file_bytes(total);
+  allocate(total, bytes, bytes.size() / 3);
+  store::Store store(bench.bench.store);
+  Board board;
+  const Jobs jobs(bench.bench, store, board.show());
+  const auto waiting = board.ever([](const Seen& seen) {
+    return !seen.jobs.empty() && seen.jobs.front().state == "waiting" &&
+           seen.jobs.front().text == "waits a moment for the rest of a measurement that is not complete";
+  });
+  REQUIRE(waiting.studies.front().problems.size() == 1);
+  CHECK(waiting.studies.front().problems[0].find(total.filename().string()) != std::string::npos);
+  board.wait_for(says("scored from 5 spots"));  // its writer pauses for longer than anybody waits
+  go_on(total, bytes, bytes.size() / 3, bytes.size() / 2);
+  board.ever([](const Seen& seen) { return seen.studies.front().text == "1 file arriving"; });
+  go_on(total, bytes, bytes.size() / 2, bytes.size());
+  const auto study = board.wait_for(says("scored from 6 spots"));
+  CHECK(study.problems.empty());
+  CHECK(store::Reader(bench.bench.store).last_score("coatings")->row.result_json.find(sha256_hex(bytes)) !=
+        std::string::npos);
+}
+
+TEST_CASE(
+    "half an image that nobody can tell from a dark one is scored again, as what it is, when its writer goes "
+    "on") {
+  const Bench bench;
+  const auto files = stacks(bench);
+  for (const auto& [file, bytes] : files) {
+    fs::create_directories(file.parent_path());
+    std::ofstream(file, std::ios::binary) << bytes;
+  }
+  const auto& [late, bytes] = *files.begin();
+  const auto half = bytes.size() - 4 * 32;  // of the last image
+  allocate(late, bytes, half);
+  store::Store store(bench.bench.store);
+  Board board;
+  const Jobs jobs(bench.bench, store, board.show());
+  board.wait_for(version(1));
+  const auto result = [&] {
+    return store::Reader(bench.bench.store).last_score("coatings")->row.result_json;
+  };
+  CHECK(result().find(sha256_hex(bytes)) == std::string::npos);
+  go_on(late, bytes, half, bytes.size());
+  const auto study = board.wait_for(version(2));
+  CHECK(study.text == "scored from 6 spots and 0 rate tests");
+  CHECK(result().find(sha256_hex(bytes)) != std::string::npos);
 }
 
 TEST_CASE("a study that cannot be compared fails with a sentence, and recovers when it is mended") {

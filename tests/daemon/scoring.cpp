@@ -159,6 +159,9 @@ TEST_CASE("a corrupt file costs its own spot, by name, and nobody else's") {
   const auto victim = drop.files("ncm-linbo3/cycled", "total.txt").front();
   const auto bytes = bytes_of(victim);
   SUBCASE("cut off in the middle of the image") { write(victim, bytes.substr(0, bytes.size() / 2)); }
+  SUBCASE("of its whole size, but not written to its end") {
+    write(victim, bytes.substr(0, bytes.size() / 2) + std::string(bytes.size() - bytes.size() / 2, '\0'));
+  }
   SUBCASE("with a number that is none") { write(victim, bytes + "1 2 abc\n"); }
   const auto data = read(drop);
   CHECK(data.spots.size() == 7);
