@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "analysis/bad_input.h"
 #include "analysis/fragments.h"
 
 namespace cambench::sims {
@@ -37,11 +36,18 @@ std::optional<Calibration> check_masses(const Spectrum& spectrum, const MassChec
   std::optional<Calibration> calibration;
   try {
     calibration = calibrate(spectrum, check.known_ions);
+  } catch (const DoubtfulScale& doubt) {
+    region.doubts.push_back(fmt::format("its masses may be off and were not corrected ({})", doubt.what()));
+    return std::nullopt;
   } catch (const BadInput& bad) {
     region.notes.push_back(fmt::format("its masses were not checked ({})", bad.what()));
     return std::nullopt;
   }
   const double off = calibration->rms_ppm_before, left = calibration->rms_ppm_after;
+  if (!calibration->left_out.empty())
+    region.notes.push_back(
+        fmt::format("its masses were checked without ions whose peaks lie elsewhere than {} say: {}",
+                    ions_of(*calibration), deviations(calibration->left_out)));
   if (off <= check.tolerance_ppm) return std::nullopt;
   const auto found = fmt::format("its masses are {:.0f} ppm off (rms of {})", off, ions_of(*calibration));
   if (check.what == MassCheck::What::named) {

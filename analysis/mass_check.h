@@ -11,7 +11,7 @@
 #include "analysis/formats/interval_list.h"
 #include "analysis/formats/mass_scale.h"
 #include "analysis/formats/spectrum_ascii.h"
-#include "analysis/mass_list.h"
+#include "analysis/mass_calibration.h"
 #include "analysis/region.h"
 
 namespace cambench::sims {

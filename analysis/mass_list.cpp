@@ -2,10 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <Eigen/Cholesky>
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "analysis/bad_input.h"
 #include "analysis/formats/text.h"
@@ -170,91 +168,6 @@ std::string name_of(const Group& group, double minor) {
   return name;
 }
 
-// ---- calibration
-
-double root_at(const Spectrum& spectrum, std::ptrdiff_t channel) {
-  return std::sqrt(spectrum.mz[static_cast<std::size_t>(channel)]);
-}
-
-// Its place and the counts of its strongest channel. Nothing when there is no peak that stands clear of the window's ends.
-std::optional<std::pair<double, double>> centroid(const Spectrum& spectrum, double expected,
-                                                  const CalibrationOptions& options) {
-  const double reach = expected * options.search_ppm / per_million;
-  const auto begin = std::ranges::lower_bound(spectrum.mz, expected - reach) - spectrum.mz.begin();
-  const auto end = std::ranges::upper_bound(spectrum.mz, expected + reach) - spectrum.mz.begin();
-  if (end - begin < 3) return std::nullopt;
-  const auto& counts = spectrum.intensity;
-  const auto top = std::max_element(counts.begin() + begin, counts.begin() + end) - counts.begin();
-  const double half = counts[static_cast<std::size_t>(top)] / 2;
-  if (2 * half < options.least_counts || top == begin || top + 1 == end) return std::nullopt;
-  auto low = top, high = top;
-  while (low > 0 && counts[static_cast<std::size_t>(low - 1)] >= half) --low;
-  while (high + 1 < std::ssize(counts) && counts[static_cast<std::size_t>(high + 1)] >= half) ++high;
-  low = std::min(low, top - 1);
-  high = std::max(high, top + 1);
-
-  // ln(counts) of a Gaussian is a parabola; channels are evenly spaced in the root of the mass.
-  Eigen::Matrix3d squares = Eigen::Matrix3d::Zero();
-  Eigen::Vector3d moments = Eigen::Vector3d::Zero();
-  const double step = root_at(spectrum, top + 1) - root_at(spectrum, top);
-  for (auto i = low; i <= high; ++i) {
-    const double y = counts[static_cast<std::size_t>(i)];
-    if (!(y > 0)) return std::nullopt;
-    const double x = (root_at(spectrum, i) - root_at(spectrum, top)) / step;
-    const Eigen::Vector3d powers(1, x, x * x);
-    squares += y * powers * powers.transpose();
-    moments += y * std::log(y) * powers;
-  }
-  const Eigen::Vector3d parabola = squares.ldlt().solve(moments);
-  const double vertex = -parabola[1] / (2 * parabola[2]);
-  if (!(parabola[2] < 0) || std::abs(vertex) > static_cast<double>(high - low)) return std::nullopt;
-  const double root = root_at(spectrum, top) + vertex * step;
-  return std::pair{root * root, 2 * half};
-}
-
-// How far the channels around a mass lie apart; 0 where they lie unevenly, since channels without counts are left out.
-double channel_ppm(const Spectrum& spectrum, double mass) {
-  const auto above = std::ranges::lower_bound(spectrum.mz, mass);
-  if (above == spectrum.mz.begin() || spectrum.mz.end() - above < 2) return 0;
-  const double step = above[0] - above[-1], next = above[1] - above[0];
-  return std::abs(next / step - 1) < 0.1 ? step / mass * per_million : 0;
-}
-
-[[noreturn]] void refuse_calibration(std::size_t found, double widest_channel) {
-  constexpr double too_wide = 80;  // ppm: fewer than two channels in a peak of R = 6000
-  if (widest_channel > too_wide)
-    throw BadInput(
-        "mass calibration", 0,
-        fmt::format("the channels are up to {:.0f} ppm wide, and a peak is 167 ppm wide at R = 6000",
-                    widest_channel),
-        "export the spectrum with fewer channels to a bin");
-  throw BadInput("mass calibration", 0,
-                 fmt::format("{} of the known ions have a clear peak, and three are needed", found),
-                 "name more ions, or look farther from their masses");
-}
-
-double rms(const std::vector<CalibrationPoint>& points, double CalibrationPoint::*ppm) {
-  double squares = 0;
-  for (const auto& point : points) squares += point.*ppm * (point.*ppm);
-  return std::sqrt(squares / static_cast<double>(points.size()));
-}
-
-// Relative deviations of m are twice those of its root, so each point weighs 1 / m.
-void fit(Calibration& calibration) {
-  double w = 0, x = 0, y = 0, xx = 0, xy = 0;
-  for (const auto& point : calibration.points) {
-    const double weight = 1 / point.expected, shown = std::sqrt(point.found),
-                 root = std::sqrt(point.expected);
-    w += weight;
-    x += weight * shown;
-    y += weight * root;
-    xx += weight * shown * shown;
-    xy += weight * shown * root;
-  }
-  calibration.a = (w * xy - x * y) / (w * xx - x * x);
-  calibration.b = (y - calibration.a * x) / w;
-}
-
 }  // namespace
 
 std::vector<ListedPeak> parse_peak_list(std::string_view text, std::string_view name) {
@@ -351,54 +264,6 @@ std::string interval_list_text(std::span<const MassInterval> intervals) {
     text += fmt::format("{:.6f}\t{:.6f}\t{:.6f}\t{}\r\n", (interval.lower + interval.upper) / 2,
                         interval.lower, interval.upper, interval.label);
   return text;
-}
-
-double Calibration::corrected(double mz) const {
-  const double root = std::max(0.0, a * std::sqrt(std::max(0.0, mz)) + b);
-  return root * root;
-}
-
-double Calibration::shown(double mz) const {
-  const double root = std::max(0.0, (std::sqrt(std::max(0.0, mz)) - b) / a);
-  return root * root;
-}
-
-Calibration::Constants Calibration::corrected(Constants shown) const {
-  const double sf = shown.sf / a;
-  return {sf, shown.k0 - b * sf};
-}
-
-Calibration calibrate(const Spectrum& spectrum, std::span<const std::string> known,
-                      const CalibrationOptions& options) {
-  Calibration calibration;
-  double widest_channel = 0;
-  for (const std::string& label : known) {
-    const auto formula = parse_formula(label);
-    const auto expected = formula ? ion_mass(*formula) : std::nullopt;
-    if (!expected)
-      throw BadInput("mass calibration", 0, text::quoted(label) + " is no ion of known mass", "name another");
-    widest_channel = std::max(widest_channel, channel_ppm(spectrum, *expected));
-    if (const auto peak = centroid(spectrum, *expected, options))
-      calibration.points.push_back(
-          {.label = label, .expected = *expected, .found = peak->first, .counts = peak->second});
-    else
-      calibration.not_found.push_back(label);
-  }
-  if (calibration.points.size() < 3) refuse_calibration(calibration.points.size(), widest_channel);
-  std::ranges::sort(calibration.points, {}, &CalibrationPoint::expected);
-  fit(calibration);
-  for (auto& point : calibration.points) {
-    point.ppm_before = (point.found / point.expected - 1) * per_million;
-    point.ppm_after = (calibration.corrected(point.found) / point.expected - 1) * per_million;
-  }
-  calibration.rms_ppm_before = rms(calibration.points, &CalibrationPoint::ppm_before);
-  calibration.rms_ppm_after = rms(calibration.points, &CalibrationPoint::ppm_after);
-  return calibration;
-}
-
-Spectrum recalibrated(Spectrum spectrum, const Calibration& calibration) {
-  for (double& mz : spectrum.mz) mz = calibration.corrected(mz);
-  return spectrum;
 }
 
 }  // namespace cambench::sims

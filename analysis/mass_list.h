@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "analysis/formats/interval_list.h"
-#include "analysis/formats/spectrum_ascii.h"
 #include "analysis/fragments.h"
 
 namespace cambench::sims {
@@ -92,40 +91,5 @@ struct IntervalOptions {
 
 /// As SurfaceLab writes it, for parse_interval_list() and for SurfaceLab.
 [[nodiscard]] std::string interval_list_text(std::span<const MassInterval> intervals);
-
-// ---- whether the ToF spectrum's own masses are right
-
-struct CalibrationPoint {
-  std::string label;
-  double expected = 0, found = 0;  ///< u
-  double counts = 0;
-  double ppm_before = 0, ppm_after = 0;
-};
-
-/// m = ((channel - k0) / sf)^2, so a wrong sf and k0 are a straight line between the roots of true and shown masses:
-/// sqrt(m) = a sqrt(m_shown) + b.
-struct Calibration {
-  double a = 1, b = 0;
-  std::vector<CalibrationPoint> points;  ///< by m/z
-  std::vector<std::string> not_found;    ///< ions without a clear peak near their mass
-  double rms_ppm_before = 0, rms_ppm_after = 0;
-
-  [[nodiscard]] double corrected(double mz) const;
-  [[nodiscard]] double shown(double mz) const;  ///< the other way round
-  struct Constants {
-    double sf = 0, k0 = 0;
-  };
-  [[nodiscard]] Constants corrected(Constants shown) const;
-};
-
-struct CalibrationOptions {
-  double search_ppm = 600;    ///< how far from its mass an ion is looked for
-  double least_counts = 100;  ///< in the peak's strongest channel
-};
-/// Fits a and b to known ions by least squares of the relative deviations; a peak's place
-/// is the top of a Gaussian through its channels above half of the peak. Throws BadInput unless three of them are found: two would fit anything.
-[[nodiscard]] Calibration calibrate(const Spectrum& spectrum, std::span<const std::string> known,
-                                    const CalibrationOptions& options = {});
-[[nodiscard]] Spectrum recalibrated(Spectrum spectrum, const Calibration& calibration);
 
 }  // namespace cambench::sims

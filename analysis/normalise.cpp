@@ -228,8 +228,9 @@ std::vector<Setting> describe(const NormaliseOptions& options) {
        options.area == SpectrumArea::sum ? "channels hold counts, so their sum is a number of ions"
                                          : "as the published scripts take it"},
   };
-  settings.push_back({"mass scale of spectra and raw events", masses_text(options.masses),
-                      "by known ions; images have the intervals that they were exported with"});
+  settings.push_back(
+      {"mass scale of spectra and raw events", masses_text(options.masses),
+       "by those of the known ions that agree; images have the intervals that they were exported with"});
   if (options.reference.empty()) return settings;
   settings.push_back({"reference ion", options.reference, "an ion of the cathode active material"});
   const auto rule = options.empty_reference == EmptyReference::min_counts

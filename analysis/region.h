@@ -40,7 +40,7 @@ struct MassCheck {
     named,     ///< the result says so
     corrected  ///< and sf and k0 are put right by the known ions
   } what = What::named;
-  /// Strong in every spectrum of Li6PS5Cl with NCM. Three of them must be found.
+  /// Strong in every spectrum of Li6PS5Cl with NCM. Three of them must agree, and most that have a peak.
   std::vector<std::string> known_ions = {"O-", "OH-", "S-", "SH-", "Cl-", "S2-", "PO2-", "PO3-"};
   double tolerance_ppm = 50;  ///< rms; a peak is 167 ppm wide at R = 6000
 };

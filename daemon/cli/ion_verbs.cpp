@@ -16,6 +16,7 @@
 #include "analysis/fragments.h"
 #include "analysis/ion_overlay.h"
 #include "analysis/isotope_check.h"
+#include "analysis/mass_calibration.h"
 #include "analysis/mass_list.h"
 #include "analysis/region.h"
 #include "analysis/regions_compare.h"
@@ -115,6 +116,9 @@ void print_calibration(Session& session, const sims::Calibration& calibration) {
   session.out << fmt::format(
       "mass scale: {:.1f} ppm off (rms), {:.1f} ppm once corrected: sqrt(m) = {:.9f} sqrt(shown) {:+.3e}\n",
       calibration.rms_ppm_before, calibration.rms_ppm_after, calibration.a, calibration.b);
+  if (!calibration.left_out.empty())
+    session.out << fmt::format("left out, since their nearest peaks lie elsewhere: {}\n",
+                               sims::deviations(calibration.left_out));
   if (!calibration.not_found.empty())
     session.out << fmt::format("no clear peak of {}\n", fmt::join(calibration.not_found, ", "));
 }

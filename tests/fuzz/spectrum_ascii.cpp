@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "analysis/bad_input.h"
-#include "analysis/mass_list.h"
+#include "analysis/mass_calibration.h"
 #include "analysis/spectra.h"
 #include "tests/fuzz/must.h"
 
