@@ -65,7 +65,7 @@ void look_at_daemon(View bench, std::vector<Diagnosis>& told) {
   if (!bench["ready"].flag())
     told.push_back({note, "cambenchd", bench["not_ready"].text(), "wait, then look again"});
   for (const View station : bench["stations"].list())
-    for (const char* device : {"potentiostat", "press"})
+    for (const char* device : {"potentiostat", "press", "gauge"})
       look_at_instrument(station[device], fmt::format("{} of {}", device, station["name"].text()), told);
   const View store = bench["store"];
   if (!store["up"].flag())

@@ -1,4 +1,5 @@
 // cambench backup, verify and doctor, as a person or a script meets them.
+#include <algorithm>
 #include <boost/json.hpp>
 #include <fstream>
 
@@ -37,8 +38,9 @@ std::string bench_in(const std::filesystem::path& folder, const std::string& por
   return file.string();
 }
 
-Said doctor(const std::string& config, const std::string& status = {}) {
-  return cambench_says({"doctor", "--config", config}, [&](cli::World& world) {
+Said doctor(const std::string& config, const std::string& status = {}, std::vector<std::string> more = {}) {
+  more.insert(more.begin(), {"doctor", "--config", config});
+  return cambench_says(more, [&](cli::World& world) {
     world.ask = [status](const http::Address&, std::string_view, std::string_view,
                          std::string_view) -> Result<http::Reply> {
       if (status.empty()) return fail(Fault::Kind::link, "no such file");
@@ -130,13 +132,24 @@ TEST_CASE("doctor asks a running daemon for its instruments instead of talking t
   CHECK(has(good.out, "good  potentiostat of A1: PalmSens EmStat4, serial ES-1, firmware 1.3"));
   const std::string down =
       R"({"version":"0.1","started":"today","ready":true,"alarms":[1],"store":{"up":false,"trouble":"disk I/O error"},)"
-      R"("stations":[{"name":"A1","potentiostat":{"up":false,"trouble":"serial ES-2 answered"}}]})";
+      R"("stations":[{"name":"A1","potentiostat":{"up":false,"trouble":"serial ES-2 answered"},"press":null,)"
+      R"("gauge":{"up":false,"trouble":"no answer within 0.3 s"}}]})";
   const auto bad = doctor(config, down);
   CHECK(bad.code == 1);
   CHECK(has(bad.out, "BAD  potentiostat of A1: serial ES-2 answered"));
+  CHECK(has(bad.out, "BAD  gauge of A1: no answer within 0.3 s"));
+  CHECK_FALSE(has(bad.out, "press of A1"));
   CHECK(has(bad.out, "BAD  store: disk I/O error"));
   CHECK(has(bad.out, "note  alarms: 1 stand"));
-  CHECK(has(bad.err, "2 to be mended"));
+  CHECK(has(bad.err, "3 to be mended"));
+
+  const auto json = boost::json::parse(doctor(config, down, {"--json"}).out).as_array();
+  const auto gauge =
+      std::ranges::find_if(json, [](const auto& one) { return one.at("about") == "gauge of A1"; });
+  REQUIRE(gauge != json.end());
+  CHECK(gauge->at("verdict") == "BAD");
+  CHECK(gauge->at("seen") == "no answer within 0.3 s");
+  CHECK(gauge->at("mend") == "look at power, cable and port");
 }
 
 TEST_CASE("doctor tells every mistake of a configuration and looks no further") {
