@@ -1,5 +1,6 @@
 // Files of measurements, opened: which images, events or spectra they hold, and which intervals these are counted in.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -42,13 +43,75 @@ void check_axis(std::vector<MassInterval>& intervals, const std::vector<double>&
         "export a wider range, or take the interval out of the peak list");
 }
 
-// The peaks' names, by a list with the same bounds; what it does not name is told by its mass.
-std::string label_of(const Bif6Reader::Image& image, std::span<const MassInterval> list) {
-  constexpr double rounding = 1e-4;  // u: 32-bit numbers there, six decimals here
-  const auto same = std::ranges::find_if(list, [&](const MassInterval& i) {
-    return std::abs(i.lower - image.lower) < rounding && std::abs(i.upper - image.upper) < rounding;
-  });
-  return same == list.end() ? fmt::format("m/z {:.4f}", image.centre) : same->label;
+// ---- names of the images of BIF6
+
+using Bif6Image = Bif6Reader::Image;
+
+constexpr double rounding = 1e-4;  // u: 32-bit numbers there, six decimals in a list
+
+bool same_bounds(const auto& a, const auto& b) {
+  return std::abs(a.lower - b.lower) < rounding && std::abs(a.upper - b.upper) < rounding;
+}
+
+// Nearer than half-way from Nb- to NiCl-, the closest of the known fragments.
+bool same_place(const auto& a, const auto& b) {
+  return std::abs(a.lower + a.upper - b.lower - b.upper) / 2 < 1e-3 + rounding;
+}
+
+// Each image's interval of the list: that with the same bounds, or where these were edited, the one in the same place,
+// if neither has another there. Null: none.
+std::vector<const MassInterval*> listed(std::span<const Bif6Image> images,
+                                        std::span<const MassInterval> list) {
+  std::vector<const MassInterval*> found;
+  for (const auto& image : images) {
+    const auto same = std::ranges::find_if(list, [&](const auto& i) { return same_bounds(i, image); });
+    found.push_back(same == list.end() ? nullptr : &*same);
+  }
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    if (found[i]) continue;
+    const auto here = [&](const auto& other) { return same_place(other, images[i]); };
+    const auto interval = std::ranges::find_if(list, here);
+    if (interval == list.end() || std::ranges::count_if(list, here) > 1) continue;
+    const auto there = [&](const auto& other) { return same_place(other, *interval); };
+    if (std::ranges::count_if(images, there) == 1) found[i] = &*interval;
+  }
+  return found;
+}
+
+std::string some_of(const std::vector<std::string>& labels) {
+  constexpr std::size_t most = 5;
+  if (labels.size() <= most) return fmt::format("{}", fmt::join(labels, ", "));
+  return fmt::format("{} and {} more", fmt::join(labels.begin(), labels.begin() + most, ", "),
+                     labels.size() - most);
+}
+
+// What the list does not name is told by its mass, is in no category, and so in no category's score.
+std::vector<MassInterval> named(std::span<const Bif6Image> images, std::span<const MassInterval> list,
+                                std::string_view list_file, Region& region) {
+  const auto intervals = listed(images, list);
+  std::vector<MassInterval> all;
+  std::vector<std::string> moved, without;
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    const auto& image = images[i];
+    const auto label = intervals[i] ? intervals[i]->label : fmt::format("m/z {:.4f}", image.centre);
+    all.push_back({label, image.lower, image.upper});
+    if (!intervals[i])
+      without.push_back(label);
+    else if (!same_bounds(image, *intervals[i]))
+      moved.push_back(label);
+  }
+  if (list_file.empty()) return all;
+  if (!moved.empty())
+    region.notes.push_back(
+        fmt::format("{} of its {} images were exported with other bounds than {} gives, and are named by "
+                    "their centre: {}",
+                    moved.size(), images.size(), list_file, some_of(moved)));
+  if (!without.empty())
+    region.doubts.push_back(
+        fmt::format("{} of its {} images have no name in {} and count for no category: {}; take the peak "
+                    "list that they were exported with",
+                    without.size(), images.size(), list_file, some_of(without)));
+  return all;
 }
 
 // Sum of rest, which is no peak, has no interval of its own.
@@ -142,13 +205,10 @@ Stack<Bif6Reader, Bif6Reader::Image> open_bif6(const RegionFiles& found, Region&
     region.intervals = "images of the file, named by " + region.intervals;
   }
 
-  std::vector<MassInterval> intervals;
-  std::vector<Bif6Reader::Image> peaks;
-  for (const auto& image : images) {
-    if (!is_peak(image, *total)) continue;
-    peaks.push_back(image);
-    intervals.push_back({label_of(image, list), image.lower, image.upper});
-  }
+  std::vector<Bif6Image> peaks;
+  std::ranges::copy_if(images, std::back_inserter(peaks),
+                       [&](const Bif6Image& image) { return is_peak(image, *total); });
+  auto intervals = named(peaks, list, found.interval_list ? name_of(*found.interval_list) : "", region);
   refuse_same_ions(intervals, reader.file().name());
   const auto total_image = *total;
   return {std::move(reader), total_image, std::move(peaks), std::move(intervals)};

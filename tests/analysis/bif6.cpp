@@ -102,6 +102,53 @@ TEST_CASE("without a peak list the images are told by their mass, with a note") 
                             "spot: no peak list names its images, so they are told by their mass alone"});
 }
 
+TEST_CASE("images with other bounds than the list's are named by their centre, and that is said") {
+  auto shifted = images();
+  for (auto& image : shifted)
+    if (image.id > 1) image.lower += 0.001F, image.centre += 0.001F, image.upper += 0.001F;
+  shifted[3].lower -= 0.01F, shifted[3].upper += 0.01F;
+  Folder folder;
+  folder.write("spot.bif6", write_bif6(3, 2, shifted));
+  folder.write("peaks.txt", peak_list);
+  const auto region = read_region(find_regions(folder.files()).regions.at(0));
+  CHECK(region.peaks.at(0).label == "PO_3-");
+  CHECK(region.peaks.at(1).label == "NiO_2-");
+  CHECK(region.reference == "NiO_2-");
+  CHECK(region.notes ==
+        std::vector<std::string>{
+            "spot: 2 of its 2 images were exported with other bounds than peaks.txt gives, and "
+            "are named by their centre: PO_3-, NiO_2-"});
+  CHECK(region.doubts.empty());
+}
+
+TEST_CASE("images that no interval of the list names are a doubt") {
+  auto others = images();
+  others[2].lower += 0.002F, others[2].upper += 0.002F;                 // as far as NiCl- from Nb-
+  others.push_back({4, 89.92F, 89.9257F, 89.93F, {1, 1, 0, 1, 9, 0}});  // NiO2- a second time, and narrower
+  Folder folder;
+  folder.write("spot.bif6", write_bif6(3, 2, others));
+  folder.write("peaks.txt", peak_list);
+  const auto region = read_region(find_regions(folder.files()).regions.at(0));
+  CHECK(region.reference == "NiO_2-");
+  CHECK(region.notes.empty());
+  CHECK(region.doubts ==
+        std::vector<std::string>{
+            "spot: 2 of its 3 images have no name in peaks.txt and count for no category: m/z "
+            "78.9591, m/z 89.9257; take the peak list that they were exported with"});
+}
+
+TEST_CASE("between two intervals in the same place nothing is chosen") {
+  Folder folder;
+  folder.write("spot.bif6", write_bif6(3, 2, images()));
+  folder.write("peaks.txt",
+               "Lower Mass (u)\tUpper Mass (u)\tAssignment\r\n78.930000\t78.990000\tPO_3-\r\n"
+               "89.901000\t89.949500\tNiO_2-\r\n89.900500\t89.949000\tZr-\r\n");
+  const auto region = read_region(find_regions(folder.files()).regions.at(0));
+  CHECK(region.reference.empty());
+  REQUIRE(region.doubts.size() == 1);
+  CHECK(region.doubts[0].find("1 of its 2 images have no name in peaks.txt") != std::string::npos);
+}
+
 TEST_CASE("a stack that cannot be used is refused with file, place and mend") {
   const auto refused = [](const std::string& bytes) { return refusal([&] { return open(bytes); }); };
   const auto good = write_bif6(3, 2, images());
