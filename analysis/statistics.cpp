@@ -1,5 +1,7 @@
 #include "analysis/statistics.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cassert>
 #include <cmath>
@@ -87,6 +89,19 @@ std::vector<FragmentStatistics> fragment_statistics(const SpotTable& table, cons
       all.push_back(std::move(entry));
     }
   return all;
+}
+
+std::vector<Setting> describe_statistics(const std::string& reference, State reference_state) {
+  return {
+      {"relative differences", fmt::format("to the mean of {}, {}", reference, to_string(reference_state)),
+       "of each fragment, in per cent of that mean; the paper names no reference sample, and every study has "
+       "this one"},
+      {"quartiles and median", "type 7: at position (n - 1) p of the sorted spots, linear between neighbours",
+       "neither the paper nor its scripts define them; this is the usual rule of numpy, pandas and R"},
+      {"standard deviations", "of the sample (n - 1)",
+       "the spots stand for the whole sample; that of the spots alone (n), which the published scripts give, "
+       "stands beside it in the table of fragments"},
+  };
 }
 
 }  // namespace cambench::sims

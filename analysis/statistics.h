@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "analysis/setting.h"
 #include "analysis/spot_table.h"
 
 namespace cambench::sims {
@@ -43,5 +44,8 @@ struct FragmentStatistics {
 [[nodiscard]] std::vector<FragmentStatistics> fragment_statistics(const SpotTable& table,
                                                                   const std::string& reference,
                                                                   State reference_state = State::uncycled);
+/// By which rules, and compared with what.
+[[nodiscard]] std::vector<Setting> describe_statistics(const std::string& reference,
+                                                       State reference_state = State::uncycled);
 
 }  // namespace cambench::sims

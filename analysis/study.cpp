@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "analysis/bad_input.h"
+#include "analysis/statistics.h"
 #include "analysis/study_figures.h"
 #include "analysis/svg.h"
 #include "schema/sha256.h"
@@ -125,6 +126,7 @@ std::vector<Setting> settings_of(const StudyInput& input, const StudyOptions& op
            "so that it points from the uncycled to the uncoated cycled sample; the paper has both signs"});
     if (input.spots) append(settings, sims::describe(options.bootstrap));
   }
+  if (input.spots) append(settings, sims::describe_statistics(options.cells.reference));
   append(settings, describe(options));
   return settings;
 }

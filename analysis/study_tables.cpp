@@ -73,14 +73,14 @@ std::string capacities_csv(const StudyResult& result) {
 
 std::string fragments_csv(const StudyResult& result) {
   std::string csv =
-      "material,state,fragment,n,mean,sd,sd_population,min,q1,median,q3,max,relative_difference_percent,"
-      "relative_"
-      "difference_se_percent\n";
+      "material,state,fragment,n,mean,sd,sd_population,min,q1,median,q3,max,relative_to,"
+      "relative_difference_percent,relative_difference_se_percent\n";
+  const auto relative_to = field(result.options.cells.reference + " uncycled");
   for (const auto& row : sims::fragment_statistics(*result.input.spots, result.options.cells.reference)) {
     const sims::Statistics& s = row.of;
     add_row(csv, field(row.material), to_string(row.state), field(row.fragment), std::to_string(s.n),
             field(s.mean), field(s.sd), field(s.sd_population), field(s.min), field(s.q1), field(s.median),
-            field(s.q3), field(s.max), field(row.relative_difference_percent),
+            field(s.q3), field(s.max), relative_to, field(row.relative_difference_percent),
             field(row.relative_difference_se_percent));
   }
   return csv;

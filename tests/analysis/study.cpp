@@ -363,7 +363,8 @@ TEST_CASE("the other tables have a row a cycle, a fragment of a sample, and a fr
   CHECK(std::ranges::count(fragments, '\n') == 1 + 7 * 25);
   CHECK(holds(fragments, "\nncm-uncoated,uncycled,PO3-,8,"));
   const auto at = fragments.find("\nncm-uncoated,uncycled,PO3-,");
-  CHECK(fragments.substr(0, fragments.find('\n', at + 1)).ends_with(",0,"));  // no difference to itself
+  CHECK(fragments.substr(0, fragments.find('\n', at + 1))
+            .ends_with(",ncm-uncoated uncycled,0,"));  // no difference to itself
   const std::string loadings = study::loadings_csv(result);
   CHECK(loadings.starts_with("fragment,mz,category,maximum,mean,PC1,"));
   CHECK(std::ranges::count(loadings, '\n') == 1 + 25);
@@ -401,6 +402,21 @@ TEST_CASE("the report shows every setting, caveat, input, problem and reading of
   CHECK(holds(html, result.inputs_hash));
   CHECK(holds(html, std::string(64, 'b')));
   CHECK(page.select_node("//p[@class='mark']"));  // simulated
+}
+
+TEST_CASE("settings name what fragments are compared with, and the rules of their statistics") {
+  auto input = tests::made_study();
+  const auto value = [](const study::StudyResult& result, const std::string& name) {
+    const auto setting = std::ranges::find(result.settings, name, &Setting::name);
+    return setting == result.settings.end() ? std::string("none") : setting->value;
+  };
+  const auto result = study::score(input);
+  CHECK(value(result, "relative differences") == "to the mean of ncm-uncoated, uncycled");
+  CHECK(value(result, "quartiles and median") ==
+        "type 7: at position (n - 1) p of the sorted spots, linear between neighbours");
+  CHECK(value(result, "standard deviations") == "of the sample (n - 1)");
+  input.spots.reset();  // and with them the table
+  CHECK(value(study::score(input), "relative differences") == "none");
 }
 
 TEST_CASE("a coating is named as far as it is known") {
