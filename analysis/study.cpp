@@ -327,7 +327,10 @@ std::vector<OutputFile> outputs(const StudyResult& result, std::string_view prog
                                 {"scores.csv", scores_csv(result)}};
   if (!result.cells.cells.empty()) files.push_back({"capacities.csv", capacities_csv(result)});
   if (result.input.degradation) files.push_back({"loadings.csv", loadings_csv(result)});
-  if (result.input.spots) files.push_back({"fragments.csv", fragments_csv(result)});
+  if (result.input.spots) {
+    files.push_back({"fragments.csv", fragments_csv(result)});
+    files.push_back({"fragments.json", fragments_json(result)});
+  }
   add_part_files(files, result);
   for (auto& list : {figures(result), box_figures(result), radar_figures(result)})
     for (const Figure& figure : list) files.push_back({figure.file, figure.svg});

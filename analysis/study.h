@@ -92,9 +92,12 @@ struct Reading {
 [[nodiscard]] std::string capacities_csv(const StudyResult& result);
 /// One row a sample and fragment: the statistics that the paper lists, the uncycled reference compared with. Needs spots.
 [[nodiscard]] std::string fragments_csv(const StudyResult& result);
+/// The same rows: an array of objects, whose keys are the columns.
+[[nodiscard]] std::string fragments_json(const StudyResult& result);
 /// One row a region and fragment: counts, both normalisations as mean and as sum, the plain ratios of the region beside
 /// them, and how much of the one to the reference ion comes from pixels without it.
 [[nodiscard]] std::string regions_csv(std::span<const sims::SpotRegion> regions);
+[[nodiscard]] std::string regions_json(std::span<const sims::SpotRegion> regions);
 /// One row a region and fragment: inner over outer part. Needs parts.
 [[nodiscard]] std::string parts_csv(const StudyResult& result);
 /// One row a sample and fragment: the same over all its regions. Needs pooled parts.

@@ -1,8 +1,13 @@
-// The tables of a study as CSV (RFC 4180, with line feeds): for spreadsheets and for one-line scripts.
+// The tables of a study as CSV (RFC 4180, with line feeds): for spreadsheets and for one-line scripts. Those that are
+// not in scores.json are there as JSON too.
 #include <fmt/format.h>
+
+#include <variant>
 
 #include "analysis/statistics.h"
 #include "analysis/study.h"
+#include "schema/json.h"
+#include "schema/overloaded.h"
 
 namespace cambench::study {
 
@@ -24,6 +29,77 @@ void add_row(std::string& csv, const Cells&... cells) {
   const char* comma = "";
   ((csv += comma, csv += cells, comma = ","), ...);
   csv += '\n';
+}
+
+// ---- tables that are written in two ways
+
+using Cell = std::variant<std::string, std::uint64_t, std::optional<double>>;
+struct Rows {
+  std::vector<std::string_view> columns;
+  std::vector<std::vector<Cell>> rows;  ///< a cell for each column
+};
+
+std::string csv_of(const Rows& table) {
+  std::string csv = fmt::format("{}\n", fmt::join(table.columns, ","));
+  for (const auto& row : table.rows) {
+    const char* comma = "";
+    for (const Cell& cell : row) {
+      csv += comma;
+      comma = ",";
+      csv += std::visit(Overloaded{[](std::uint64_t count) { return fmt::format("{}", count); },
+                                   [](const auto& other) { return field(other); }},
+                        cell);
+    }
+    csv += '\n';
+  }
+  return csv;
+}
+
+/// An array of objects, whose keys are the columns; null where a number is missing.
+std::string json_of(const Rows& table) {
+  JsonWriter json;
+  json.array();
+  for (const auto& row : table.rows) {
+    json.object();
+    for (std::size_t i = 0; i < row.size(); ++i)
+      std::visit([&](const auto& cell) { json.field(table.columns[i], cell); }, row[i]);
+    json.end_object();
+  }
+  return json.end_array().take() + '\n';
+}
+
+Rows fragment_rows(const StudyResult& result) {
+  Rows table{{"material", "state", "fragment", "n", "mean", "sd", "sd_population", "min", "q1", "median",
+              "q3", "max", "relative_to", "relative_difference_percent", "relative_difference_se_percent"},
+             {}};
+  const auto relative_to = result.options.cells.reference + " uncycled";
+  for (const auto& row : sims::fragment_statistics(*result.input.spots, result.options.cells.reference)) {
+    const sims::Statistics& s = row.of;
+    table.rows.push_back({row.material, std::string(to_string(row.state)), row.fragment, s.n, s.mean, s.sd,
+                          s.sd_population, s.min, s.q1, s.median, s.q3, s.max, relative_to,
+                          row.relative_difference_percent, row.relative_difference_se_percent});
+  }
+  return table;
+}
+
+Rows region_rows(std::span<const sims::SpotRegion> regions) {
+  Rows table{{"material", "state", "region", "fragment", "counts", "by_total", "by_total_sum",
+              "ratio_to_total", "reference_ion", "by_reference", "by_reference_sum", "ratio_to_reference",
+              "share_from_empty_reference", "pixels", "pixels_without_ions", "pixels_without_reference"},
+             {}};
+  for (const auto& [material, state, region] : regions) {
+    const auto if_referred = [&](double value) {
+      return region->reference.empty() ? std::nullopt : std::optional(value);
+    };
+    for (const sims::Peak& peak : region->peaks)
+      table.rows.push_back(
+          {material, std::string(to_string(state)), region->name, peak.label, peak.counts, peak.by_total,
+           peak.by_total_sum, peak.ratio_to_total, region->reference, if_referred(peak.by_reference),
+           if_referred(peak.by_reference_sum), if_referred(peak.ratio_to_reference),
+           if_referred(peak.share_from_empty_reference), std::uint64_t{region->width} * region->height,
+           region->pixels_without_ions, if_referred(static_cast<double>(region->pixels_without_reference))});
+  }
+  return table;
 }
 
 bool has_interval_columns(std::string_view axis) { return axis.starts_with("DS_"); }
@@ -71,40 +147,11 @@ std::string capacities_csv(const StudyResult& result) {
   return csv;
 }
 
-std::string fragments_csv(const StudyResult& result) {
-  std::string csv =
-      "material,state,fragment,n,mean,sd,sd_population,min,q1,median,q3,max,relative_to,"
-      "relative_difference_percent,relative_difference_se_percent\n";
-  const auto relative_to = field(result.options.cells.reference + " uncycled");
-  for (const auto& row : sims::fragment_statistics(*result.input.spots, result.options.cells.reference)) {
-    const sims::Statistics& s = row.of;
-    add_row(csv, field(row.material), to_string(row.state), field(row.fragment), std::to_string(s.n),
-            field(s.mean), field(s.sd), field(s.sd_population), field(s.min), field(s.q1), field(s.median),
-            field(s.q3), field(s.max), relative_to, field(row.relative_difference_percent),
-            field(row.relative_difference_se_percent));
-  }
-  return csv;
-}
+std::string fragments_csv(const StudyResult& result) { return csv_of(fragment_rows(result)); }
+std::string fragments_json(const StudyResult& result) { return json_of(fragment_rows(result)); }
 
-std::string regions_csv(std::span<const sims::SpotRegion> regions) {
-  std::string csv =
-      "material,state,region,fragment,counts,by_total,by_total_sum,ratio_to_total,reference_ion,by_reference,"
-      "by_reference_sum,ratio_to_reference,share_from_empty_reference,pixels,pixels_without_ions,"
-      "pixels_without_reference\n";
-  for (const auto& [material, state, region] : regions) {
-    const bool referred = !region->reference.empty();
-    const auto if_referred = [&](double value) { return referred ? field(value) : std::string(); };
-    const std::string pixels =
-        fmt::format("{},{},{}", std::uint64_t{region->width} * region->height, region->pixels_without_ions,
-                    referred ? fmt::format("{}", region->pixels_without_reference) : "");
-    for (const sims::Peak& peak : region->peaks)
-      add_row(csv, field(material), to_string(state), field(region->name), field(peak.label),
-              field(peak.counts), field(peak.by_total), field(peak.by_total_sum), field(peak.ratio_to_total),
-              field(region->reference), if_referred(peak.by_reference), if_referred(peak.by_reference_sum),
-              if_referred(peak.ratio_to_reference), if_referred(peak.share_from_empty_reference), pixels);
-  }
-  return csv;
-}
+std::string regions_csv(std::span<const sims::SpotRegion> regions) { return csv_of(region_rows(regions)); }
+std::string regions_json(std::span<const sims::SpotRegion> regions) { return json_of(region_rows(regions)); }
 
 std::string parts_csv(const StudyResult& result) {
   std::string csv =

@@ -199,6 +199,7 @@ StudyScores score_study(const StudySpec& spec, const StudyData& data, std::span<
       sha256_hex(scores.result_json);  // the document names every input, setting and the program
   for (auto& file : study::outputs(result, program)) scores.files[file.name] = std::move(file.bytes);
   scores.files["regions.csv"] = study::regions_csv(regions_of(data));
+  scores.files["regions.json"] = study::regions_json(regions_of(data));
   return scores;
 }
 

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <pugixml.hpp>
 #include <set>
+#include <sstream>
 
 #include "analysis/bad_input.h"
 #include "analysis/study_figures.h"
@@ -97,13 +98,13 @@ TEST_CASE("a study leaves a page, its tables, its figures, and a radar chart a m
   const auto names = names_of(study::outputs(study::score(tests::made_study()), program));
   for (const char* name :
        {"report.html", "scores.csv", "scores.json", "capacities.csv", "loadings.csv", "fragments.csv",
-        "fragments.svg", "fragments_polysulfide.svg", "fragments_SOy.svg", "fragments_POy.svg", "radar.svg",
-        "degradation.svg", "performance.svg", "capacity.svg", "overpotential.svg", "pca_variance.svg",
-        "pca_scores.svg", "pca_loadings.svg"})
+        "fragments.json", "fragments.svg", "fragments_polysulfide.svg", "fragments_SOy.svg",
+        "fragments_POy.svg", "radar.svg", "degradation.svg", "performance.svg", "capacity.svg",
+        "overpotential.svg", "pca_variance.svg", "pca_scores.svg", "pca_loadings.svg"})
     CHECK(names.contains(name));
   for (const auto& material : study::score(tests::made_study()).materials)
     CHECK(names.contains(material.radar));
-  CHECK(names.size() == 15 + 6 + 6);
+  CHECK(names.size() == 16 + 6 + 6);
 }
 
 TEST_CASE("the hash of the inputs follows inputs, settings and caveats, not the program") {
@@ -402,6 +403,53 @@ TEST_CASE("the report shows every setting, caveat, input, problem and reading of
   CHECK(holds(html, result.inputs_hash));
   CHECK(holds(html, std::string(64, 'b')));
   CHECK(page.select_node("//p[@class='mark']"));  // simulated
+}
+
+TEST_CASE("tables of fragments and of regions hold the same cells as CSV and as JSON") {
+  const auto cells_of = [](const std::string& line) {
+    std::vector<std::string> cells{""};
+    for (const char c : line)
+      if (c == ',')
+        cells.emplace_back();
+      else
+        cells.back() += c;
+    return cells;
+  };
+  const auto as_json = [&](const std::string& csv, const std::set<std::string>& texts) {
+    std::istringstream lines(csv);
+    std::string line, json;
+    std::getline(lines, line);
+    const auto columns = cells_of(line);
+    while (std::getline(lines, line)) {
+      const auto cells = cells_of(line);
+      json += json.empty() ? "[{" : ",{";
+      for (std::size_t i = 0; i < columns.size(); ++i)
+        json += fmt::format("{}\"{}\":{}", i == 0 ? "" : ",", columns[i],
+                            texts.contains(columns[i]) ? '"' + cells.at(i) + '"'
+                            : cells.at(i).empty()      ? "null"
+                                                       : cells.at(i));
+      json += '}';
+    }
+    return json + "]\n";
+  };
+  const auto result = study::score(tests::made_study());
+  CHECK(file(result, "fragments.json") ==
+        as_json(file(result, "fragments.csv"), {"material", "state", "fragment", "relative_to"}));
+  CHECK(boost::json::parse(file(result, "fragments.json")).as_array().size() == 7 * 25);
+
+  sims::Region with{.name = "1", .reference = "NiO_2-", .width = 16, .height = 16};
+  with.peaks = {{.label = "PO_3-", .counts = 12, .by_total = 1e-3 / 3, .by_reference = 1.5}};
+  with.pixels_without_ions = 2;
+  with.pixels_without_reference = 70'000'000;
+  sims::Region without{.name = "2"};
+  without.peaks = {{.label = "O-", .counts = 3}};
+  const std::vector<sims::SpotRegion> regions{{"a", sims::State::uncycled, &with},
+                                              {"b", sims::State::cycled, &without}};
+  const auto csv = study::regions_csv(regions);
+  CHECK(csv.ends_with("\nb,cycled,2,O-,3,0,0,0,,,,,,0,0,\n"));
+  CHECK(holds(csv, ",256,2,70000000\n"));
+  CHECK(study::regions_json(regions) ==
+        as_json(csv, {"material", "state", "region", "fragment", "reference_ion"}));
 }
 
 TEST_CASE("settings name what fragments are compared with, and the rules of their statistics") {

@@ -551,7 +551,11 @@ TEST_CASE(
     "them") {
   const Drop drop;
   const auto data = read(drop);
-  const auto csv = score_study(a_study(), data, {}).files.at("regions.csv");
+  const auto files = score_study(a_study(), data, {}).files;
+  const auto csv = files.at("regions.csv");
+  const auto json = files.at("regions.json");
+  CHECK(std::ranges::count(json, '{') ==
+        static_cast<std::ptrdiff_t>(data.spots.size() * data.spots[0].region->peaks.size()));
   const auto& region = *data.spots.front().region;
   const auto& peak = region.peaks.front();
   CHECK(region.reference == "NiO_2-");
