@@ -19,8 +19,9 @@ bool erase_all_but(Map& map, const Keys& keys) {
 
 }  // namespace
 
-void DropFolder::saw(std::vector<SeenFile> scan, Instant now) {
+void DropFolder::saw(std::vector<SeenFile> scan, Instant now, const std::set<std::string>& being_written) {
   strays_.clear();
+  const auto longest = std::chrono::duration_cast<Instant::duration>(longest_pause);
   std::map<std::string, std::set<std::string>> present;
   for (auto& [name, study] : studies_) present[name];
   for (SeenFile& file : scan) {
@@ -34,9 +35,14 @@ void DropFolder::saw(std::vector<SeenFile> scan, Instant now) {
     present[study_name].insert(file.path);
     Study& study =
         studies_.try_emplace(study_name, Study{.files = {}, .changed = now, .delivered = {}}).first->second;
-    const auto [place, is_new] = study.files.try_emplace(file.path, Watched{file, now});
-    if (!is_new && place->second.file == file) continue;
-    place->second = {std::move(file), now};
+    Watched& watched = study.files.try_emplace(file.path, Watched{{}, now, now}).first->second;
+    const bool open = being_written.contains(file.path);
+    if (watched.file != file)
+      watched = {std::move(file), now, now};
+    else if (open && now < watched.same_since + longest)
+      watched.still_since = now;
+    else
+      continue;
     study.changed = now;
   }
   for (auto& [name, study] : studies_)

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -44,12 +45,16 @@ struct Ahead {
   friend bool operator==(const Ahead&, const Ahead&) = default;
 };
 
+/// Of somebody who has a file open and writes: who pauses for longer has died, or has forgotten to close it.
+inline constexpr Seconds longest_pause{5 * 60};
+
 class DropFolder {
  public:
   explicit DropFolder(Seconds settle) : settle_(settle) {}
 
-  /// A whole scan: what is not in it any more is gone. Files directly in the drop folder are strays.
-  void saw(std::vector<SeenFile> scan, Instant now);
+  /// A whole scan: what is not in it any more is gone. Files directly in the drop folder are strays. `being_written` are
+  /// those that somebody is known to have open still: they move, until they have looked the same for `longest_pause`.
+  void saw(std::vector<SeenFile> scan, Instant now, const std::set<std::string>& being_written = {});
 
   /// The studies that are due now, each set of files once.
   std::vector<Delivery> take(Instant now);
@@ -68,8 +73,9 @@ class DropFolder {
  private:
   struct Watched {
     SeenFile file;
-    Instant still_since;
-    bool told = false;  // as settled, ahead of its delivery
+    Instant same_since;   // it looks as it does
+    Instant still_since;  // the same, and nobody had it open
+    bool told = false;    // as settled, ahead of its delivery
   };
   struct Study {
     std::map<std::string, Watched> files;

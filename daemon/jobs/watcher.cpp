@@ -25,11 +25,13 @@ constexpr Seconds longest_look{5 * 60};  // at a share in the network, for insta
 
 Clock::duration clock_time(Seconds seconds) { return std::chrono::duration_cast<Clock::duration>(seconds); }
 
-/// Tells that something happened below a folder, not what: the scan finds out. Without inotify (no watches left, a file
-/// system that has none) it never tells, and polling goes on.
+/// Tells that something happened below a folder, not what: the scan finds out. It only keeps which files were written to
+/// and not closed since. Without inotify (no watches left, a file system that has none) it never tells, and polling goes
+/// on.
 class Notifier {
  public:
-  Notifier() : descriptor_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)) {}
+  explicit Notifier(fs::path root)
+      : root_(std::move(root)), descriptor_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)) {}
   ~Notifier() {
     if (descriptor_ >= 0) ::close(descriptor_);
   }
@@ -37,21 +39,45 @@ class Notifier {
 
   [[nodiscard]] int descriptor() const { return descriptor_; }
 
-  /// Watching a folder twice is the same watch.
-  void watch(const fs::path& folder) const {
+  /// A folder below the root. Watching it twice is the same watch, under the name that it has now.
+  void watch(const std::string& folder) {
     constexpr auto events =
         IN_CLOSE_WRITE | IN_MODIFY | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR;
-    if (descriptor_ >= 0) (void)::inotify_add_watch(descriptor_, folder.c_str(), events);
+    if (descriptor_ < 0) return;
+    const int id = ::inotify_add_watch(descriptor_, (root_ / folder).c_str(), events);
+    if (id >= 0) folders_[id] = folder;
   }
 
-  void drain() const {
-    std::array<char, 16'384> events;
-    while (descriptor_ >= 0 && ::read(descriptor_, events.data(), events.size()) > 0) {
-    }
+  void drain() {
+    alignas(inotify_event) std::array<char, 16'384> events;
+    for (ssize_t bytes = 0;
+         descriptor_ >= 0 && (bytes = ::read(descriptor_, events.data(), events.size())) > 0;)
+      for (const char* at = events.data(); at < events.data() + bytes;) {
+        const auto& event = *reinterpret_cast<const inotify_event*>(at);
+        take(event);
+        at += sizeof event + event.len;
+      }
   }
+
+  /// Below the root. One that was cut by truncate() stays among them, since nobody had opened it.
+  [[nodiscard]] const std::set<std::string>& being_written() const { return being_written_; }
 
  private:
+  void take(const inotify_event& event) {
+    if ((event.mask & IN_Q_OVERFLOW) != 0) being_written_.clear();  // a file may have been closed unseen
+    const auto folder = folders_.find(event.wd);
+    if (folder == folders_.end() || event.len == 0) return;
+    const auto path = folder->second + '/' + event.name;  // its name is padded with zeros
+    if ((event.mask & IN_MODIFY) != 0)
+      being_written_.insert(path);
+    else
+      being_written_.erase(path);  // closed, new, or somewhere else
+  }
+
+  fs::path root_;
   int descriptor_;
+  std::map<int, std::string> folders_;   // by their watch
+  std::set<std::string> being_written_;  // written to, and not closed since
 };
 
 std::set<std::string> folders_of(const std::vector<SeenFile>& files) {
@@ -73,6 +99,7 @@ class Watcher::Thread {
         pause_(clock_time(std::min(settle / 4, Seconds(0.25)))),
         tell_(std::move(tell)),
         drop_(settle),
+        notifier_(folder_),
         stop_(::eventfd(0, EFD_CLOEXEC)) {
     fs::create_directories(folder_);
     thread_ = std::jthread([this](const std::stop_token& ending) { work(ending); });
@@ -102,10 +129,10 @@ class Watcher::Thread {
   void look(Clock::time_point now) {
     Sighting seen;
     try {
-      notifier_.watch(folder_);  // before the scan: what comes in between is told
+      notifier_.watch("");  // before the scan: what comes in between is told
       auto files = scan(folder_);
-      for (const auto& folder : folders_of(files)) notifier_.watch(folder_ / folder);
-      drop_.saw(std::move(files), now);
+      for (const auto& folder : folders_of(files)) notifier_.watch(folder);
+      drop_.saw(std::move(files), now, notifier_.being_written());
       seen.deliveries = drop_.take(now);
       seen.ahead = drop_.take_ahead(now);
       seen.arriving = drop_.arriving(now);

@@ -1,5 +1,8 @@
 // The drop folder, watched: inotify says that something happened, a scan every `poll` finds what network shares do not
 // tell, and DropFolder decides what has settled. A thread of its own.
+//
+// Of writers on this host, a file server that serves the folder among them, inotify tells more: a file that was written
+// to since it was last closed has not settled, however long its writer pauses (DropFolder: longest_pause).
 #pragma once
 #include <filesystem>
 #include <functional>

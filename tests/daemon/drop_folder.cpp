@@ -186,6 +186,28 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("a file that somebody has open moves for as long, and settles when it is closed") {
+  auto folder = a_folder();
+  const SeenFile file{"s/a/cycled/x.txt", 10, 1};
+  for (int second = 0; second < 100; ++second) {
+    folder.saw({file}, at(second), {file.path});
+    CHECK(folder.take(at(second)).empty());
+    CHECK(folder.arriving(at(second)).at("s") == std::vector{file.path});
+  }
+  folder.saw({file}, at(100));
+  CHECK(folder.take(at(100.9)).empty());
+  CHECK(folder.take(at(101)).size() == 1);  // two seconds after it was open last
+}
+
+TEST_CASE("a file that is never closed settles when it has looked the same for five minutes") {
+  auto folder = a_folder();
+  for (int second = 0; second < 1000; ++second) {
+    const std::uint64_t bytes = second < 100 ? 10 : 20;  // written to once more, after 100 s
+    folder.saw({{"s/a/cycled/x.txt", bytes, 1}}, at(second), {"s/a/cycled/x.txt"});
+    CHECK(folder.take(at(second)).size() == (second == 100 + 299 + 2 ? 1 : 0));
+  }
+}
+
 TEST_CASE("a file that is taken away makes the study due again, and an empty study is said once") {
   auto folder = a_folder();
   folder.saw({{"s/a/cycled/x.txt", 10, 1}, {"s/a/cycled/y.txt", 10, 1}}, at(0));
