@@ -28,7 +28,7 @@ Index at(std::size_t i) { return static_cast<Index>(i); }
 // power iteration, or the whole decomposition where two eigenvalues are so close that it does not settle.
 VectorXd first_eigenvector(const Eigen::MatrixXd& symmetric, VectorXd v) {
   constexpr int most_rounds = 400;
-  constexpr double settled = 1e-12;
+  constexpr double settled = 1e-14;
   v.normalize();
   VectorXd next(v.size());
   double before = 0;
