@@ -417,6 +417,21 @@ TEST_CASE("a measurement cut anywhere, in either file, is refused") {
   }
 }
 
+TEST_CASE("a measurement whose files have their size but are not written to their end is refused") {
+  auto good = two_by_two();  // with the checksum that the standard demands: zeros may be intensities
+  good.checksum = ImzmlWriter::term("IMS:1000090", digest_hex(Digest::Kind::md5, good.binary));
+  good.write();
+  const auto refused = [&](std::string ImzmlWriter::*file, std::size_t written) {
+    auto early = good;
+    std::fill((early.*file).begin() + static_cast<std::ptrdiff_t>(written), (early.*file).end(), '\0');
+    return early.*file == good.*file || refusal_of(early) != "accepted";
+  };
+  for (std::size_t written = 0; written < good.xml.find("</mzML>"); ++written)
+    CHECK(refused(&ImzmlWriter::xml, written));
+  for (std::size_t written = 0; written < good.binary.size(); ++written)
+    CHECK(refused(&ImzmlWriter::binary, written));
+}
+
 TEST_CASE("one file of the two alone is refused by name") {
   Folder folder;
   const auto file = two_by_two();

@@ -78,6 +78,13 @@ TEST_CASE("an .ita that is cut anywhere, or damaged, is refused with file, place
   CHECK(refused(circle) == "s.ita: the folder at byte 8 is its own continuation; copy or export it again");
 }
 
+TEST_CASE("an .ita that has its size but is not written to its end is refused") {
+  const auto good = write_ita(3, 2, images());
+  for (std::size_t written = 0; written < good.size(); ++written)
+    if (const auto early = good.substr(0, written) + std::string(good.size() - written, '\0'); early != good)
+      CHECK(refused(early) != "accepted");
+}
+
 TEST_CASE("scans whose sum is more than a pixel can count are refused") {
   auto all = images();
   all[3].counts[4] = UINT32_MAX / 2;

@@ -125,6 +125,13 @@ TEST_CASE("a stream that is cut anywhere is refused, and never read beyond its e
   CHECK(accepted == 0);
 }
 
+TEST_CASE("a stream that has its size but is not written to its end is refused") {
+  const auto good = stream().write();
+  const auto last_block = good.size() - 17;  // half of it is still a K0
+  for (std::size_t written = 0; written < last_block; ++written)
+    CHECK(refused(good.substr(0, written) + std::string(good.size() - written, '\0')) != "accepted");
+}
+
 TEST_CASE("words that are no pixels are refused with file, place and mend") {
   const auto with = [](std::initializer_list<std::uint32_t> words) {
     ItmWriter file;
