@@ -97,6 +97,7 @@ class ImagesOfRegion {
   Region read() {
     region_.name = found_.name;
     region_.intervals = "one exported image for each peak";
+    region_.total = every_ion;
     const auto total_file = file_of(total_label);
     if (!total_file)
       throw BadInput(found_.name, 0,
@@ -190,7 +191,7 @@ Region read_spectrum(const RegionFiles& found, const NormaliseOptions& options) 
     throw BadInput(found.name, 0, "a spot needs exactly one spectrum",
                    "give each spectrum a name of its own");
   const auto name = name_of(found.files.front());
-  Region region;
+  Region region{.total = "sum of the spectrum"};
   auto intervals = intervals_for(found, region);
   FileReader files;
   const auto text = files.read(found.files.front());
@@ -240,6 +241,7 @@ std::vector<MassInterval> intervals_for(const RegionFiles& found, Region& region
 Region finished(Region normalised, Region so_far, const std::string& name) {
   normalised.name = name;
   normalised.intervals = std::move(so_far.intervals);
+  normalised.total = std::move(so_far.total);
   normalised.files = std::move(so_far.files);
   for (const auto& note : so_far.notes) normalised.notes.push_back(name + ": " + note);
   for (const auto& doubt : so_far.doubts) normalised.doubts.push_back(name + ": " + doubt);

@@ -75,6 +75,7 @@ struct Region {
   std::string name;                       ///< Filename Base of images, stem of a spectrum's file
   std::string reference;                  ///< label of the reference ion, as the file says it; empty: none
   std::string intervals;                  ///< what its peaks were counted by: "peak list peaks.txt"
+  std::string total;                      ///< what its peaks were divided by: "number of all ions"
   std::vector<Peak> peaks;                ///< without total and sum of rest; sorted by m/z, then label
   std::uint32_t width = 0, height = 0;    ///< in pixels; 0 for a spectrum
   std::uint64_t pixels_without_ions = 0;  ///< total = 0: left out everywhere

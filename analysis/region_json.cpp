@@ -62,6 +62,7 @@ std::string to_json(const Region& region) {
   return json::serialize(json::object{{"name", region.name},
                                       {"reference", region.reference},
                                       {"intervals", region.intervals},
+                                      {"total", region.total},
                                       {"width", region.width},
                                       {"height", region.height},
                                       {"pixels_without_ions", region.pixels_without_ions},
@@ -79,6 +80,7 @@ Region region_from_json(std::string_view text, std::string_view name) try {
   region.name = object.at("name").as_string();
   region.reference = object.at("reference").as_string();
   region.intervals = object.at("intervals").as_string();
+  region.total = object.at("total").as_string();
   region.width = object.at("width").to_number<std::uint32_t>();
   region.height = object.at("height").to_number<std::uint32_t>();
   region.pixels_without_ions = object.at("pixels_without_ions").to_number<std::uint64_t>();

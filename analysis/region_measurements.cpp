@@ -15,6 +15,7 @@ namespace {
 template <typename Reader, typename StackImage>
 Region of_stack(Stack<Reader, StackImage>& stack, const RegionFiles& found, Region region,
                 const NormaliseOptions& options) {
+  region.total = every_ion;
   const auto read = [&](std::uint32_t interval, const ImageSink& sink) {
     stack.reader.read(interval == all_ions ? stack.total : stack.peaks[interval], sink);
   };
@@ -27,6 +28,8 @@ Region of_stack(Stack<Reader, StackImage>& stack, const RegionFiles& found, Regi
 Region read_imzml(const RegionFiles& found, const NormaliseOptions& options) {
   Region region;
   const auto [reader, intervals] = open_imzml(found, options.masses, region);
+  region.total =
+      reader->totals_given() ? "total ion current that the file gives" : "sum of each pixel's spectrum";
   const auto hashes = reader->verify();
   region.files.push_back({name_of(file_ending_in(found, ".imzml")), hashes.xml, reader->xml_bytes()});
   region.files.push_back({name_of(file_ending_in(found, ".ibd")), hashes.binary, reader->binary_bytes()});
@@ -63,7 +66,7 @@ Region read_ita(const RegionFiles& found, const NormaliseOptions& options) {
 }
 
 Region read_events(const RegionFiles& found, const NormaliseOptions& options) {
-  Region region;
+  Region region{.total = std::string(every_ion)};
   for (const auto& path : found.files) {
     BinaryFile file(path);
     region.files.push_back(used_whole(file));

@@ -20,6 +20,9 @@ namespace cambench::sims {
 
 inline constexpr std::string_view total_label = "total", rest_label = "sum of rest";
 
+/// Region::total of a total ion image, and of raw events.
+inline constexpr std::string_view every_ion = "number of all ions";
+
 [[nodiscard]] std::string name_of(const std::filesystem::path& file);
 
 /// A file that was read, for the region's list of files.

@@ -99,16 +99,31 @@ std::string range_percent(const std::vector<double>& shares) {
                        : fmt::format("{:.1f} to {:.1f} %", 100 * least, 100 * most);
 }
 
+bool divided_alike(const std::vector<SpotRegion>& spots, Normalisation normalisation) {
+  return normalisation != Normalisation::total_ion || std::ranges::all_of(spots, [&](const SpotRegion& spot) {
+           return spot.region->total == spots.front().region->total;
+         });
+}
+
 // What several regions say alike is said once.
 void add_region_notes(const std::vector<SpotRegion>& spots, SpotTable& table) {
   std::vector<std::pair<std::string, std::vector<const SpotRegion*>>> notes;  // in the order of the spots
-  for (const auto& spot : spots)
+  const auto add = [&](std::string_view note, const SpotRegion& spot) {
+    auto known = std::ranges::find(notes, note, [](const auto& n) { return std::string_view(n.first); });
+    if (known == notes.end()) known = notes.insert(known, {std::string(note), {}});
+    known->second.push_back(&spot);
+  };
+  const bool alike = divided_alike(spots, table.normalisation);
+  for (const auto& spot : spots) {
     for (std::string_view note : spot.region->notes) {
       if (note.starts_with(spot.region->name + ": ")) note.remove_prefix(spot.region->name.size() + 2);
-      auto known = std::ranges::find(notes, note, [](const auto& n) { return std::string_view(n.first); });
-      if (known == notes.end()) known = notes.insert(known, {std::string(note), {}});
-      known->second.push_back(&spot);
+      add(note, spot);
     }
+    if (!alike)
+      add(fmt::format("divided by the {}, other spots by another kind of total: they may not compare",
+                      spot.region->total),
+          spot);
+  }
   for (const auto& [note, of] : notes) {
     std::map<std::string, std::size_t> samples;
     for (const auto* spot : of) ++samples[fmt::format("{} {}", spot->material, to_string(spot->state))];

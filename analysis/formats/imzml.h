@@ -43,6 +43,7 @@ class ImzmlReader {
   /// every pixel has one. The spectrum lives until the sink returns.
   using Sink = std::function<void(std::uint32_t pixel, double total, const Spectrum&)>;
   void each_pixel(const Sink& sink);
+  [[nodiscard]] bool totals_given() const { return totals_given_; }  ///< by every pixel
 
   /// The m/z axis that all pixels share, if they do; empty in processed files.
   [[nodiscard]] std::vector<double> shared_axis();
@@ -60,7 +61,7 @@ class ImzmlReader {
   ImzmlContent content_;
   ImageShape shape_;
   std::vector<std::string> notes_;
-  bool totals_given_ = false;  // by every pixel
+  bool totals_given_ = false;
   std::vector<char> inflated_;
 };
 

@@ -12,6 +12,7 @@
 #include "analysis/bad_input.h"
 #include "analysis/formats/digest.h"
 #include "analysis/region.h"
+#include "analysis/spot_table.h"
 #include "tests/analysis/folder.h"
 #include "tests/analysis/imzml_writer.h"
 #include "tests/data.h"
@@ -238,6 +239,27 @@ TEST_CASE("the total ion current of the file is used when every pixel has one") 
   auto partly = open(file);
   CHECK(read(partly).totals[0] == 6);
   CHECK(partly.notes().size() == 1);
+
+  const auto region_of = [](ImzmlWriter& writer) {
+    writer.write();
+    const Folder folder;
+    folder.write("spot.imzML", writer.xml);
+    folder.write("spot.ibd", writer.binary);
+    return read_region(find_regions(folder.files()).regions.at(0));
+  };
+  const auto by_sum = region_of(file);
+  file.pixels[1].total = "1.5e+02";
+  const auto by_given = region_of(file);
+  CHECK(by_sum.total == "sum of each pixel's spectrum");
+  CHECK(by_given.total == "total ion current that the file gives");
+  CHECK(by_given.peaks.at(15).by_total != by_sum.peaks.at(15).by_total);
+  const std::vector<SpotRegion> spots = {{"m", State::uncycled, &by_sum}, {"m", State::cycled, &by_given}};
+  const auto notes = tabulate(spots, FragmentTable::built_in()).notes;
+  for (const auto& region : {by_sum, by_given})
+    CHECK(std::ranges::any_of(notes, [&](const std::string& note) {
+      return note.find("divided by the " + region.total + ", other spots by another kind of total") !=
+             std::string::npos;
+    }));
 }
 
 TEST_CASE("spectra that are written alike are read as those that are not") {

@@ -357,6 +357,15 @@ TEST_CASE("what several regions say alike is said once, with where") {
         std::vector<std::string>{"each of the 4 spots: 8 scans were summed",
                                  "a cycled (1 spot), b cycled (2 spots): odd",
                                  "b cycled: 2: of another wording"});
+  for (auto& region : regions) region.notes.clear(), region.total = "number of all ions";
+  CHECK(tabulate(spots, FragmentTable::built_in()).notes.empty());
+  regions[3].total = "sum of each pixel's spectrum";
+  CHECK(tabulate(spots, FragmentTable::built_in()).notes ==
+        std::vector<std::string>{
+            "a cycled (2 spots), b cycled (1 spot): divided by the number of all ions, other "
+            "spots by another kind of total: they may not compare",
+            "b cycled: 3: divided by the sum of each pixel's spectrum, other spots by another "
+            "kind of total: they may not compare"});
 }
 
 TEST_CASE("what was left out is told once for all regions") {
