@@ -223,8 +223,8 @@ std::vector<Setting> describe(const NormaliseOptions& options) {
       {"pixels without ions", "left out",
        "a pixel whose total is 0 has no spectrum; dividing by it would wipe out the region"},
       {"normalised value", "mean over the pixels that have ions",
-       "the sum over pixels is given beside it; in scaled values both are the same for regions of equal "
-       "size"},
+       "the sum over pixels is given beside it; in scaled values both are the same only where the spots "
+       "have equally many counted pixels"},
       {"spectrum area", options.area == SpectrumArea::sum ? "sum of counts" : "trapezoid over m/z",
        options.area == SpectrumArea::sum ? "channels hold counts, so their sum is a number of ions"
                                          : "as the published scripts take it"},

@@ -112,6 +112,17 @@ TEST_CASE("at a reference image that is full everywhere all rules agree") {
   CHECK(half.share_from_empty_reference == 0);
 }
 
+TEST_CASE(
+    "sum and mean scale alike between regions with equally many pixels that have ions, and only there") {
+  const auto full = normalise(two_pixels(10, 10, 1, 1, 5, 5), {}),
+             other = normalise(two_pixels(20, 10, 1, 1, 5, 5), {}),
+             half_empty = normalise(two_pixels(10, 0, 1, 0, 5, 0), {});
+  CHECK(other.by_total / full.by_total == doctest::Approx(0.75));
+  CHECK(other.by_total_sum / full.by_total_sum == doctest::Approx(0.75));
+  CHECK(half_empty.by_total / full.by_total == doctest::Approx(1));
+  CHECK(half_empty.by_total_sum / full.by_total_sum == doctest::Approx(0.5));
+}
+
 TEST_CASE("twice the dose gives twice the counts and the same normalised values") {
   auto counts = random_counts(32, 3);
   const auto once = normalise(counts, {.empty_reference = EmptyReference::skip});
