@@ -173,12 +173,18 @@ sims::RegionFiles region_of(const PartOptions& options) {
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(options.folder))
     if (entry.is_regular_file()) files.push_back(entry.path());
+  const auto found = sims::find_regions(files);
   std::vector<std::string> names;
-  for (const auto& region : sims::find_regions(files).regions) {
+  for (const auto& region : found.regions) {
     if (region.name == options.region) return region;
     names.push_back(region.name);
   }
-  if (names.size() == 1 && options.region.empty()) return sims::find_regions(files).regions.front();
+  if (names.size() == 1 && options.region.empty()) return found.regions.front();
+  if (names.empty()) {
+    auto why = options.folder + ": no region can be read here";
+    for (const auto& left_out : found.refused) why += "\n" + left_out.why;
+    throw Problem(refused, why);
+  }
   throw Problem(refused, fmt::format("{} has {} regions; choose one with --region: {}", options.folder,
                                      names.size(), fmt::join(names, ", ")));
 }

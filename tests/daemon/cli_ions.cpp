@@ -87,6 +87,8 @@ TEST_CASE("parts draws up to three ions over each other") {
 TEST_CASE("parts wants one inner part, one region, and an image of its size") {
   const Folder folder;
   CHECK(cambench_says({"parts", folder.path.string()}).code == cli::usage);
-  CHECK(has(cambench_says({"parts", folder.path.string(), "--circle", "1,1,5"}).err, "has 0 regions"));
+  std::ofstream(folder.path / "notes.txt") << "hello\n";
+  CHECK(has(cambench_says({"parts", folder.path.string(), "--circle", "1,1,5"}).err,
+            "no region can be read here\nnotes.txt: neither"));
   CHECK(cambench_says({"parts", folder.path.string(), "--circle", "1,1"}).code == cli::usage);
 }
