@@ -165,11 +165,6 @@ std::string probability_text(double share, std::size_t resamples) {
   return fmt::format("{:.{}f}", share, share > 0.99 || share < 0.01 ? 3 : 2);
 }
 
-std::string name_of(const StudyResult& result, const std::string& material) {
-  const auto found = std::ranges::find(result.input.materials, material, &Material::id);
-  return found == result.input.materials.end() ? material : found->name;
-}
-
 std::string rank_table(const StudyResult& result, const sims::BootstrapSet& set) {
   const sims::Ranking& ranking = set.ranking;
   const auto uncoated = static_cast<std::size_t>(

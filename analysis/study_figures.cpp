@@ -25,11 +25,6 @@ std::size_t look_of(const StudyResult& result, std::string_view material) {
   return next;
 }
 
-std::string name_of(const StudyResult& result, std::string_view material) {
-  const auto found = std::ranges::find(result.input.materials, material, &Material::id);
-  return found == result.input.materials.end() ? std::string(material) : found->name;
-}
-
 const status::Score& score_at(const status::ScoredMaterial& material, std::string_view key) {
   return *std::ranges::find(material.scores, key, &status::Score::axis);
 }
@@ -352,6 +347,11 @@ Figure intensity_figure(const StudyResult& result) {
 
 }  // namespace
 
+std::string name_of(const StudyResult& result, std::string_view material) {
+  const auto found = std::ranges::find(result.input.materials, material, &Material::id);
+  return found == result.input.materials.end() ? std::string(material) : found->name;
+}
+
 std::string file_part(std::string_view text) {
   std::string part(text);
   for (char& c : part) {
@@ -440,67 +440,6 @@ std::vector<Figure> box_figures(const StudyResult& result) {
                        plots::bars(boxes.panels, "Intensities: " + name, caption)});
   }
   return figures;
-}
-
-std::string spot_name(const StudyResult& result, const sims::Spot& spot) {
-  return fmt::format("{}, {}, {}", name_of(result, spot.material), to_string(spot.state), spot.region);
-}
-
-namespace {
-
-constexpr std::size_t most_ratios = 40;
-
-/// The clearest of all contrasts that have an interval, whether of one region or of several: the largest ratio first.
-template <typename Contrast>
-std::vector<plots::Ratio> clearest_ratios(const std::vector<Contrast>& contrasts, std::size_t& all) {
-  std::vector<plots::Ratio> ratios;
-  for (const auto& contrast : contrasts)
-    if (contrast.interval)
-      ratios.push_back(
-          {formula(contrast.label), *contrast.ratio, contrast.interval->low, contrast.interval->high});
-  all = ratios.size();
-  std::ranges::stable_sort(ratios, std::ranges::greater{}, [](const plots::Ratio& r) {
-    return r.high > r.low ? std::abs(std::log(r.value)) / std::log(r.high / r.low) : 0;
-  });
-  ratios.resize(std::min(all, most_ratios));
-  std::ranges::stable_sort(ratios, std::ranges::greater{}, &plots::Ratio::value);
-  return ratios;
-}
-
-std::string where_they_are_many(std::size_t all) {
-  return all > most_ratios ? fmt::format("; the {} clearest of {} fragments", most_ratios, all) : "";
-}
-
-}  // namespace
-
-Figure contrast_figure(const StudyResult& result, const sims::RegionParts& parts, std::size_t number) {
-  std::size_t all = 0;
-  const auto ratios = clearest_ratios(parts.contrasts, all);
-  const auto caption = fmt::format(
-      "Inner over outer part, {}: share of all ions, with the interval of {:g} standard errors between tiles "
-      "of {} pixels. Coloured where the interval does not hold 1{}.",
-      spot_name(result, parts.spot), parts.options.deviations, parts.options.tile, where_they_are_many(all));
-  if (ratios.empty()) return {};
-  return {fmt::format("parts_{}.svg", number), caption,
-          plots::ratios(ratios, "Inner against outer part", caption, "inner / outer")};
-}
-
-std::string sample_name(const StudyResult& result, const sims::PooledParts& parts) {
-  return fmt::format("{}, {}, all {} regions", name_of(result, parts.material), to_string(parts.state),
-                     parts.regions);
-}
-
-Figure pooled_figure(const StudyResult& result, const sims::PooledParts& parts) {
-  std::size_t all = 0;
-  const auto ratios = clearest_ratios(parts.contrasts, all);
-  const auto title = fmt::format("Inner against outer part, {} regions", parts.regions);
-  const auto caption = fmt::format(
-      "Inner over outer part, {}: geometric mean of the regions' ratios, with the interval of {:g} standard "
-      "errors between regions (Student's t). Coloured where the interval does not hold 1{}.",
-      sample_name(result, parts), parts.deviations, where_they_are_many(all));
-  if (ratios.empty()) return {};
-  return {fmt::format("parts_{}_{}.svg", file_part(parts.material), to_string(parts.state)), caption,
-          plots::ratios(ratios, title, caption, "inner / outer")};
 }
 
 std::vector<Figure> figures(const StudyResult& result) {

@@ -37,6 +37,8 @@ struct Figure {
 [[nodiscard]] std::vector<plots::RadarAxis> radar_axes(const StudyResult& result);
 /// "LiNbO3, 1 wt%", as far as it is known; "uncoated reference".
 [[nodiscard]] std::string coating_of(const status::ScoredMaterial& material);
+/// Of a material, by its id; the id itself where the study has none of it.
+[[nodiscard]] std::string name_of(const StudyResult& result, std::string_view material);
 /// A name as part of a file's: what may not stand there becomes `_`.
 [[nodiscard]] std::string file_part(std::string_view text);
 /// "SO_{3}⁻" of "SO3-".
