@@ -11,9 +11,9 @@
 namespace cambench::sims {
 namespace {
 
-std::string ions_of(const Calibration& calibration) {
+std::string ions_of(const std::vector<CalibrationPoint>& points) {
   std::vector<std::string> labels;
-  for (const auto& point : calibration.points) labels.push_back(point.label);
+  for (const auto& point : points) labels.push_back(point.label);
   return fmt::format("{}", fmt::join(labels, ", "));
 }
 
@@ -46,10 +46,11 @@ std::optional<Calibration> check_masses(const Spectrum& spectrum, const MassChec
   const double off = calibration->rms_ppm_before, left = calibration->rms_ppm_after;
   if (!calibration->left_out.empty())
     region.notes.push_back(
-        fmt::format("its masses were checked without ions whose peaks lie elsewhere than {} say: {}",
-                    ions_of(*calibration), deviations(calibration->left_out)));
+        fmt::format("its masses were checked by {} without {}, near which other ions' peaks lie",
+                    ions_of(calibration->points), ions_of(calibration->left_out)));
   if (off <= check.tolerance_ppm) return std::nullopt;
-  const auto found = fmt::format("its masses are {:.0f} ppm off (rms of {})", off, ions_of(*calibration));
+  const auto found =
+      fmt::format("its masses are {:.0f} ppm off (rms of {})", off, ions_of(calibration->points));
   if (check.what == MassCheck::What::named) {
     region.doubts.push_back(found + "; calibrate it again, or let study.toml correct it");
     return std::nullopt;
