@@ -253,6 +253,7 @@ const FragmentTable& FragmentTable::built_in() {
 }
 
 FragmentTable FragmentTable::parse(std::string_view text, std::string_view name) {
+  text::refuse_unwritten(text, name);
   FragmentTable table;
   text::Lines lines(text);
   auto header = lines.next();

@@ -146,6 +146,7 @@ class ImageReader {
     while (data_bytes_ > 0) {  // without the NUL bytes behind it
       const auto bytes = std::min<std::uint64_t>(data_bytes_, 4096);
       auto tail = file_.view(data_bytes_ - bytes, bytes, "the end");
+      text::refuse_unwritten(tail, name_);
       while (tail.ends_with('\0')) tail.remove_suffix(1);
       data_bytes_ -= bytes - tail.size();
       if (!tail.empty()) break;

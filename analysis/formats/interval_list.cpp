@@ -41,6 +41,7 @@ std::string label_of(std::string_view assignment, std::string_view centre, doubl
 }  // namespace
 
 std::vector<MassInterval> parse_interval_list(std::string_view text, std::string_view name) {
+  text::refuse_unwritten(text, name);
   text::Lines lines(text);
   const auto title = lines.next();
   const auto columns = title ? columns_of(*title) : std::nullopt;

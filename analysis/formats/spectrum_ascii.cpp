@@ -59,6 +59,7 @@ void check_row(const Spectrum& so_far, double mz, double intensity, std::string_
 }  // namespace
 
 Spectrum parse_spectrum_ascii(std::string_view text, std::string_view name) {
+  text::refuse_unwritten(text, name);
   text::Lines lines(text);
   const auto title = title_line(lines);
   const auto columns = title ? columns_of(*title) : std::nullopt;

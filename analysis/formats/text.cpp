@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "analysis/bad_input.h"
+
 namespace cambench::text {
 namespace {
 
@@ -53,6 +55,12 @@ std::string quoted(std::string_view text) {
   std::string shown = "\"";
   for (const char c : text.substr(0, longest)) shown += c >= ' ' && c <= '~' ? c : '?';
   return shown + (text.size() > longest ? "...\"" : "\"");
+}
+
+void refuse_unwritten(std::string_view text, std::string_view name) {
+  if (text.ends_with(std::string_view("\0\0\0\0\0\0\0\0", 8)))
+    throw BadInput(name, 0, "has its size, but is not written to its end",
+                   "wait for its writer, or copy or export it again");
 }
 
 std::optional<double> number(std::string_view text) {

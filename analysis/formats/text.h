@@ -25,6 +25,9 @@ namespace cambench::text {
 /// Takes a number from the front: moves `at` behind it and returns true. For the inner loops of readers.
 [[nodiscard]] bool take_number(const char*& at, const char* end, double& value);
 
+/// Throws BadInput for eight NUL bytes or more at the end: the file was given its size before it is written to its end.
+void refuse_unwritten(std::string_view text, std::string_view name);
+
 /// Where an error is: lines before `at`, counted from 1.
 [[nodiscard]] std::size_t line_number(std::string_view text, const char* at);
 

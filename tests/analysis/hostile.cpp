@@ -76,6 +76,26 @@ void try_damaged(const std::string& good, const std::function<void(const std::st
 
 }  // namespace
 
+TEST_CASE(
+    "a text that has its size but is not written to its end is refused, and a NUL byte behind one is "
+    "nothing") {
+  CHECK(parse_image_ascii(image() + '\0', "f.txt").shape.height == 5);
+  const auto accepted = [](const std::string& good, const std::function<void(const std::string&)>& read) {
+    read(good);
+    int times = 0;
+    for (std::size_t written = 0; written + 8 <= good.size(); ++written) try {
+        read(good.substr(0, written) + std::string(good.size() - written, '\0'));
+        ++times;
+      } catch (const BadInput&) {
+      }
+    return times;
+  };
+  CHECK(accepted(image(), [](auto& text) { (void)parse_image_ascii(text, "f.txt"); }) == 0);
+  CHECK(accepted(spectrum, [](auto& text) { (void)parse_spectrum_ascii(text, "f.txt"); }) == 0);
+  CHECK(accepted(peak_list, [](auto& text) { (void)parse_interval_list(text, "f.txt"); }) == 0);
+  CHECK(accepted(fragments, [](auto& text) { (void)FragmentTable::parse(text, "f.txt"); }) == 0);
+}
+
 TEST_CASE("a damaged image is refused or an image of counts") {
   try_damaged(image(), [](const std::string& text) {
     const auto read = parse_image_ascii(text, "f.txt");
