@@ -187,7 +187,8 @@ TEST_CASE("correcting gives a region its counts back; without a peak list nothin
     text += fmt::format("{}\t{:.6f}\t{:.0f}\r\n", 120'000 + 2 * i, shown.mz[i], shown.intensity[i]);
   folder.write("s.txt", text);
   const auto bare = find_regions(folder.files()).regions.at(0);
-  CHECK(read_region(bare).notes.empty());
+  CHECK(read_region(bare).doubts.empty());
+  CHECK(read_region(bare).notes.size() == 1);  // that there is no list
   const double po3 = mass("PO3-"), reach = po3 / 6000;
   folder.write("peaks.txt",
                fmt::format("Lower Mass (u)\tUpper Mass (u)\tAssignment\r\n{:.6f}\t{:.6f}\tPO_3-\r\n",

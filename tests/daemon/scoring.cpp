@@ -259,11 +259,15 @@ TEST_CASE(
     "spectra are scored by the study's one peak list or by nominal masses, and the result says by which") {
   const Drop drop;
   replace_by_spectra(drop);
-  const auto settings = [&] { return score_study(a_study(), read(drop), {}).settings_json; };
+  const auto scored = [&] { return score_study(a_study(), read(drop), {}); };
+  const auto settings = [&] { return scored().settings_json; };
+  const char* caveat = "each of the 6 spots: no peak list tells its peaks, so nominal masses are counted";
+  CHECK(scored().result_json.find(caveat) != std::string::npos);
   CHECK(settings().find("\"mass intervals\":\"nominal masses, each a whole unit wide\"") !=
         std::string::npos);
   write(drop.study() / "peaks.txt", peak_list);
   CHECK(settings().find("\"mass intervals\":\"peak list peaks.txt\"") != std::string::npos);
+  CHECK(scored().result_json.find("nominal masses are counted") == std::string::npos);
   write(drop.study() / "ncm-linbo3" / "cycled" / "own.txt", peak_list);
   CHECK(
       settings().find("\"mass intervals\":\"peak list own.txt (2 spots); peak list peaks.txt (4 spots)\"") !=
