@@ -327,7 +327,7 @@ StudyScores score_folder(const fs::path& path, const FolderOptions& options) {
   if (const auto missing = waits_for(study, data); !missing.empty()) {
     std::string sentences = missing;
     for (const auto& problem : data.problems) sentences += "\n" + problem.text;
-    throw BadInput(path.string(), 0, sentences, "add them");
+    throw BadInput(path.string(), 0, sentences, "add or mend them");
   }
   StudyScores scores = score_study(study, data, options.tests, file.scoring);
   if (options.results) replace_folder(*options.results, scores.files);
