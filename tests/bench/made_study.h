@@ -48,8 +48,10 @@ class MadeStudy {
 
   static constexpr int grades = 4;  ///< of degradation: 0 uncycled, 3 the worst
 
-  /// One region's files, complete at once; their number. `grade` may be of any size.
-  int land(const fs::path& folder, const std::string& base, int grade) {
+  /// One region's files, complete at once; their number. `grade` may be of any size. As copies they leave all others as
+  /// they are: a link more is a change of every region that shares the file.
+  enum class As { links, copies };
+  int land(const fs::path& folder, const std::string& base, int grade, As as = As::links) {
     fs::create_directories(folder);
     const auto name = [&](int id, std::string_view label) {
       return folder / fmt::format("{} ({}) - {}.txt", base, id, label);
@@ -57,8 +59,11 @@ class MadeStudy {
     const fs::path total = pool_ / "total";  // each region's own: no two regions are the same measurement
     write(total, 80);
     fs::rename(total, name(0, "total"));
-    for (int peak = 0; peak < peaks_; ++peak)
-      fs::create_hard_link(pool_ / pooled(peak, (grade + peak % 2) % grades), name(peak + 2, label_of(peak)));
+    for (int peak = 0; peak < peaks_; ++peak) {
+      const auto from = pool_ / pooled(peak, (grade + peak % 2) % grades),
+                 to = name(peak + 2, label_of(peak));
+      as == As::links ? fs::create_hard_link(from, to) : fs::copy(from, to);
+    }
     return peaks_ + 1;
   }
 

@@ -138,7 +138,7 @@ int main(int argc, char** argv) {
   const auto settled = [&] {
     return Clock::now() + std::chrono::duration_cast<Clock::duration>(Seconds(settle_s));
   };
-  files += made.land(last_folder, last, 2);
+  files += made.land(last_folder, last, 2, MadeStudy::As::copies);
   auto from = settled();
   const double follows = seconds(board.scored(board.version() + 1) - from);
   const auto [plain, bytes] = read_and_parse(last_folder, last);
