@@ -27,6 +27,14 @@ double trapezoid_of(const Spectrum& spectrum, std::size_t first, std::size_t las
   return area;
 }
 
+double area_between(const Spectrum& spectrum, double lower, double upper, SpectrumArea area) {
+  const auto channel_from = [&](double mz) {
+    return static_cast<std::size_t>(std::ranges::lower_bound(spectrum.mz, mz) - spectrum.mz.begin());
+  };
+  const auto first = channel_from(lower), last = std::max(first, channel_from(upper));
+  return area == SpectrumArea::sum ? sum_of(spectrum, first, last) : trapezoid_of(spectrum, first, last);
+}
+
 const MassInterval* find_interval(std::span<const MassInterval> intervals, std::string_view label) {
   const auto key = fragment_key(label);
   const auto found =
@@ -87,7 +95,8 @@ std::span<const double> IntervalAreas::of(const Spectrum& spectrum) {
   if (area_ == SpectrumArea::sum)
     add_up(spectrum);
   else
-    integrate(spectrum);
+    for (const auto& [lower, upper, interval] : by_lower_)
+      areas_[interval] = area_between(spectrum, lower, upper, area_);
   return std::span(areas_).first(intervals_);
 }
 
@@ -110,23 +119,12 @@ void IntervalAreas::add_up(const Spectrum& spectrum) {
   }
 }
 
-// Interval by interval. Both are in the order of m/z, so one walk finds every beginning.
-void IntervalAreas::integrate(const Spectrum& spectrum) {
-  const auto channels = spectrum.mz.size();
-  std::size_t first = 0;
-  for (const auto& [lower, upper, interval] : by_lower_) {
-    while (first < channels && spectrum.mz[first] < lower) ++first;
-    auto end = first;
-    while (end < channels && spectrum.mz[end] < upper) ++end;
-    areas_[interval] = trapezoid_of(spectrum, first, end);
-  }
-}
-
 std::vector<double> interval_areas(const Spectrum& spectrum, std::span<const MassInterval> intervals,
                                    SpectrumArea area) {
-  IntervalAreas areas(intervals, area);
-  const auto of_spectrum = areas.of(spectrum);
-  return {of_spectrum.begin(), of_spectrum.end()};
+  std::vector<double> areas;
+  for (const auto& interval : intervals)
+    areas.push_back(area_between(spectrum, interval.lower, interval.upper, area));
+  return areas;
 }
 
 Region normalise_spectrum(const Spectrum& spectrum, std::span<const MassInterval> intervals,

@@ -19,7 +19,7 @@ namespace cambench::sims {
                                                  std::span<const MassInterval> intervals,
                                                  SpectrumArea area = SpectrumArea::sum);
 
-/// The same for one spectrum after the other, without taking memory again.
+/// The same for one spectrum after the other: with a table of where each mass belongs, which takes a millisecond to make.
 class IntervalAreas {
  public:
   IntervalAreas(std::span<const MassInterval> intervals, SpectrumArea area);
@@ -39,7 +39,6 @@ class IntervalAreas {
 
   void make_bins();
   void add_up(const Spectrum& spectrum);
-  void integrate(const Spectrum& spectrum);
 
   SpectrumArea area_;
   std::vector<double> areas_;  // of the intervals, then some for channels of none

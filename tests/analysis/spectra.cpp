@@ -26,6 +26,15 @@ std::string refusal(const Spectrum& s, std::vector<MassInterval> intervals,
   return "accepted";
 }
 
+// As a pixel among others.
+std::vector<double> areas_of_many(const Spectrum& s, std::span<const MassInterval> intervals,
+                                  SpectrumArea area) {
+  IntervalAreas areas(intervals, area);
+  static_cast<void>(areas.of(spectrum));
+  const auto found = areas.of(s);
+  return {found.begin(), found.end()};
+}
+
 }  // namespace
 
 TEST_CASE("an interval holds the channels from its lower mass up to, not including, its upper mass") {
@@ -65,6 +74,9 @@ TEST_CASE("intervals that overlap, touch, are nested, or lie far out get each it
         if (made.mz[i] >= interval.lower && made.mz[i] < interval.upper) expected.back() += made.intensity[i];
     }
     CHECK(interval_areas(made, intervals) == expected);
+    CHECK(areas_of_many(made, intervals, SpectrumArea::sum) == expected);
+    CHECK(areas_of_many(made, intervals, SpectrumArea::trapezoid) ==
+          interval_areas(made, intervals, SpectrumArea::trapezoid));
   }
 }
 
