@@ -254,17 +254,30 @@ export const series_options = (ink) => ({
 
 export async function pressure(run, from_s) {
   if (from_s !== null) return null; // minutes are fine enough
-  const points = await document_at(`/api/v1/pressures?run=${run}&max_points=2000`);
-  return points?.filter((point) => point.test_time_s !== null).map((p) => [p.test_time_s / 3600,
-    p.pressure_MPa === null ? [null, null, null]
-      : [p.pressure_min_MPa ?? p.pressure_MPa, p.pressure_MPa, p.pressure_max_MPa ?? p.pressure_MPa],
-    [p.pressure_target_MPa, p.pressure_target_MPa, p.pressure_target_MPa]]);
+  const read_by = async (sensor) =>
+    (await document_at(`/api/v1/pressures?run=${run}&sensor=${sensor}&max_points=2000`))?.filter((p) => p.test_time_s !== null);
+  const [points, second] = await Promise.all([read_by("press"), read_by("second")]);
+  return points && pressure_rows(points, second ?? []);
+}
+
+/** Each point of the press, its set point, and what the second sensor showed at that time, where there is one. */
+export function pressure_rows(points, second) {
+  const bars = (p) => p?.pressure_MPa == null ? [null, null, null]
+    : [p.pressure_min_MPa ?? p.pressure_MPa, p.pressure_MPa, p.pressure_max_MPa ?? p.pressure_MPa];
+  let k = 0;
+  return points.map((p, i) => {
+    const off = (other) => Math.abs(other.test_time_s - p.test_time_s);
+    while (k + 1 < second.length && off(second[k + 1]) <= off(second[k])) ++k;
+    const room = Math.max((points[i + 1] ?? p).test_time_s - p.test_time_s, p.test_time_s - (points[i - 1] ?? p).test_time_s);
+    const beside = second[k] && off(second[k]) <= room ? second[k] : null;
+    return [p.test_time_s / 3600, bars(p), Array(3).fill(p.pressure_target_MPa), bars(beside)];
+  });
 }
 
 export const pressure_options = (ink) => ({
-  labels: ["h", "Pressure / MPa", "Set point / MPa"],
-  colors: [ink.working, ink.ink], customBars: true, includeZero: false, showRangeSelector: false, rightGap: 84,
+  labels: ["h", "Pressure / MPa", "Set point / MPa", "Second sensor / MPa"],
+  colors: [ink.working, ink.ink, ink.cell], customBars: true, includeZero: false, showRangeSelector: false, rightGap: 84,
   ylabel: "Pressure / MPa",
-  series: { "Set point / MPa": { strokePattern: [4, 4], strokeWidth: 1 } },
+  series: { "Set point / MPa": { strokePattern: [4, 4], strokeWidth: 1 }, "Second sensor / MPa": { strokePattern: [6, 3] } },
   axes: { y: { valueFormatter: (v) => fixed(v, 2), axisLabelFormatter: scale_mark, axisLabelWidth: 44 } },
 });

@@ -199,11 +199,27 @@ import("/charts.js").then(({ rows_of }) => told(rows_of({ test_time_s: [0, 3600,
   current_min_A: [0.001, -0.001, -0.001], current_max_A: [0.001, 0.001, -0.001] })));
 """
 
+# Readings of a press once a second, bad for one; a second sensor that is read a little later, and once not for a while.
+TWO_SENSORS = """
+const told = arguments[arguments.length - 1];
+const reading = (test_time_s, pressure_MPa) => ({ test_time_s, pressure_MPa, pressure_target_MPa: 50 });
+import("/charts.js").then(({ pressure_rows }) => told([
+  pressure_rows([reading(0, 50), reading(3600, null), reading(7200, 51)], [reading(60, 49), reading(9000, 48)]),
+  pressure_rows([reading(0, 50), reading(3600, 51), reading(7200, 52)], [reading(0, 49)]),
+  pressure_rows([reading(0, 50)], [])]));
+"""
+
 
 def curves(page):
     drawn = page.browser.execute_async_script(THINNED)
     expected = [[0, 4, 1, 1], [0.5, 3, 2, 1], [1, 3, 2, 1], [1.5, 2, 3, -1], [2, 2, None, -1], [2, 1, None, -1]]
     check(drawn == expected, f"a curve that falls is drawn from its highest to its lowest: {drawn}")
+    pressures = page.browser.execute_async_script(TWO_SENSORS)
+    bar, none = lambda value: [value] * 3, [None] * 3
+    check(pressures == [
+        [[0, bar(50), bar(50), bar(49)], [1, none, bar(50), bar(49)], [2, bar(51), bar(50), bar(48)]],
+        [[0, bar(50), bar(50), bar(49)], [1, bar(51), bar(50), bar(49)], [2, bar(52), bar(50), none]],
+        [[0, bar(50), bar(50), none]]], f"the second sensor is drawn beside the press at the same time: {pressures}")
 
 
 def by_keyboard(bench, page):
