@@ -178,6 +178,8 @@ Later<void> Palmsens::Conversation::open_cell() {
   auto opened = co_await open_and_verify();
   if (!opened && opened.error().kind != Fault::Kind::link)  // it may have met the end of what ran before
     opened = co_await open_and_verify();
+  if (opened && !verified_)
+    opened = co_await refuse_stranger();  // nothing runs any more: now it can say who it is
   if (!opened && opened.error().kind == Fault::Kind::timeout) talk_->lose(opened.error());
   co_return opened;
 }

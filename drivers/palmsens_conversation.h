@@ -87,6 +87,7 @@ class Palmsens::Conversation : public std::enable_shared_from_this<Conversation>
   Later<void> stop_program();
   Later<void> open_and_verify();
   Later<void> connect_to_open();
+  Later<void> refuse_stranger();
   boost::asio::awaitable<void> make_safe_after_error(Marker marker, std::string text);
 
   // what comes

@@ -151,17 +151,23 @@ Later<void> Palmsens::Conversation::open_and_verify() {
   co_return fail(off ? looked.error() : off.error());
 }
 
-/// Opens a closed link, and makes sure that it is not somebody else's instrument whose cell would be opened.
+/// Opens a closed link, and makes sure that it is not somebody else's instrument whose cell would be opened. A program
+/// that ran on an earlier link proves nothing; one that runs now keeps the instrument from saying who it is.
 Later<void> Palmsens::Conversation::connect_to_open() {
   const auto connected = co_await connect();
   if (!connected) co_return fail(connected.error());
-  if (verified_ || program_) co_return Result<void>{};
-  const auto idle = co_await confirm_idle();
-  if (!idle && idle.error().kind == Fault::Kind::identity) {
-    disconnect();
-    co_return fail(idle.error());
-  }
+  const bool our_program = program_ && program_->known() && program_->serial() == settings_.serial;
+  if (verified_ || our_program) co_return Result<void>{};
+  const auto ours = co_await refuse_stranger();
+  if (!ours && ours.error().kind == Fault::Kind::identity) co_return fail(ours.error());
   co_return Result<void>{};  // whatever else it said: opening is tried
+}
+
+/// Nothing is said to another instrument, and nothing of what it says counts.
+Later<void> Palmsens::Conversation::refuse_stranger() {
+  const auto idle = co_await confirm_idle();
+  if (!idle && idle.error().kind == Fault::Kind::identity) disconnect();
+  co_return idle;
 }
 
 /// A runtime error leaves the cell as it was: it is opened from here, at once, and only then is the end told.

@@ -624,6 +624,38 @@ TEST_CASE("another instrument on the same port after a lost link is told, not us
   c.hear<heard::LinkBack>();
 }
 
+TEST_CASE("another instrument in place of the one whose program ran is not opened, and confirms nothing") {
+  Conversation c;
+  c.start();
+  c.other.say("M000A\n" + row(0));
+  c.hear_row();
+  c.other.port->unplug();
+  c.hear<heard::LinkLost>();
+  c.other.answers["i"] = "iES4HR20B9999\n";
+  c.other.port->plug();
+  CHECK(c.hear<heard::LinkLost>().why.kind == Fault::Kind::identity);
+  const auto opened = c.wait_for(c.driver->open_cell());
+  REQUIRE_FALSE(opened);
+  CHECK(opened.error().kind == Fault::Kind::identity);
+  CHECK(c.other.times("off") == 0);
+  CHECK(c.other.times("Z") == 0);
+}
+
+TEST_CASE("another instrument that runs a program of its own, and is stopped, confirms nothing") {
+  Conversation c;
+  c.start();
+  c.other.port->unplug();
+  c.hear<heard::LinkLost>();
+  c.other.also = [&](const std::string& command) {
+    if (command == "Z") c.other.answers["i"] = "iES4HR20B9999\n";  // only now can it say who it is
+  };
+  const auto opening = c.begin(c.driver->open_cell());
+  c.other.port->plug();
+  REQUIRE(c.until([&] { return opening->has_value(); }));
+  REQUIRE_FALSE(opening->value());
+  CHECK(opening->value().error().kind == Fault::Kind::identity);
+}
+
 TEST_CASE("a silent program is asked: an answer keeps the link, none loses it") {
   Conversation c;
   c.start();

@@ -91,7 +91,8 @@ TEST_CASE("another instrument on the same port is refused and nothing is polaris
   CHECK_MESSAGE(bench.happened(bench.run_id, "tripped wrong_instrument"), bench.where().why);
   CHECK(bench.where().why.find("ES4HR99B9999") != std::string::npos);
   CHECK_FALSE(bench.cell_is_on());
-  CHECK(bench.order(bench.run_id, "reset").find("not confirmed") != std::string::npos);
+  const auto answer = bench.order(bench.run_id, "reset");
+  CHECK_MESSAGE(answer.find("not confirmed") != std::string::npos, answer, '\n', bench.log());
   CHECK(bench.truth_with_cell_off().back().switches == 2);
 }
 
