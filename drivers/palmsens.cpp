@@ -159,7 +159,7 @@ Later<Sample> Palmsens::Conversation::measure_rest() {
   const auto alive = shared_from_this();
   const auto turn = co_await turns_.for_request();
   if (!identity_ || !talk_->connected()) co_return fail(Fault::Kind::link, "the instrument is not connected");
-  if (program_) {
+  if (program_ || !verified_) {
     const auto idle = co_await confirm_idle();
     if (!idle) co_return fail(idle.error());
   }
