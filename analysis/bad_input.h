@@ -16,4 +16,12 @@ class BadInput : public std::runtime_error {
                            std::string(problem) + "; " + std::string(mend)) {}
 };
 
+/// Of a file that was given its size before its content, as some clients of a share do. `shows` says by what it was
+/// told; it may be empty.
+[[nodiscard]] inline BadInput unwritten(std::string_view file, std::string_view shows = {}) {
+  std::string problem = "has its size, but is not written to its end";
+  if (!shows.empty()) problem += ": " + std::string(shows);
+  return {file, 0, problem, "wait for its writer, or copy or export it again"};
+}
+
 }  // namespace cambench

@@ -231,8 +231,7 @@ std::vector<MassInterval> intervals_for(const RegionFiles& found, Region& region
     region.intervals = "nominal masses, each a whole unit wide";
     region.notes.push_back(
         "no peak list tells its peaks, so nominal masses are counted, which hold several ions each and "
-        "belong to "
-        "no category");
+        "belong to no category");
     return nominal_intervals();
   }
   region.intervals = "peak list " + name_of(*found.interval_list);

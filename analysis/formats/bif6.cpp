@@ -43,10 +43,7 @@ Bif6Reader::Bif6Reader(BinaryFile file) : file_(std::move(file)) {
     file_.read(offset, of_image, "an image");
     // The total ion image comes once. What has its place but no number is zeros that were not written yet.
     if (ids.contains(0) && std::ranges::all_of(of_image, [](char byte) { return byte == 0; }))
-      throw BadInput(
-          file_.name(), 0,
-          fmt::format("has its size, but is not written to its end: image {} of {} is empty", i + 1, count),
-          "wait for its writer, or copy or export it again");
+      throw unwritten(file_.name(), fmt::format("image {} of {} is empty", i + 1, count));
     // Readers disagree on the order of the three masses, so they are put in order.
     std::array masses{load<float>(&of_image[4]), load<float>(&of_image[8]), load<float>(&of_image[12])};
     if (!std::ranges::all_of(masses, [](float m) { return std::isfinite(m) && m >= 0; }))

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -23,11 +22,6 @@ bool ends_in_zeros(BinaryFile& file, std::uint64_t bytes) {
   std::vector<char> end(bytes);
   file.read(file.size() - bytes, end, "its end");
   return std::ranges::all_of(end, [](char byte) { return byte == 0; });
-}
-
-void refuse_unwritten(const BinaryFile& file, std::string_view why) {
-  throw BadInput(file.name(), 0, fmt::format("has its size, but is not written to its end: {}", why),
-                 "wait for its writer, or copy or export it again");
 }
 
 // Records become ions inside the raster, a piece at a time.
@@ -99,7 +93,7 @@ GrdReader::GrdReader(BinaryFile file, const GrdProperties& properties)
         file_.name(), 0,
         fmt::format("its {} bytes are no whole number of {}-byte records", file_.size(), record_size),
         "the file is cut short: copy or export it again");
-  if (ends_in_zeros(file_, record_size)) refuse_unwritten(file_, "the last ion has no flight time");
+  if (ends_in_zeros(file_, record_size)) throw unwritten(file_.name(), "the last ion has no flight time");
 }
 
 std::uint32_t GrdReader::each_ion(const std::function<void(std::span<const RawIon>)>& sink) {
@@ -131,11 +125,11 @@ SplitGrdReader::SplitGrdReader(BinaryFile scans, BinaryFile coords, BinaryFile t
                      fmt::format("has {} bytes, and {} has {}: they do not hold equally many ions",
                                  file->size(), tofs_.name(), bytes),
                      "one of them is cut short: copy or export them again");
-  if (ends_in_zeros(tofs_, 4)) refuse_unwritten(tofs_, "the last ion has no flight time");
+  if (ends_in_zeros(tofs_, 4)) throw unwritten(tofs_.name(), "the last ion has no flight time");
   // The first pixel may come last, but never with so many ions.
   constexpr std::uint64_t ions = 512;
   if (resolution_ > 1 && coords_.size() >= 8 * ions && ends_in_zeros(coords_, 8 * ions))
-    refuse_unwritten(coords_, fmt::format("the last {} ions lie in the first pixel", ions));
+    throw unwritten(coords_.name(), fmt::format("the last {} ions lie in the first pixel", ions));
 }
 
 std::uint32_t SplitGrdReader::each_ion(const std::function<void(std::span<const RawIon>)>& sink) {

@@ -58,9 +58,7 @@ std::string quoted(std::string_view text) {
 }
 
 void refuse_unwritten(std::string_view text, std::string_view name) {
-  if (text.ends_with(std::string_view("\0\0\0\0\0\0\0\0", 8)))
-    throw BadInput(name, 0, "has its size, but is not written to its end",
-                   "wait for its writer, or copy or export it again");
+  if (text.ends_with(std::string_view("\0\0\0\0\0\0\0\0", 8))) throw unwritten(name);
 }
 
 std::optional<double> number(std::string_view text) {
