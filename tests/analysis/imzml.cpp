@@ -14,6 +14,7 @@
 #include "analysis/region.h"
 #include "analysis/spot_table.h"
 #include "tests/analysis/folder.h"
+#include "tests/analysis/imzml_unlike.h"
 #include "tests/analysis/imzml_writer.h"
 #include "tests/data.h"
 
@@ -69,21 +70,6 @@ std::string replaced(std::string text, const std::string& what, const std::strin
   const auto at = text.find(what);
   REQUIRE(at != std::string::npos);
   return text.replace(at, what.size(), by);
-}
-
-// The same XML with blanks before every `nth` spectrum, whose number grows: no spectrum is written as the one before.
-std::string written_unlike(const std::string& xml, int nth) {
-  constexpr std::string_view spectrum = "<spectrum ";
-  std::string text;
-  int count = 0;
-  for (std::size_t from = 0;;) {
-    const auto at = xml.find(spectrum, from);
-    text += xml.substr(from, at - from);
-    if (at == std::string::npos) return text;
-    if (++count % nth == 0) text += std::string(static_cast<std::size_t>(count), ' ');
-    text += spectrum;
-    from = at + spectrum.size();
-  }
 }
 
 bool operator==(const Read& a, const Read& b) {
@@ -277,7 +263,7 @@ TEST_CASE("spectra that are written alike are read as those that are not") {
     CHECK(expected.pixels.size() == 400);
     CHECK(expected.totals[399] == 399.5);
     CHECK(expected.spectra[399].intensity.size() == 399 % 7);
-    for (const int nth : {1, 2, 3, 50}) {
+    for (const std::size_t nth : {1, 2, 3, 50}) {
       auto other = file;
       other.xml = written_unlike(file.xml, nth);
       auto unlike = open(other);

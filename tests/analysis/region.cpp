@@ -15,6 +15,7 @@
 #include "analysis/region_json.h"
 #include "analysis/spot_table.h"
 #include "schema/sha256.h"
+#include "tests/peak_memory.h"
 
 using namespace cambench;
 using namespace cambench::sims;
@@ -144,17 +145,6 @@ TEST_CASE("a region that was kept as text comes back to the last bit") {
           }).starts_with("kept: is not a region as it was kept"));
 }
 
-// The most memory that was resident since the last call, in MB; nothing where the system does not tell.
-double peak_memory() {
-  std::ifstream status("/proc/self/status");
-  std::string word;
-  double kilobytes = 0;
-  while (status >> word)
-    if (word == "VmHWM:") status >> kilobytes;
-  std::ofstream("/proc/self/clear_refs") << 5;  // the peak is the present again
-  return kilobytes / 1024;
-}
-
 TEST_CASE("images that are as large as scan-resolved ones pass through memory in pieces") {
   constexpr int side = 128, scans = 120;
   std::string image;
@@ -167,10 +157,10 @@ TEST_CASE("images that are as large as scan-resolved ones pass through memory in
   const auto sha256 = sha256_hex(image), megabytes = fmt::format("{}", image.size() / 1'000'000);
   image = {};
   const auto found = find_regions(folder.files()).regions.at(0);
-  (void)peak_memory();
-  const double before = peak_memory();
+  (void)tests::peak_memory();
+  const double before = tests::peak_memory();
   const auto region = read_region(found);
-  const double most = peak_memory() - before;
+  const double most = tests::peak_memory() - before;
   MESSAGE("two files of " << megabytes << " MB took " << most << " MB");
   CHECK(std::stoi(megabytes) > 40);
   CHECK(most < 10);

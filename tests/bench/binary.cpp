@@ -27,6 +27,7 @@
 #include "tests/analysis/grd_writer.h"
 #include "tests/analysis/imzml_writer.h"
 #include "tests/bench/made_study.h"
+#include "tests/peak_memory.h"
 
 using namespace cambench;
 using namespace cambench::bench;
@@ -180,17 +181,6 @@ double best_of_five(const std::function<void()>& work) {
   return best;
 }
 
-// The most memory that was resident since the last call, in MB.
-double peak_memory() {
-  std::ifstream status("/proc/self/status");
-  std::string word;
-  double kilobytes = 0;
-  while (status >> word)
-    if (word == "VmHWM:") status >> kilobytes;
-  std::ofstream("/proc/self/clear_refs") << 5;  // the peak is the present again
-  return kilobytes / 1024;
-}
-
 volatile std::uint64_t kept = 0;  // so that no work is optimised away
 
 void read_once(const RegionFiles& region, bool hashed) {
@@ -249,10 +239,10 @@ int main(int argc, char** argv) {
     FileReader lists;
     const auto intervals = parse_interval_list(lists.read(*region.interval_list), "peaks");
     ::malloc_trim(0);
-    (void)peak_memory();
-    const double before = peak_memory();
+    (void)tests::peak_memory();
+    const double before = tests::peak_memory();
     const double whole = best_of_five([&] { kept = kept + read_region(region).peaks.size(); });
-    const double memory = peak_memory() - before;
+    const double memory = tests::peak_memory() - before;
     const double once = best_of_five([&] { read_once(region, false); });
     const double hashed = best_of_five([&] { read_once(region, true); });
     const double alone = best_of_five([&] { kept = kept + normalise(region, intervals).peaks.size(); });

@@ -52,54 +52,61 @@ class Told {
   Sighting last_;
 };
 
-void put(const fs::path& file) {
-  fs::create_directories(file.parent_path());
-  std::ofstream(file) << "1 2 3";
-}
+struct Watched {
+  tests::Folder folder;
+  Told told;
+  Watcher watcher{folder.path, Seconds(0.03), Seconds(0.5),
+                  [this](Sighting seen) { told.add(std::move(seen)); }};
+
+  void put(const std::string& file) const {
+    fs::create_directories((folder.path / file).parent_path());
+    std::ofstream(folder.path / file) << "1 2 3";
+  }
+  void rename(const std::string& from, const std::string& to) const {
+    fs::rename(folder.path / from, folder.path / to);
+  }
+  /// Somebody who has begun a file and pauses.
+  std::ofstream begin(const std::string& file) {
+    std::ofstream writer(folder.path / file);
+    writer << "1 2" << std::flush;
+    told.wait_for_arriving(file);
+    return writer;
+  }
+  /// Other studies settle one after the other: the pause is five times that.
+  void expect_no_other_delivery_of(const std::string& study) {
+    for (int other = 0; other < 5; ++other) {
+      put(fmt::format("other {}/a/cycled/x.txt", other));
+      told.wait_for(fmt::format("other {}", other), 1);
+      CHECK(told.deliveries_of(study) == 1);
+    }
+  }
+};
 
 }  // namespace
 
 TEST_CASE(
     "a file whose writer pauses is delivered when he closes it, not before, and holds up no other study") {
-  const tests::Folder folder;
-  Told told;
-  const Watcher watcher(folder.path, Seconds(0.03), Seconds(0.5),
-                        [&](Sighting seen) { told.add(std::move(seen)); });
-  put(folder.path / "slow/a/cycled/whole.txt");
-  told.wait_for("slow", 1);
-  std::ofstream writer(folder.path / "slow/a/cycled/late.txt");
-  writer << "1 2" << std::flush;
-  told.wait_for_arriving("slow/a/cycled/late.txt");
-  for (int other = 0; other < 5; ++other) {  // each settles: the pause is five times that
-    put(folder.path / fmt::format("other {}", other) / "a/cycled/x.txt");
-    told.wait_for(fmt::format("other {}", other), 1);
-    CHECK(told.deliveries_of("slow") == 1);
-  }
+  Watched drop;
+  drop.put("slow/a/cycled/whole.txt");
+  drop.told.wait_for("slow", 1);
+  auto writer = drop.begin("slow/a/cycled/late.txt");
+  drop.expect_no_other_delivery_of("slow");
   SUBCASE("closed") { writer.close(); }
   SUBCASE("renamed, as copiers do at their end") {
-    fs::rename(folder.path / "slow/a/cycled/late.txt", folder.path / "slow/a/cycled/done.txt");
+    drop.rename("slow/a/cycled/late.txt", "slow/a/cycled/done.txt");
   }
-  told.wait_for("slow", 2);
+  drop.told.wait_for("slow", 2);
 }
 
 TEST_CASE(
     "a study that was renamed and written to is delivered under its new name when its writer has closed") {
-  const tests::Folder folder;
-  Told told;
-  const Watcher watcher(folder.path, Seconds(0.03), Seconds(0.5),
-                        [&](Sighting seen) { told.add(std::move(seen)); });
-  put(folder.path / "old/a/cycled/x.txt");
-  told.wait_for("old", 1);
-  fs::rename(folder.path / "old", folder.path / "new");
-  told.wait_for("new", 1);
-  std::ofstream writer(folder.path / "new/a/cycled/late.txt");
-  writer << "1 2" << std::flush;
-  told.wait_for_arriving("new/a/cycled/late.txt");
-  for (int other = 0; other < 5; ++other) {
-    put(folder.path / fmt::format("other {}", other) / "a/cycled/x.txt");
-    told.wait_for(fmt::format("other {}", other), 1);
-    CHECK(told.deliveries_of("new") == 1);
-  }
+  Watched drop;
+  drop.put("old/a/cycled/x.txt");
+  drop.told.wait_for("old", 1);
+  drop.rename("old", "new");
+  drop.told.wait_for("new", 1);
+  auto writer = drop.begin("new/a/cycled/late.txt");
+  drop.expect_no_other_delivery_of("new");
   writer.close();
-  told.wait_for("new", 2);
+  drop.told.wait_for("new", 2);
 }

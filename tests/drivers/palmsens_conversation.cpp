@@ -162,6 +162,10 @@ struct Conversation {
     REQUIRE(std::holds_alternative<What>(*what));
     return std::get<What>(*what);
   }
+  void unplug() {
+    other.port->unplug();
+    hear<heard::LinkLost>();
+  }
   Sample hear_row() { return hear<heard::Measured>().sample; }
 
   static PlannedStep charge() {
@@ -539,8 +543,7 @@ TEST_CASE("a lost link comes back to its running program, and nothing is told tw
   c.other.say("M000A\n" + row(0) + row(1));
   c.hear_row();
   c.hear_row();
-  c.other.port->unplug();
-  c.hear<heard::LinkLost>();
+  c.unplug();
   c.other.port->plug();
   c.hear<heard::LinkBack>();
   const auto reattaching = c.begin(c.driver->reattach());
@@ -561,8 +564,7 @@ TEST_CASE("a program that ended while nobody listened is found idle, also when i
   c.start();
   c.other.say("M000A\n" + row(0));
   c.hear_row();
-  c.other.port->unplug();
-  c.hear<heard::LinkLost>();
+  c.unplug();
   c.other.answers["i"] = "iES4HR20B0001\n";
   c.other.port->plug();
   c.hear<heard::LinkBack>();
@@ -615,8 +617,7 @@ TEST_CASE("a program that was written for another instrument is not ours") {
 TEST_CASE("another instrument on the same port after a lost link is told, not used") {
   Conversation c;
   c.start();
-  c.other.port->unplug();
-  c.hear<heard::LinkLost>();
+  c.unplug();
   c.other.answers["i"] = "iES4HR20B9999\n";
   c.other.port->plug();
   CHECK(c.hear<heard::LinkLost>().why.kind == Fault::Kind::identity);
@@ -629,8 +630,7 @@ TEST_CASE("another instrument in place of the one whose program ran is not opene
   c.start();
   c.other.say("M000A\n" + row(0));
   c.hear_row();
-  c.other.port->unplug();
-  c.hear<heard::LinkLost>();
+  c.unplug();
   c.other.answers["i"] = "iES4HR20B9999\n";
   c.other.port->plug();
   CHECK(c.hear<heard::LinkLost>().why.kind == Fault::Kind::identity);
@@ -644,8 +644,7 @@ TEST_CASE("another instrument in place of the one whose program ran is not opene
 TEST_CASE("another instrument that runs a program of its own, and is stopped, confirms nothing") {
   Conversation c;
   c.start();
-  c.other.port->unplug();
-  c.hear<heard::LinkLost>();
+  c.unplug();
   c.other.also = [&](const std::string& command) {
     if (command == "Z") c.other.answers["i"] = "iES4HR20B9999\n";  // only now can it say who it is
   };

@@ -9,24 +9,13 @@
 #include <string_view>
 
 #include "analysis/bad_input.h"
+#include "tests/analysis/imzml_unlike.h"
 #include "tests/fuzz/must.h"
 
 using namespace cambench;
 using namespace cambench::sims;
 
 namespace {
-
-// Blanks before every spectrum, one more each time.
-std::string written_unlike(std::string_view xml) {
-  std::string text;
-  for (std::size_t from = 0, count = 1;; ++count) {
-    const auto at = xml.find("<spectrum ", from);
-    text += xml.substr(from, at - from);
-    if (at == std::string_view::npos) return text;
-    text += std::string(count, ' ') + "<";
-    from = at + 1;
-  }
-}
 
 // One number for all that was read; empty when it was refused.
 std::optional<std::size_t> read(std::string_view xml, std::string_view binary) try {
@@ -59,6 +48,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   constexpr std::string_view end = "</mzML>\n";
   const auto at = std::min(input.find(end), size - std::min(size, end.size())) + std::min(size, end.size());
   const auto xml = input.substr(0, at), binary = input.substr(at);
-  must(read(xml, binary) == read(written_unlike(xml), binary));
+  must(read(xml, binary) == read(tests::written_unlike(xml), binary));
   return 0;
 }
