@@ -44,13 +44,14 @@ constexpr auto uuid = accession("IMS:1000080"), md5 = accession("IMS:1000090"),
 // A whole number, also one that a spreadsheet or a script has turned into 1.156e+09.
 std::optional<std::int64_t> whole_number(std::string_view text) {
   if (!text.empty() && text.size() <= 18) {  // nearly always digits alone
-    std::int64_t value = 0;
+    std::uint64_t value = 0;                 // wraps where letters are, and is not used then
     bool digits = true;
     for (const char c : text) {
-      digits &= c >= '0' && c <= '9';
-      value = 10 * value + (c - '0');
+      const auto digit = static_cast<std::uint64_t>(c - '0');
+      digits &= digit <= 9;
+      value = 10 * value + digit;
     }
-    if (digits) return value;
+    if (digits) return static_cast<std::int64_t>(value);
   }
   text = text::trimmed(text);
   std::int64_t value = 0;
