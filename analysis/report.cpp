@@ -12,6 +12,7 @@
 #include "analysis/study.h"
 #include "analysis/study_figures.h"
 #include "analysis/svg.h"
+#include "schema/counted.h"
 #include "schema/sha256.h"
 
 namespace cambench::study {
@@ -130,10 +131,6 @@ std::string score_table(const StudyResult& result) {
                         : std::string()) +
       "</p>\n";
   return html;
-}
-
-std::string counted(std::size_t n, std::string_view what) {
-  return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s");
 }
 
 std::string in_brief(const StudyResult& result, std::string_view program) {

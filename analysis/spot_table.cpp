@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "analysis/bad_input.h"
+#include "schema/counted.h"
 
 namespace cambench::sims {
 namespace {
@@ -134,8 +135,7 @@ void add_region_notes(const std::vector<SpotRegion>& spots, SpotTable& table) {
       where = fmt::format("each of the {} spots", spots.size());
     else
       for (const auto& [sample, count] : samples)
-        where +=
-            fmt::format("{}{} ({} spot{})", where.empty() ? "" : ", ", sample, count, count == 1 ? "" : "s");
+        where += fmt::format("{}{} ({})", where.empty() ? "" : ", ", sample, counted(count, "spot"));
     table.notes.push_back(where + ": " + note);
   }
 }

@@ -11,6 +11,7 @@
 #include "daemon/cli/recipe_plot.h"
 #include "daemon/cli/verbs.h"
 #include "daemon/config.h"
+#include "schema/counted.h"
 #include "schema/document.h"
 #include "schema/json.h"
 #include "schema/recipe.h"
@@ -178,9 +179,8 @@ void print_steps(Session& session, const Recipe& recipe, const Plan& plan) {
   }
   session.out << '\n';
   table.print(session.out);
-  session.out << fmt::format("\n{} step{}, {} when every half cycle moves the nominal capacity, at most {}\n",
-                             plan.steps.size(), plan.steps.size() == 1 ? "" : "s",
-                             duration_words(total(plan, nominal_seconds)),
+  session.out << fmt::format("\n{}, {} when every half cycle moves the nominal capacity, at most {}\n",
+                             counted(plan.steps.size(), "step"), duration_words(total(plan, nominal_seconds)),
                              duration_words(total(plan, most_seconds)));
 }
 

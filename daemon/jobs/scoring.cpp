@@ -8,6 +8,7 @@
 #include "analysis/bad_input.h"
 #include "analysis/fragments.h"
 #include "daemon/jobs/results_folder.h"
+#include "schema/counted.h"
 #include "schema/document.h"
 #include "schema/json.h"
 #include "schema/sha256.h"
@@ -56,7 +57,7 @@ std::string intervals_of(const StudyData& data) {
   if (spots.size() == 1) return spots.begin()->first;
   std::vector<std::string> texts;
   for (const auto& [intervals, count] : spots)
-    texts.push_back(fmt::format("{} ({} spot{})", intervals, count, count == 1 ? "" : "s"));
+    texts.push_back(fmt::format("{} ({})", intervals, counted(count, "spot")));
   return fmt::format("{}", fmt::join(texts, "; "));
 }
 
