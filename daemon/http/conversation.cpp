@@ -227,21 +227,32 @@ Task<std::optional<std::string>> made(std::shared_ptr<Serving> serving,
   co_return co_await asio::co_spawn(serving->reader, make(serving, response), asio::use_awaitable);
 }
 
+/// Whether the connection, however it ends, ends with a reset.
+void end_with_reset(Connection& connection, bool reset) {
+  error_code ignored;
+  connection.stream.socket().set_option(asio::socket_base::linger(reset, 0), ignored);
+}
+
 /// Sends a response in pieces, one in memory at a time: the next is made when the client has taken the last. The empty
-/// one is the last chunk (RFC 9112, 7.1); what breaks off ends the connection without it, so that nobody takes a part for
-/// the whole.
+/// one is the last chunk (RFC 9112, 7.1); what breaks off ends the connection without it. To HTTP/1.0, which knows no
+/// chunks, what breaks off ends with a reset. So nobody takes a part for the whole.
 Task<bool> send_pieces(Connection& connection, std::shared_ptr<const Response> response, bool keep_alive) {
   const auto serving = connection.serving;
   const Counted counted(serving->traffic.downloads);
+  if (response->endless) end_with_reset(connection, true);
   bool there = co_await send(connection, *response, keep_alive, false);
   for (bool more = true; there && more;) {
     const std::optional<std::string> piece = co_await made(serving, response);
-    if (!piece) co_return false;
+    if (!piece) {
+      if (response->endless) connection.stream.close();
+      co_return false;
+    }
     more = !piece->empty();
     const std::string bytes =
         response->endless ? *piece : fmt::format("{:x}\r\n{}\r\n", piece->size(), *piece);
     there = co_await send_text(connection, bytes);
   }
+  if (there && response->endless) end_with_reset(connection, false);
   co_return there&& keep_alive;
 }
 

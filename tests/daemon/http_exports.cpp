@@ -154,6 +154,27 @@ TEST_CASE("a download that breaks off has no end, so that nobody takes it for th
   CHECK_FALSE(heard.whole);
 }
 
+TEST_CASE("to HTTP/1.0 a download that breaks off ends with a reset") {
+  Running running({.response = std::chrono::milliseconds(200)});
+  Raw raw(running.port());
+  const auto question = "GET /api/v1/runs/r000012/data.bdf.csv HTTP/1.0\r\nHost: localhost\r\n\r\n";
+  SUBCASE("because the next piece cannot be made") {
+    running.archive->breaks_at = 1;
+    raw.say(question);
+  }
+  SUBCASE("because it is not taken in time") {
+    running.archive->pieces_of = 10'000'000;
+    raw.socket().set_option(asio::socket_base::receive_buffer_size(4096));
+    raw.say(question);
+    while (running.traffic().downloads == 0) std::this_thread::yield();
+    while (running.traffic().downloads > 0) std::this_thread::yield();
+  }
+  boost::system::error_code end;
+  std::string part;
+  asio::read(raw.socket(), asio::dynamic_buffer(part), end);
+  CHECK(end == asio::error::connection_reset);
+}
+
 TEST_CASE("a run that cannot be said in a format is refused before its first byte") {
   Running running;
   const auto reply = get(running.tcp(), "/api/v1/runs/r000012/exports/pybamm");
