@@ -365,7 +365,8 @@ void add_score_verbs(CLI::App& app, Session& session) {
                   "for spectra: nominal:1-300 (default), or a peak list from SurfaceLab");
   sub->add_option("--reference", options->reference,
                   "a study's uncoated material (default: the one with uncycled spots)");
-  sub->add_option("--out", options->out, "a study's report, charts and tables go to this folder");
+  sub->add_option("--out", options->out,
+                  "a study's report, charts and tables go to this folder, which may hold nothing else");
   sub->add_option("--config", options->config,
                   "configuration of the bench: names and coatings of the materials");
   sub->add_option("--normalise", options->normalise, "total (default), or a reference ion such as NiO2-");

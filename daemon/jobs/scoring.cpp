@@ -310,11 +310,22 @@ StudySpec study_in(const fs::path& path, const StudyFile& file, const FolderOpti
   return study;
 }
 
+bool holds(const fs::path& outer, const fs::path& inner) {
+  return std::ranges::mismatch(outer, inner).in1 == outer.end();
+}
+
+void refuse_results_among_measurements(const fs::path& study, const fs::path& results) {
+  if (holds(study, results) || holds(results, study))
+    throw BadInput(results.string(), 0, "would take the results in among the measurements",
+                   "name a folder that the study does not lie in, and that does not lie in the study");
+}
+
 }  // namespace
 
 StudyScores score_folder(const fs::path& path, const FolderOptions& options) {
   if (!fs::is_directory(path)) throw BadInput(path.string(), 0, "is no folder", "name the folder of a study");
   const fs::path folder = fs::canonical(path);
+  if (options.results) refuse_results_among_measurements(folder, results_folder(*options.results));
   const StudyFile file = read_study_file(folder, options.scoring);
   const StudySpec study = study_in(folder, file, options);
   RegionCache nothing_known;

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <set>
 
 #include "tests/daemon/command_line.h"
 #include "tests/data.h"
@@ -87,6 +88,52 @@ TEST_CASE("a study's folder is scored as the daemon scores it, and its report la
   const auto missing = cambench_says({"score", study.string(), "--reference", "bare"});
   CHECK(missing.code == cli::refused);
   CHECK(has(missing.err, "uncycled"));
+}
+
+TEST_CASE(
+    "--out onto a folder with somebody's files, or onto the study, is refused and leaves every file; with a "
+    "slash at its end it works") {
+  const Spectra spectra;
+  for (int spot = 1; spot <= 2; ++spot) {
+    spectra.add("study/bare/uncycled", spot, 0);
+    spectra.add("study/bare/cycled", spot, 200);
+    spectra.add("study/coated/cycled", spot, 50);
+  }
+  const fs::path study = spectra.path / "study", out = spectra.path / "out";
+  const auto files = [&] {
+    std::set<std::string> all;
+    for (const auto& entry : fs::recursive_directory_iterator(spectra.path))
+      all.insert(entry.path().lexically_relative(spectra.path).string());
+    return all;
+  };
+  const auto score_to = [&](const fs::path& to) {
+    return cambench_says({"score", study.string(), "--out", to.string()});
+  };
+  fs::create_directories(out / "thesis");
+  std::ofstream(spectra.path / "report.txt") << "mine";
+  const auto before = files();
+  for (const auto& to : {out, study, study / "", study / "bare", study / "report", spectra.path,
+                         spectra.path / "report.txt", spectra.path / "." / "study" / ".." / "study"}) {
+    CAPTURE(to);
+    const auto said = score_to(to);
+    CHECK(said.code == cli::refused);
+    CHECK(has(said.err, to == out ? "holds thesis, which is no result" : ""));
+    CHECK(files() == before);
+  }
+
+  fs::remove(out / "thesis");
+  REQUIRE(score_to(out / "").code == cli::done);
+  CHECK(fs::exists(out / "report.html"));
+  CHECK_FALSE(fs::exists(spectra.path / ".out.new"));
+  fs::rename(study / "coated", study / "other");
+  REQUIRE(score_to(out / "").code == cli::done);
+  CHECK_FALSE(fs::exists(out / "radar_coated.svg"));
+
+  fs::rename(study / "other", study / "coated");
+  std::ofstream(out / "notes.md") << "mine";
+  const auto with_notes = files();
+  CHECK(has(score_to(out).err, "holds notes.md, which is no result"));
+  CHECK(files() == with_notes);
 }
 
 TEST_CASE("fewer masses may be asked for") {
