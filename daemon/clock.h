@@ -7,6 +7,7 @@
 //   3. after a reboot the wall clock, if it is synchronised and says that time went forward
 //   4. otherwise nobody knows, and a person decides
 #pragma once
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,7 +25,11 @@ struct Clocks {
 };
 Clocks read_clocks();
 
-const std::string& boot_id();  ///< of this boot
+const std::string& boot_id();  ///< of this boot; empty when nobody says which it is
+
+/// The same by the kernel's file, else by what systemd hands over (%b: without dashes), spelt as the kernel does. Pure
+/// but for the file.
+std::string boot_id_by(const std::filesystem::path& kernels, const char* systemds);
 
 /// When something was recorded.
 struct Recorded {
