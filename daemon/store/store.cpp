@@ -29,6 +29,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr Seconds longest_commit{30};
+constexpr auto disk_is_full =
+    "the disk is full: only what stops the runs is still kept; make room and restart";
 
 /// An advisory lock on a file beside the database, held as long as the object lives. A lock on the database itself
 /// would be dropped as soon as SQLite closes any descriptor of it. The file also remembers whether its last owner closed
@@ -292,8 +294,7 @@ class Store::Writer {
     } catch (const StoreError& error) {
       return give_up(error);
     }
-    trouble("the disk is full: only what stops the runs is still kept, in the reserve; make room and restart",
-            false);
+    trouble(disk_is_full, false);
     return {};
   }
 
@@ -301,6 +302,7 @@ class Store::Writer {
     std::string what = error.what();
     if (error.code == SQLITE_IOERR)
       what += "; nothing more is written: look at the disk (dmesg tells), then start cambenchd again";
+    if (error.code == SQLITE_FULL) what += "; nothing more is written: make room and restart";
     trouble(what, true);
     return fail(Fault::Kind::storage, what);
   }
@@ -337,9 +339,15 @@ class Store::Writer {
     return dead_ ? std::optional(state_.trouble) : std::nullopt;
   }
 
-  /// After what was waited for is acknowledged: nobody waits for this.
+  bool in_trouble() {
+    const std::lock_guard guard(mutex_);
+    return !state_.trouble.empty();
+  }
+
+  /// After what was waited for is acknowledged: nobody waits for this. On a full disk the log stays: what it would still
+  /// move would take the reserve from what is decided.
   void checkpoint_when_due() {
-    if (log_pages_ < settings_.log_pages || cause_of_death()) return;
+    if (log_pages_ < settings_.log_pages || in_trouble()) return;
     std::string warning;
     try {
       if (!database_.checkpoint() && log_pages_ > 8 * settings_.log_pages)
@@ -347,7 +355,9 @@ class Store::Writer {
             "a program that reads {} holds back its log, which has grown to {} MB; end what reads it",
             file.string(), size_of(file.string() + "-wal") / 1'000'000);
     } catch (const StoreError& error) {
-      (void)give_up(error);
+      if (error.code != SQLITE_FULL) return (void)give_up(error);
+      ballast_.release();  // the log has everything: nothing is in doubt
+      trouble(disk_is_full, false);
     }
     const std::lock_guard guard(mutex_);
     state_.warning = warning;

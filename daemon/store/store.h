@@ -13,6 +13,7 @@
 //   disk full            The ballast is given back, what waits is kept, and from then on only what is decided is taken, with
 //                        the readings around a trip, so that a run can still be stopped and the reason recorded. Samples
 //                        go to the spool, whose space is its own already, until that is full too; pressures are refused.
+//                        The same when it shows at a checkpoint, which leaves the log as it is; there is no other then.
 //   a failed fsync,      The end of this connection: nobody knows what is there, so nothing is tried twice and nothing more
 //   write or checkpoint  is written, not even at the end. The log stays beside the database; the next start recovers from
 //                        it what the disk really has.

@@ -83,6 +83,55 @@ TEST_CASE("on a full disk without a reserve the store says so, and what was ackn
   CHECK(samples_after_restart(folder) == acknowledged);
 }
 
+TEST_CASE("a disk that is full when the log is moved into the database keeps the stop and every order") {
+  Folder folder(in_memory());
+  std::int64_t acknowledged = 0;
+  int told = 0;
+  {
+    Disk disk;
+    Settings settings = at_once();
+    settings.ballast_bytes = 1 << 20;
+    settings.spool_bytes = 1 << 20;
+    Filled filled(folder, settings, [&](const Fault& fault) {
+      CHECK_MESSAGE(fault.what.find("the disk is full") != std::string::npos, fault.what);
+      CHECK_FALSE(std::filesystem::exists(folder.file().string() + ".ballast"));
+      disk.room = 1 << 20;  // what the reserve has left
+      ++told;
+    });
+    const auto log = [&] { return filled.store.health().wal_bytes; };
+    const auto database = [&] { return filled.store.health().file_bytes; };
+    for (int moved = 0; moved < 3;) {  // from the second time on the log has its size
+      const auto before = database();
+      REQUIRE(filled.add(50));
+      REQUIRE(filled.store.flush());
+      moved += database() > before;
+    }
+    disk.room = 0;
+    const auto had = log();
+    while (told == 0) {
+      REQUIRE(filled.add(50));
+      REQUIRE(filled.store.flush());  // behind the move of the log
+    }
+    CHECK(log() == had);
+    acknowledged = filled.acknowledged;
+    for (int order = 0; order < 20; ++order) REQUIRE(committed(filled.store, {an_event(run, "ordered")}));
+    REQUIRE(committed(filled.store, {an_event(run, "tripped"), PhaseRow{run, "tripped", std::nullopt}}));
+    CHECK(filled.store.append(a_sample(run, acknowledged + 1)));
+    CHECK(filled.store.health().spooled == 1);
+    CHECK(told == 1);
+  }
+  {
+    Reader reader(folder.file());
+    CHECK(reader.events_of(run).size() == 21);
+    CHECK(reader.run(run)->phase == "tripped");
+    CHECK(reader.last_seq(run) == acknowledged);
+  }
+  Store store(folder.file(), {.spool_bytes = 1 << 20});
+  CHECK(store.health().trouble.empty());
+  REQUIRE(store.flush());
+  CHECK(Reader(folder.file()).last_seq(run) == acknowledged + 1);
+}
+
 TEST_CASE("a disk that becomes read-only ends the store, and loses nothing that was acknowledged") {
   Folder folder(in_memory());
   {
