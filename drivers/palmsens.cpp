@@ -101,7 +101,11 @@ Later<void> Palmsens::Conversation::start(PlannedStep step, Marker marker) {
   }
   const auto launched = co_await launch(step, marker, stores);
   if (launched || !stores || !refused_) co_return launched;
-  co_return co_await launch(step, marker, false);  // the storage refused after all; the cell was never on
+  // The storage refused after all. That the cell was never on is proved first: the announcement may have been said
+  // and not heard.
+  const auto open = co_await open_and_verify();
+  if (!open) co_return fail(open.error());
+  co_return co_await launch(step, marker, false);
 }
 
 Later<void> Palmsens::Conversation::launch(const PlannedStep& step, const Marker& marker, bool stores) {
@@ -128,7 +132,7 @@ Later<void> Palmsens::Conversation::launch(const PlannedStep& step, const Marker
   co_return fail(running.error());
 }
 
-/// A program says its name once its file is open. What it refuses before that, it refuses with the cell off.
+/// A program says its name once its file is open. What its storage refuses, it should refuse before that.
 Later<void> Palmsens::Conversation::until_announced() {
   const auto generation = talk_->generation();
   const auto deadline = Clock::now() + ticks(settings_.reply_time);
@@ -238,7 +242,8 @@ void Palmsens::Conversation::hear_program(const std::string& line) {
 }
 
 void Palmsens::Conversation::program_failed(const mscript::ErrorCode& error) {
-  if (launching_ && !program_->announced()) return void(refused_ = mscript::describe(error));
+  if (launching_ && !program_->announced() && mscript::is_of_storage(error))
+    return void(refused_ = mscript::describe(error));
   asio::co_spawn(executor_, make_safe_after_error(program_->marker(), mscript::describe(error)),
                  asio::detached);
 }

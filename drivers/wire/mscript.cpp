@@ -230,6 +230,11 @@ std::string describe(const ErrorCode& error) {
                      error.where.empty() ? "" : " (" + error.where + ")");
 }
 
+bool is_of_storage(const ErrorCode& refused) {
+  return refused.code == error::file_unusable || refused.code == error::file_exists ||
+         refused.code == error::no_file_system;
+}
+
 std::optional<Firmware> parse_firmware(std::string_view line) {
   if (line.size() < 7 || line.front() != 't' || parse_error(line)) return std::nullopt;
   std::string version(line.substr(7));

@@ -86,8 +86,11 @@ struct ErrorCode {
 std::optional<ErrorCode> parse_error(std::string_view line);
 /// "4001: the script command is unknown (Line 1, Col 27)".
 std::string describe(const ErrorCode& error);
+/// Whether it is the storage that refused, and not what is measured.
+bool is_of_storage(const ErrorCode& error);
 namespace error {
-inline constexpr std::uint16_t not_in_this_mode = 0x0006, cell_is_on = 0x0014, unknown_option = 0x4008;
+inline constexpr std::uint16_t not_in_this_mode = 0x0006, cell_is_on = 0x0014, file_unusable = 0x0026,
+                               file_exists = 0x0027, no_file_system = 0x0083, unknown_option = 0x4008;
 }
 
 /// The first line after `t`: "tes4_hr1100#Jan 28 2022 11:04:43".

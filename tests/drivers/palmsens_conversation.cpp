@@ -23,6 +23,7 @@ namespace {
 constexpr auto firmware = "tes4_hr1100#Jan 28 2022 11:04:43\nR*\n";
 constexpr auto capabilities = "C000000000000000000000000000003FFFFBFE8FFFFFFFFFFFFFFFFFFFFBFFFFE\n";
 constexpr auto at_rest = "e\nM000B\nPja8000000i;eb8000000a;ab8387520u,10,204;ag8387520u,10,204\n*\n\n";
+constexpr auto with_room = "f120 kB 65536 kB\n";
 constexpr auto announcement = "TRUN r000001 3 1000 ES4HR20B0001\n";
 
 /// "Pja...": a row of step 3 at so many seconds, 3.7 V, 0.4 mA.
@@ -327,6 +328,39 @@ TEST_CASE("a program that the instrument refuses is never run") {
   CHECK(started.error().kind == Fault::Kind::instrument);
   CHECK(started.error().what.find("the script command is unknown (Line 27, Col 16)") != std::string::npos);
   CHECK(c.other.times("r") == 0);
+}
+
+TEST_CASE("an overload whose announcement was lost opens the cell and starts nothing") {
+  Conversation c;
+  c.other.answers["fs_info /"] = with_room;
+  c.identify();
+  c.other.answers["r"] = "r\nM000A\n!0032: Line 41\n";
+  REQUIRE(c.wait_for(c.driver->start(Conversation::charge(), {"r000001", 3})));
+  const auto ended = c.hear<heard::Ended>();
+  CHECK(ended.marker == Marker{"r000001", 3});
+  CHECK(ended.reason == EndReason::error);
+  CHECK(c.other.heard == std::vector<std::string>{"fs_info /", "l", "r", "Z", "off", "look"});
+}
+
+TEST_CASE("a storage that refuses is done without only once the cell is known to be open") {
+  Conversation c;
+  c.other.answers["fs_info /"] = with_room;
+  c.identify();
+  c.other.answers["r"] = "r\n!0026: Line 40\n";
+  bool open = true;
+  SUBCASE("it is open") {}
+  SUBCASE("it is not") {
+    c.other.answers["look"] = "e\n!0014: Line 13\n\n";
+    open = false;
+  }
+  c.other.also = [&](const std::string& command) {
+    if (command == "look") c.other.answers["r"] = "r\n" + std::string(announcement);
+  };
+  const auto started = c.wait_for(c.driver->start(Conversation::charge(), {"r000001", 3}));
+  CHECK(started.has_value() == open);
+  std::vector<std::string> said{"fs_info /", "l", "r", "Z", "off", "look"};
+  if (open) said.insert(said.end(), {"l", "r"});
+  CHECK(c.other.heard == said);
 }
 
 TEST_CASE("a name of a run that could not stand in a script is refused before anything is sent") {
