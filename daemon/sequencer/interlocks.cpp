@@ -258,7 +258,6 @@ Trip trip(const Rules& rules, std::string_view cause, std::string text) {
 void begin_step(Watch& watch, Instant now) {
   watch.heard_at = now;
   watch.last.reset();
-  watch.charge = AmpereHour(0);
   watch.counter_vs_reference.reset();
   watch.beyond_guard.clear();
   watch.reference.clear();

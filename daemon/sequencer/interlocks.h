@@ -91,7 +91,8 @@ struct Watch {
   Votes beyond_guard, reference, overload, wrong_current;
 };
 
-/// Forget what belonged to the last step; the press's memory stays.
+/// A step begins, or what is left of one: it is judged by its own readings, and by the charge that was moved in it before.
+/// The press's memory stays.
 void begin_step(Watch& watch, Instant now);
 
 /// The press was told to move: the band is judged again from arrival on.

@@ -144,10 +144,9 @@ void enter_step(Deciding& d) {
   const auto& preparing = std::get<phase::Preparing>(run.phase);
   PlannedStep step = d.plan().steps.at(preparing.next_step);
   const Seconds elapsed = preparing.elapsed;
-  if (elapsed == Seconds{0}) begin_step(run.watch, d.now());
+  if (elapsed == Seconds{0}) run.watch.charge = AmpereHour(0);
+  begin_step(run.watch, d.now());
   d.pass({.kind = Kind::step_began, .step = step.index, .elapsed = elapsed});
-  run.watch.heard_at = d.now();
-  run.watch.last.reset();
   run.step_began = d.now();
   run.step_acknowledged = false;
   run.press_arrived.reset();

@@ -114,6 +114,14 @@ struct Play {
     pressure(50.1, 3);
     hear(event::RestPotential{Volt(2.2), Volt(2.6)});
   }
+  /// A held run: what is checked before it goes on is as it must be.
+  void resume() {
+    hear(event::Ordered{event::Ordered::What::resume, "anna", "back"});
+    hear(event::Identified{Device::press, ""});
+    hear(event::Identified{Device::potentiostat, ""});
+    hear(event::RestPotential{Volt(2.2), Volt(2.6)});
+    pressure(50, 3);
+  }
   [[nodiscard]] std::string phase() const { return std::string(name(run.phase)); }
 };
 
@@ -244,11 +252,7 @@ TEST_CASE("a paused step goes on with the time that is left to it") {
   play.hear(event::Ordered{event::Ordered::What::pause, "anna", "lunch"});
   CHECK(play.phase() == "held");
   play.hear(event::CellOpened{true});
-  play.hear(event::Ordered{event::Ordered::What::resume, "anna", "back"});
-  play.hear(event::Identified{Device::press, ""});
-  play.hear(event::Identified{Device::potentiostat, ""});
-  play.hear(event::RestPotential{Volt(2.2), Volt(2.6)});
-  play.pressure(50, 3);
+  play.resume();
   REQUIRE(ordered<command::StartStep>(play.last));
   CHECK(ordered<command::StartStep>(play.last)->step.run_time == Seconds(57600 - 600));
 }
@@ -351,6 +355,41 @@ TEST_CASE("a trip stays until a named person resets it with a reason, and then w
   play.pressure(47, 11);  // two seconds without a further fall
   CHECK_FALSE(play.hear(event::Ordered{event::Ordered::What::reset, "anna", "valve closed"}).refusal);
   CHECK(play.phase() == "held");
+}
+
+TEST_CASE("a resumed step is judged by its own readings, with the charge it has moved") {
+  Play play(rate_plan());
+  play.start();
+  play.sample(3600, 3.0, 2.7, 0.1608);
+  std::string cause;
+  double we = 3.0, cell = 2.7;  // when it goes on
+  SUBCASE("another current than the one that is set") {
+    for (int i = 1; i <= 3; ++i) play.sample(3600 + i, 3.0, 2.7, 0.1);
+    cause = "current_deviates";
+  }
+  SUBCASE("an overload") {
+    for (int i = 1; i <= 3; ++i) play.sample(3600 + i, 3.0, 2.7, 0.1608, reading_status::overload);
+    cause = "overload";
+  }
+  SUBCASE("a potential beyond its guard") {
+    for (int i = 1; i <= 3; ++i) play.sample(3600 + i, 4.2, 3.9, 0.1608);
+    cause = "potential_guard";
+  }
+  SUBCASE("a reference electrode that was lost and is a new one now") {
+    for (int i = 1; i <= 3; ++i) play.sample(3600 + i, 3.6, 2.7, 0.1608);
+    we = 3.6;
+    cause = "reference_lost";
+  }
+  REQUIRE(play.phase() == "tripped");
+  CHECK(std::get<phase::Tripped>(play.run.phase).cause == cause);
+  const AmpereHour moved = play.run.watch.charge;
+  play.hear(event::CellOpened{true});
+  CHECK_FALSE(play.hear(event::Ordered{event::Ordered::What::reset, "anna", "mended"}).refusal);
+  play.resume();
+  CHECK(play.phase() == "running");
+  for (int i = 2; i <= 10; ++i) play.sample(i, we, cell, 0.1608);
+  CHECK(play.phase() == "running");
+  CHECK(play.run.watch.charge > moved);
 }
 
 TEST_CASE("a cell that does not confirm to be open is told again, and people are told") {
