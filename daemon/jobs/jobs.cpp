@@ -77,7 +77,7 @@ class Jobs::Worker {
     computing_ = std::jthread([this](const std::stop_token& ending) { work(ending); });
     if (bench_.drop)
       watcher_ = std::make_unique<Watcher>(bench_.drop->path, bench_.drop->settle, bench_.drop->poll,
-                                           [this](Sighting seen) { board_.sighted(std::move(seen)); });
+                                           [this](Sighting seen) { sighted(std::move(seen)); });
   }
 
   [[nodiscard]] StudyBoard& board() { return board_; }
@@ -141,6 +141,14 @@ class Jobs::Worker {
                  .spots.size();
     }
   } catch (const std::exception&) {  // a folder that has gone meanwhile: the next scan tells
+  }
+
+  /// The watcher's thread.
+  void sighted(Sighting seen) {
+    if (log_ && seen.trouble != drop_trouble_)
+      log_("the drop folder", seen.trouble.empty() ? "can be read" : "cannot be read: " + seen.trouble);
+    drop_trouble_ = seen.trouble;
+    board_.sighted(std::move(seen));
   }
 
   std::set<std::string> cells_of(const std::vector<std::string>& runs) {
@@ -287,6 +295,7 @@ class Jobs::Worker {
 
   StudyBoard board_;
   std::jthread computing_;
+  std::string drop_trouble_;          // the watcher's thread's own
   std::unique_ptr<Watcher> watcher_;  // ends first
 };
 

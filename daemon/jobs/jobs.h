@@ -23,10 +23,10 @@ struct Seen {
 class Jobs {
  public:
   using Show = std::function<void(Seen)>;  ///< called on either thread
-  using Log = std::function<void(const std::string& study, const std::string& text)>;  ///< the same; one line
+  using Log =
+      std::function<void(const std::string& about, const std::string& text)>;  ///< any thread; one line
 
-  /// `bench` must outlive this; without [drop] only what was scored before is shown. Throws when the drop folder cannot
-  /// be made.
+  /// `bench` must outlive this; without [drop] only what was scored before is shown.
   Jobs(const config::Bench& bench, store::Store& store, Show show, Log log = {});
   ~Jobs();  ///< waits for what is being read
   Jobs(const Jobs&) = delete;

@@ -101,7 +101,6 @@ class Watcher::Thread {
         drop_(settle),
         notifier_(folder_),
         stop_(::eventfd(0, EFD_CLOEXEC)) {
-    fs::create_directories(folder_);
     thread_ = std::jthread([this](const std::stop_token& ending) { work(ending); });
   }
 
@@ -129,6 +128,8 @@ class Watcher::Thread {
   void look(Clock::time_point now) {
     Sighting seen;
     try {
+      if (!was_there_) fs::create_directories(folder_);
+      was_there_ = true;
       notifier_.watch("");  // before the scan: what comes in between is told
       auto files = scan(folder_);
       for (const auto& folder : folders_of(files)) notifier_.watch(folder);
@@ -169,6 +170,7 @@ class Watcher::Thread {
   DropFolder drop_;
   Notifier notifier_;
   Sighting told_;
+  bool was_there_ = false;  // a share that is lost later must not look like an empty folder
   int stop_;
   Pulse pulse_{"the watch over " + folder_.string(), longest_look, Pulse::Role::beside};
   std::jthread thread_;

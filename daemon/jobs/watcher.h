@@ -27,7 +27,7 @@ struct Sighting {
 class Watcher {
  public:
   /// `tell` is called on the watcher's thread whenever a sighting differs from the one before, deliveries each once.
-  /// The folder is made when it is not there; throws std::filesystem::filesystem_error when that fails.
+  /// The folder is made when it is not there: as soon as it can be, and once. Until then it is a trouble.
   Watcher(std::filesystem::path folder, Seconds settle, Seconds poll, std::function<void(Sighting)> tell);
   ~Watcher();
   Watcher(const Watcher&) = delete;

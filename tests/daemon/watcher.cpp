@@ -34,6 +34,11 @@ class Told {
     std::unique_lock guard(mutex_);
     REQUIRE(changed_.wait_for(guard, std::chrono::seconds(20), [&] { return count(study) == times; }));
   }
+  void wait_for_trouble(bool there) {
+    std::unique_lock guard(mutex_);
+    REQUIRE(
+        changed_.wait_for(guard, std::chrono::seconds(20), [&] { return last_.trouble.empty() != there; }));
+  }
   void wait_for_arriving(const std::string& path) {
     std::unique_lock guard(mutex_);
     REQUIRE(changed_.wait_for(guard, std::chrono::seconds(20), [&] {
@@ -109,4 +114,21 @@ TEST_CASE(
   drop.expect_no_other_delivery_of("new");
   writer.close();
   drop.told.wait_for("new", 2);
+}
+
+TEST_CASE(
+    "a folder that cannot be made is told, made once it can be, and not made again after it was there") {
+  const tests::Folder folder;
+  const fs::path share = folder.path / "share", drop = share / "drop";
+  std::ofstream(share) << "no folder can be made in a file";
+  Told told;
+  const Watcher watcher{drop, Seconds(0.03), Seconds(0.05),
+                        [&](Sighting seen) { told.add(std::move(seen)); }};
+  told.wait_for_trouble(true);
+  fs::remove(share);
+  told.wait_for_trouble(false);
+  CHECK(fs::is_directory(drop));
+  fs::remove_all(share);  // a share that was there and is lost must not look like an empty one
+  told.wait_for_trouble(true);
+  CHECK_FALSE(fs::exists(share));
 }
