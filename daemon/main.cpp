@@ -87,8 +87,8 @@ int serve(const config::Bench& bench) {
       [&](jobs::Seen seen) {
         asio::post(io, [&runner, seen = std::move(seen)] { runner.show(seen.studies, seen.jobs); });
       },
-      [&](const std::string& study, const std::string& text) {
-        asio::post(io, [&journal, line = study + ": " + text] { journal.info("", "", line); });
+      [&](const std::string& about, const std::string& text) {
+        asio::post(io, [&journal, line = about + ": " + text] { journal.info("", "", line); });
       });
   runner.on_edited = [&](auto edited) { jobs.edited(std::move(edited)); };
   runner.on_finished = [&](const std::string& run) { jobs.run_finished(run); };
@@ -96,6 +96,8 @@ int serve(const config::Bench& bench) {
   runner.open();
   asio::co_spawn(io, until_told(io, journal), asio::detached);
   journal.info("", "", "answers on http://" + host + ":" + std::to_string(server.port()));
+  if (!http::is_here(listen))
+    journal.warning("", "", host + " is no address of this machine yet; we are reached once it is");
   sd_notify(0, "READY=1");
   asio::co_spawn(io,
                  feed_watchdog([&](Instant now) { return runner.stands_still(now); },

@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "daemon/cli/doctor.h"
+#include "daemon/http/server.h"
 #include "daemon/store/database.h"
 #include "daemon/store/reader.h"
 
@@ -116,6 +117,15 @@ void look_at_port(const std::string& about, const std::string& device, bool simu
     told.push_back({good, about, fmt::format("{} can be opened", device), {}});
 }
 
+void look_at_address(const config::Http& http, std::vector<Diagnosis>& told) {
+  if (http::is_here({http.host, http.port, {}, {}, {}}))
+    told.push_back({good, "address", fmt::format("{} is one of this machine", http.host), {}});
+  else
+    told.push_back(
+        {note, "address", fmt::format("{} is no address of this machine now", http.host),
+         "look at the network, or correct listen in [http]; cambenchd is reached once it is there"});
+}
+
 void look_at_clock(std::vector<Diagnosis>& told) {
   timex now{};
   const int state = ::adjtimex(&now);
@@ -169,6 +179,7 @@ void look_at_host(const config::Bench& bench, std::vector<Diagnosis>& told) {
         look_at_port(fmt::format("port of the {} of {}", what, station.name), (*press)->port.device,
                      (*press)->simulated, told);
   }
+  look_at_address(bench.http, told);
   look_at_clock(told);
   look_at_descriptors(bench, told);
 }

@@ -1,6 +1,7 @@
 #include "daemon/http/server.h"
 
 #include <fmt/format.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -69,6 +70,16 @@ void require_tokens(const Listen& listen) {
                         "`cambench token add NAME --role viewer`, or listen on 127.0.0.1",
                         listen.host)
           : "http: " + tokens.trouble());
+}
+
+bool is_here(const Listen& listen) {
+  asio::io_context io;
+  error_code error;
+  const Tcp::endpoint any_port(address_of(listen), 0);
+  Tcp::socket probe(io);
+  probe.open(any_port.protocol(), error);
+  if (!error) probe.bind(any_port, error);
+  return error != boost::system::errc::address_not_available;
 }
 
 Traffic traffic_of(const Serving& serving) {
@@ -159,6 +170,15 @@ asio::ip::address address_of(const Listen& listen) {
   return address;
 }
 
+// The address may come later than we do (DHCP, a cable), and the bench does not wait for it.
+void bind_even_ahead(Tcp::acceptor& acceptor, const Tcp::endpoint& endpoint) {
+  const bool four = endpoint.protocol() == Tcp::v4();
+  const int yes = 1;
+  (void)::setsockopt(acceptor.native_handle(), four ? IPPROTO_IP : IPPROTO_IPV6,
+                     four ? IP_FREEBIND : IPV6_FREEBIND, &yes, sizeof yes);
+  acceptor.bind(endpoint);
+}
+
 void listen_on_tcp(Serving& serving) {
   const auto& listen = serving.listen;
   require_tokens(listen);
@@ -168,7 +188,7 @@ void listen_on_tcp(Serving& serving) {
     const Tcp::endpoint endpoint(address, listen.port);
     serving.tcp.open(endpoint.protocol());
     serving.tcp.set_option(asio::socket_base::reuse_address(true));
-    serving.tcp.bind(endpoint);
+    bind_even_ahead(serving.tcp, endpoint);
     serving.tcp.listen();
   } catch (const boost::system::system_error& trouble) {
     throw std::runtime_error(fmt::format("http: {} port {}: {}; is another daemon running?", listen.host,

@@ -50,6 +50,9 @@ struct Listen {
 /// address, and there is no token. The Server asks it too; here it can be asked before anything is opened.
 void require_tokens(const Listen& listen);
 
+/// False while this machine does not have the address: a Server listens there all the same, and is reached once it has.
+bool is_here(const Listen& listen);
+
 struct Serving;
 
 class Server {

@@ -29,10 +29,13 @@ struct Running {
   }
 };
 
-std::string bench_in(const std::filesystem::path& folder, const std::string& port) {
+std::string bench_in(const std::filesystem::path& folder, const std::string& port,
+                     const std::string& address = "127.0.0.1") {
   const auto file = folder / "cambench.toml";
   std::ofstream(file) << "[bench]\nname = \"x\"\n[store]\npath = \"state/bench.sqlite\"\n[http]\n"
-                         "listen = \"127.0.0.1:0\"\ncontrol = \"control.sock\"\n[[station]]\nname = \"A1\"\n"
+                         "listen = \""
+                      << address
+                      << ":0\"\ncontrol = \"control.sock\"\n[[station]]\nname = \"A1\"\n"
                          "[station.potentiostat]\ndriver = \"methodscript\"\nport = \""
                       << port << "\"\nserial = \"ES-1\"\n";
   return file.string();
@@ -118,6 +121,14 @@ TEST_CASE("doctor tells a port that is not there and what to do, and ends with 1
   CHECK(has(said.out, "free space: "));
   CHECK(has(said.err, "to be mended"));
   CHECK_FALSE(std::filesystem::exists(folder.path / "state"));
+}
+
+TEST_CASE("doctor notes that nobody reaches an address that this machine does not have") {
+  Folder folder;
+  const std::string port = "/dev/serial/by-id/absent";
+  CHECK(has(doctor(bench_in(folder.path, port)).out, "good  address: 127.0.0.1 is one of this machine"));
+  const auto elsewhere = bench_in(folder.path, port, "192.0.2.1");  // RFC 5737: nobody's
+  CHECK(has(doctor(elsewhere).out, "note  address: 192.0.2.1 is no address of this machine now"));
 }
 
 TEST_CASE("doctor asks a running daemon for its instruments instead of talking to them") {

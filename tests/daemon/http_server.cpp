@@ -2,6 +2,9 @@
 #include "daemon/http/server.h"
 
 #include <doctest/doctest.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -243,6 +246,45 @@ TEST_CASE("a listener that is not on loopback, or whose port is taken, is refuse
                     fmt::format("http: 127.0.0.1 port {}: Address already in use; is another daemon running?",
                                 running.port())
                         .c_str());
+}
+
+namespace {
+
+void bring_loopback_up() {
+  const int any = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  ifreq loopback{};
+  loopback.ifr_name[0] = 'l', loopback.ifr_name[1] = 'o';
+  loopback.ifr_flags = IFF_UP;
+  CHECK(::ioctl(any, SIOCSIFFLAGS, &loopback) == 0);
+  ::close(any);
+}
+
+/// On a thread that may be in a network of its own.
+void listen_ahead(const std::string& address) {
+  if (::unshare(CLONE_NEWNET) != 0) {
+    MESSAGE("skipped: this user may make no network");
+    return;
+  }
+  const Listen listen{address, 0, {}, {}, {}};
+  if (is_here(listen)) {
+    MESSAGE("skipped: no IPv6 here");
+    return;
+  }
+  asio::io_context io;
+  fixture::Daemon daemon;
+  const Server server(io, listen, {}, daemon, std::make_unique<fixture::Archive>());
+  bring_loopback_up();
+  CHECK(is_here(listen));
+  asio::ip::tcp::socket client(io);
+  boost::system::error_code error;
+  client.connect({asio::ip::make_address(address), server.port()}, error);
+  CHECK_MESSAGE(!error, error.message());
+}
+
+}  // namespace
+
+TEST_CASE("an address that this machine does not have yet is listened on, and answers once it is there") {
+  for (const char* address : {"127.0.0.1", "::1"}) std::jthread(listen_ahead, address).join();
 }
 
 TEST_CASE("what is no HTTP is answered with a reason and the connection ends") {

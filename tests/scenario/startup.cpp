@@ -1,8 +1,10 @@
-// A start that must be refused: nothing moves, and one sentence says why.
+// What refuses a start, and what does not: when it is refused nothing moves, and one sentence says why.
 #include "tests/scenario/bench.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
+
+#include "daemon/http/tokens.h"
 
 using namespace cambench;
 using namespace cambench::scenario;
@@ -88,4 +90,39 @@ TEST_CASE("mistakes of the configuration are all told with file and line, and no
     CHECK_MESSAGE(refusal.said.find(place) != std::string::npos, place, "\n", refusal.said);
   CHECK_FALSE(fs::exists(bench.folder() / "elsewhere"));
   CHECK_FALSE(fs::exists(bench.folder() / "state"));
+}
+
+TEST_CASE(
+    "a daemon whose drop folder cannot be made and whose address does not exist yet takes up its run, says "
+    "so, and watches once the folder can be made") {
+  Bench bench({.extra = "[drop]\npath = \"share/drop\"\nsettle_s = 0.1\npoll_s = 0.1\n"
+                        "[[study]]\nid = \"coatings\"\nmaterials = [\"ncm-uncoated\"]\n"});
+  bench.recipe("long", short_recipe(1800, 300));
+  bench.start();
+  const std::string run = bench.run("long");
+  bench.until_step(0);
+  bench.kill();
+
+  const fs::path share = bench.folder() / "share";
+  fs::remove_all(share);
+  std::ofstream(share) << "no folder can be made in a file";
+  REQUIRE(http::add_token(bench.folder() / "state" / "tokens", "anna", http::Role::operates));
+  auto text = contents(bench.configuration());
+  const std::string loopback = "127.0.0.1:0", of_nobody = "192.0.2.1:0";  // RFC 5737
+  text.replace(text.find(loopback), loopback.size(), of_nobody);
+  std::ofstream(bench.configuration()) << text;
+  bench.start();
+  bench.until_step(0);
+  CHECK(bench.where().run == run);
+  const auto study = [&] { return std::string(bench.status().at("studies").at(0).at("text").as_string()); };
+  until(
+      "the study says what is wrong with its folder",
+      [&] { return study().find("the drop folder cannot be read") != std::string::npos; }, study);
+  CHECK(bench.log().find("192.0.2.1 is no address of this machine yet") != std::string::npos);
+  CHECK(bench.log().find("the drop folder: cannot be read: ") != std::string::npos);
+
+  fs::remove(share);
+  until("the folder is made", [&] { return fs::is_directory(share / "drop"); });
+  until(
+      "the study is free of it", [&] { return study().find("cannot be read") == std::string::npos; }, study);
 }
