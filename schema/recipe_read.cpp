@@ -305,9 +305,14 @@ void read_on_gap(Recipe& recipe, Fields& top) {
         fields->choice<OnGap>(key, {{"proceed", OnGap::proceed}, {"wait_for_person", OnGap::wait_for_person}})
             .value_or(rule);
   };
+  const auto waits = [&](std::string_view key, OnGap& rule) {
+    read(key, rule);
+    if (rule == OnGap::proceed)
+      fields->wrong(key, "only a rest goes on by itself; what else was interrupted waits for a person");
+  };
   read("rest", recipe.on_gap.rest);
-  read("current", recipe.on_gap.current);
-  read("press", recipe.on_gap.press);
+  waits("current", recipe.on_gap.current);
+  waits("press", recipe.on_gap.press);
   fields->finish();
 }
 

@@ -434,6 +434,15 @@ TEST_CASE("loops that cannot be are refused") {
             "more than 10000 steps"));
 }
 
+TEST_CASE("nothing but a rest goes on by itself after a gap, and a recipe that asks for more is refused") {
+  for (const auto* step : {"current", "press"}) {
+    CHECK(has(mistakes_in(small(fmt::format("on_gap.{} = \"proceed\"", step))),
+              fmt::format("on_gap.{}: only a rest goes on by itself", step)));
+    CHECK_NOTHROW((void)read(small(fmt::format("on_gap.{} = \"wait_for_person\"", step))));
+  }
+  CHECK_NOTHROW((void)read(small("on_gap.rest = \"proceed\"")));
+}
+
 TEST_CASE("a plan is refused when a limit is inverted, missing or past a guard") {
   const auto cell = degradation_cell();
   const auto inverted = R"(record.time_s = 1
