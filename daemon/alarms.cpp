@@ -123,6 +123,7 @@ Result<store::ShelfRow> Alarms::shelve(std::int64_t id, Seconds time, const std:
   std::erase_if(shelves_,
                 [&](const Shelf& s) { return s.row.station == row.station && s.row.cause == row.cause; });
   shelves_.push_back({row, later(now.steady, time)});
+  tell_standing(row.station, row.cause);
   return row;
 }
 
@@ -135,7 +136,7 @@ Result<store::ShelfRow> Alarms::unshelve(std::int64_t id, const std::string& who
   if (!shelf) return fail(Fault::Kind::refused, fmt::format("alarm {} is not on the shelf", id));
   store::ShelfRow row{alarm.station, alarm.cause, who, reason, shelf->row.from, now.wall};
   shelves_.erase(shelves_.begin() + (shelf - shelves_.data()));
-  if (!alarm.cleared) tell(alarm);
+  tell_standing(row.station, row.cause);
   return row;
 }
 
@@ -144,13 +145,18 @@ bool Alarms::shelved(const std::string& station, std::string_view cause, Instant
 }
 
 std::vector<status::Alarm> Alarms::standing(Instant now) const {
-  auto shown = standing_;
-  for (status::Alarm& alarm : shown)
-    if (const Shelf* shelf = shelf_of(alarm.station, alarm.cause, now)) {
-      alarm.shelved_by = shelf->row.who;
-      alarm.shelved_until = shelf->row.until;
-    }
-  return shown;
+  auto all = standing_;
+  for (status::Alarm& alarm : all) alarm = shown(alarm, now);
+  return all;
+}
+
+status::Alarm Alarms::shown(const status::Alarm& alarm, Instant now) const {
+  status::Alarm it = alarm;
+  if (const Shelf* shelf = shelf_of(alarm.station, alarm.cause, now)) {
+    it.shelved_by = shelf->row.who;
+    it.shelved_until = shelf->row.until;
+  }
+  return it;
 }
 
 const Alarms::Shelf* Alarms::shelf_of(const std::string& station, std::string_view cause, Instant now) const {
@@ -197,13 +203,17 @@ void Alarms::end_shelves(Instant now) {
     }
     const store::ShelfRow over = shelves_[i].row;
     shelves_.erase(shelves_.begin() + static_cast<std::ptrdiff_t>(i));
-    for (const status::Alarm& alarm : standing_)
-      if (alarm.station == over.station && alarm.cause == over.cause && !alarm.cleared) tell(alarm);
+    tell_standing(over.station, over.cause);
   }
 }
 
 void Alarms::tell(const status::Alarm& alarm) const {
-  if (on_change && !shelved(alarm.station, alarm.cause, now_)) on_change(alarm);
+  if (on_change) on_change(shown(alarm, now_));
+}
+
+void Alarms::tell_standing(const std::string& station, const std::string& cause) const {
+  for (const status::Alarm& alarm : standing_)
+    if (alarm.station == station && alarm.cause == cause && !alarm.cleared) tell(alarm);
 }
 
 }  // namespace cambench

@@ -60,8 +60,8 @@ class Alarms {
   /// Lets time pass: what comes off its shelf while its cause stands is told, and the delays come to their ends.
   std::vector<Changed> pass(Instant now);
 
-  /// Called for each alarm that was raised, acknowledged, or whose cause is gone, unless it is on a shelf; people are
-  /// told from here.
+  /// Called for each alarm that was raised, acknowledged, shelved, taken off its shelf, or whose cause is gone; people are
+  /// told from here. One that is on a shelf says so (`shelved_by`).
   std::function<void(const status::Alarm&)> on_change;
 
  private:
@@ -84,7 +84,9 @@ class Alarms {
   void end_shelves(Instant now);
   [[nodiscard]] const Shelf* shelf_of(const std::string& station, std::string_view cause, Instant now) const;
   [[nodiscard]] Result<status::Alarm*> find(std::int64_t id);
+  [[nodiscard]] status::Alarm shown(const status::Alarm& alarm, Instant now) const;
   void tell(const status::Alarm& alarm) const;
+  void tell_standing(const std::string& station, const std::string& cause) const;
 
   std::vector<status::Alarm> standing_;
   std::vector<Shelf> shelves_;

@@ -13,20 +13,32 @@ Instant after(Instant now, Seconds time) { return now + std::chrono::duration_ca
 }  // namespace
 
 void Outbox::changed(const status::Alarm& alarm, Instant now) {
-  if (alarm.cleared || alarm.acknowledged)
+  const bool shelved = !alarm.shelved_by.empty();
+  if (alarm.cleared || alarm.acknowledged || shelved)
     unseen_.erase(alarm.id);
   else
     unseen_.insert_or_assign(alarm.id, Standing{alarm, after(now, settings_.repeat)});
-  queue(alarm, now);
+  if (shelved)
+    silence(alarm, now);
+  else
+    queue(alarm, now);
 }
 
 void Outbox::queue(const status::Alarm& alarm, Instant now) {
-  for (std::size_t i = 0; i < ways_.size(); ++i) {
-    if (alarm.severity < settings_.ways[i].least) continue;
-    Way& way = ways_[i];
-    if (way.waiting.empty() && way.failures == 0)
-      way.not_before = std::max(way.not_before.value_or(now), after(now, settings_.group));
-    way.waiting.insert_or_assign(alarm.id, alarm);
+  for (std::size_t i = 0; i < ways_.size(); ++i)
+    if (alarm.severity >= settings_.ways[i].least) queue(ways_[i], alarm, now);
+}
+
+void Outbox::queue(Way& way, const status::Alarm& alarm, Instant now) {
+  if (way.waiting.empty() && way.failures == 0)
+    way.not_before = std::max(way.not_before.value_or(now), after(now, settings_.group));
+  way.waiting.insert_or_assign(alarm.id, alarm);
+}
+
+void Outbox::silence(const status::Alarm& alarm, Instant now) {
+  for (Way& way : ways_) {
+    way.waiting.erase(alarm.id);
+    if (alarm.cleared && way.standing.contains(alarm.id)) queue(way, alarm, now);
   }
 }
 
@@ -54,6 +66,10 @@ std::vector<Message> Outbox::due(Instant now) {
 void Outbox::sent(const Message& message, Instant now) {
   Way& way = ways_[message.way];
   for (const auto& told : message.alarms) {
+    if (told.cleared)
+      way.standing.erase(told.id);
+    else
+      way.standing.insert(told.id);
     const auto waits = way.waiting.find(told.id);
     if (waits == way.waiting.end()) continue;
     const bool newer =

@@ -4,12 +4,14 @@
 //                                                    ^                            |
 //                                    repeat, if nobody acknowledges               +--> sent(), or failed(): again, later
 //
-// Of each alarm only the last news is told. A way that fails is tried again after growing pauses and gets, once it works,
+// Of each alarm only the last news is told. What is on a shelf is not told; only who was told that it stands hears that it
+// is over. A way that fails is tried again after growing pauses and gets, once it works,
 // everything that it missed in one message; a way that has said too much in an hour waits, and then tells together.
 #pragma once
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "daemon/config.h"
@@ -27,7 +29,7 @@ class Outbox {
  public:
   explicit Outbox(const config::Alarms& settings) : settings_(settings), ways_(settings.ways.size()) {}
 
-  /// An alarm was raised, acknowledged, or its cause is gone.
+  /// An alarm was raised, acknowledged, shelved, taken off its shelf, or its cause is gone.
   void changed(const status::Alarm& alarm, Instant now);
 
   /// What is to be sent now, at most one message a way; it stays here until sent() or failed() is called for it.
@@ -41,6 +43,7 @@ class Outbox {
  private:
   struct Way {
     std::map<std::int64_t, status::Alarm> waiting;
+    std::set<std::int64_t> standing;  ///< for all that was said here, these stand
     std::optional<Instant> not_before;
     unsigned failures = 0;
     std::deque<Instant> sent;  ///< within the last hour
@@ -49,7 +52,9 @@ class Outbox {
     status::Alarm alarm;
     Instant repeat_at;
   };
+  void queue(Way& way, const status::Alarm& alarm, Instant now);
   void queue(const status::Alarm& alarm, Instant now);
+  void silence(const status::Alarm& alarm, Instant now);
   void repeat(Instant now);
 
   const config::Alarms settings_;

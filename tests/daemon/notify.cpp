@@ -10,6 +10,7 @@
 #include <fstream>
 #include <thread>
 
+#include "daemon/alarms.h"
 #include "daemon/notify/message.h"
 #include "daemon/notify/notifier.h"
 #include "daemon/notify/outbox.h"
@@ -194,6 +195,91 @@ TEST_CASE("what nobody acknowledges is told again, what somebody has seen is not
   CHECK(tell(5h + 10s) == 1);  // those who were called hear that somebody cares
   CHECK(tell(30h) == 0);
   CHECK_FALSE(outbox.next());
+}
+
+namespace {
+
+/// The alarms of a bench and the people who are told of them on one way.
+struct Told {
+  Alarms alarms;
+  Outbox outbox;
+  Seconds now{0};
+  explicit Told(Seconds repeat = 4h)
+      : outbox([&] {
+          auto settings = one_way();
+          settings.group = 0s;
+          settings.repeat = repeat;
+          return settings;
+        }()) {
+    alarms.on_change = [this](const status::Alarm& alarm) { outbox.changed(alarm, at(now)); };
+  }
+  [[nodiscard]] Stamp stamp() const {
+    return {at(now), WallTime{} + std::chrono::round<WallTime::duration>(now)};
+  }
+  /// What people hear until `then`, looked at once a minute: the number of each alarm, negative when it is over.
+  std::vector<std::int64_t> until(Seconds then) {
+    std::vector<std::int64_t> heard;
+    for (; now <= then; now += 1min) {
+      alarms.pass(at(now));
+      for (const auto& message : outbox.due(at(now))) {
+        for (const auto& alarm : message.alarms) heard.push_back(alarm.cleared ? -alarm.id : alarm.id);
+        outbox.sent(message, at(now));
+      }
+    }
+    return heard;
+  }
+  void trip() {
+    REQUIRE(alarms.raise("A1", "r1", {command::Severity::alarm, "pressure_low", "47 MPa"}, stamp().wall));
+  }
+  void mend() { REQUIRE(alarms.clear("A1", "r1", "", stamp().wall).size() == 1); }
+  void shelve(Seconds time) { REQUIRE(alarms.shelve(1, time, "anna", "repair", stamp())); }
+  void see() { REQUIRE(alarms.acknowledge(1, "anna", stamp().wall)); }
+};
+using Numbers = std::vector<std::int64_t>;
+
+}  // namespace
+
+TEST_CASE("an alarm that was told, shelved, mended and seen is never told again as standing") {
+  Told told;
+  told.trip();
+  CHECK(told.until(10min) == Numbers{1});
+  told.shelve(1h);
+  SUBCASE("mended, then seen") {
+    told.mend();
+    CHECK(told.until(20min) == Numbers{-1});
+    told.see();
+  }
+  SUBCASE("seen, then mended") {
+    told.see();
+    told.mend();
+    CHECK(told.until(20min) == Numbers{-1});
+  }
+  CHECK(told.until(24h) == Numbers{});
+  CHECK_FALSE(told.outbox.next());
+}
+
+TEST_CASE("what is on a shelf is not told again, however often it would be, until it is off the shelf") {
+  Told told(15min);
+  told.trip();
+  CHECK(told.until(10min) == Numbers{1});
+  told.shelve(62min);
+  CHECK(told.until(69min) == Numbers{});
+  SUBCASE("by itself") { CHECK(told.until(80min) == Numbers{1}); }
+  SUBCASE("by a person, who names an older alarm of this cause") {
+    told.mend();
+    told.trip();
+    CHECK(told.until(70min) == Numbers{-1});
+    REQUIRE(told.alarms.unshelve(1, "ben", "done", told.stamp()));
+    CHECK(told.until(80min) == Numbers{2});
+  }
+}
+
+TEST_CASE("of an alarm that nobody was told of, nobody hears that it is over") {
+  Told told;
+  told.trip();
+  told.shelve(1h);
+  told.mend();
+  CHECK(told.until(24h) == Numbers{});
 }
 
 TEST_CASE("a webhook gets Alertmanager's JSON") {
