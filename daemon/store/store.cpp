@@ -148,6 +148,7 @@ class Store::Writer {
     std::unique_lock guard(mutex_);
     if (!takes(row)) return put_aside(row);
     const bool first = begin_waiting();
+    waiting_.appended.push_back(waiting_.rows.size());
     waiting_.rows.push_back(std::move(row));
     urgent_ = urgent_ || waiting_.rows.size() >= settings_.group;
     wake(guard, first || urgent_);
@@ -199,12 +200,14 @@ class Store::Writer {
   /// What the next transaction will hold, and who is told of it.
   struct Batch {
     std::vector<Row> rows;
+    std::vector<std::size_t> appended;  ///< those of the rows that no `done` tells of
     std::vector<Store::Done> done;
     Clock::time_point since;
     [[nodiscard]] bool empty() const { return rows.empty() && done.empty(); }
     /// Keeps the room for the next rows, unless it is that of a crowd.
     void clear(std::size_t usual) {
       done.clear();
+      appended.clear();
       rows.clear();
       if (rows.capacity() > 4 * usual) rows.shrink_to_fit();
     }
@@ -237,6 +240,14 @@ class Store::Writer {
                 fmt::format("the store is {} rows behind and takes no more", state_.queued));
   }
 
+  /// What waited for a write that failed. Whether it is in the file nobody knows: the next start passes over what is.
+  void put_aside(const Batch& batch) {
+    for (const std::size_t row : batch.appended) {
+      const std::lock_guard guard(mutex_);
+      (void)put_aside(batch.rows[row]);
+    }
+  }
+
   /// True when the writer has to learn that there is something to do.
   bool begin_waiting() {
     if (!waiting_.empty()) return false;
@@ -265,6 +276,7 @@ class Store::Writer {
       guard.unlock();
       const auto began = Clock::now();
       const Result<void> kept = keep(batch);
+      if (!kept) put_aside(batch);
       guard.lock();
       account(batch, kept, began);
       guard.unlock();

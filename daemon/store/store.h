@@ -28,9 +28,9 @@
 //   another program's,
 //   another daemon's
 //
-// Samples that cannot be taken (queue full, disk full, store failed) go to a spool of fixed size and are stored with the
-// status `late`: after a full queue as soon as there is room, after a full disk or a failure at the next start. They are
-// never there twice. `warning` says how many wait; those that not even the spool could take are `lost`, and a gap of their
+// Samples that cannot be taken (queue full, disk full, store failed), and those that waited for a write that failed, go to
+// a spool of fixed size and are stored with the status `late`: after a full queue as soon as there is room, after a full
+// disk or a failure at the next start. They are never there twice. What commit() was given goes nowhere: `done` tells. `warning` says how many wait; those that not even the spool could take are `lost`, and a gap of their
 // run once the store takes rows again.
 //
 // Threading: append() and commit() may be called from any thread. `done` and `on_trouble` are called on the writer

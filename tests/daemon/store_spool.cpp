@@ -9,6 +9,7 @@
 
 #include "daemon/store/reader.h"
 #include "daemon/store/store.h"
+#include "tests/daemon/disk.h"
 
 using namespace cambench;
 using namespace cambench::store;
@@ -195,6 +196,33 @@ TEST_CASE("samples that came after the store had failed are there after the next
   std::filesystem::rename(kept, folder.spool());  // as if it had died between commit and clear
   { const Store store(folder.file(), settings); }
   check_there(folder.file(), 20, 6);
+}
+
+TEST_CASE("samples that waited when a write failed are there after the next start, once") {
+  const Folder folder;
+  std::int64_t late_from = 4;
+  SampleRow brought = sample(1);
+  brought.run = "i0123456789";
+  {
+    test::Disk disk;
+    Store store(folder.file(), slow(100));
+    REQUIRE(committed(store, {a_run()}));
+    for (std::int64_t seq = 1; seq <= 3; ++seq) REQUIRE(store.append(sample(seq)));
+    REQUIRE(store.flush());
+    for (std::int64_t seq = 4; seq <= 8; ++seq) REQUIRE(store.append(sample(seq)));
+    SUBCASE("and it never reached the disk") { disk.read_only = true; }
+    SUBCASE("and only its fsync did") {
+      disk.bad_syncs_of_log = 1;
+      late_from = 9;
+    }
+    CHECK_FALSE(committed(store, {brought}));  // who brings it is told, and brings it again
+    REQUIRE(store.append(sample(9)));
+    CHECK(store.health().spooled == 6);
+    CHECK(store.health().lost == 0);
+  }
+  { const Store store(folder.file(), slow(100)); }
+  check_there(folder.file(), 9, late_from);
+  if (late_from == 4) CHECK(Reader(folder.file()).samples(brought.run).empty());
 }
 
 TEST_CASE(
