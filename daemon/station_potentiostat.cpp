@@ -156,6 +156,7 @@ void Station::keep_room(const Sample& after_gap, bool same_step) {
   const auto& steps = active_->info.plan->steps;
   if (after_gap.step >= steps.size()) return;
   const Seconds from = same_step ? active_->last_sample->step_time : before_start;
+  if (after_gap.step_time <= from) return;
   const Stamp at = same_step ? active_->last_sample->at : told_at(after_gap.at, from - after_gap.step_time);
   const double rows = (after_gap.step_time - std::max(from, Seconds{0})) / steps[after_gap.step].sampling + 1;
   const auto room = static_cast<std::int64_t>(std::min(rows, most));
