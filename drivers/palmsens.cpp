@@ -62,12 +62,9 @@ Later<Found> Palmsens::Conversation::reattach() {
     co_return co_await recall();
   }
   if (!program_->known()) co_return Found{Found::State::unknown, {}, {}, {}, {}};
-  if (!program_->serial().empty() && program_->serial() != settings_.serial) {
-    Fault other{Fault::Kind::identity, fmt::format("a program for instrument {} runs there, {} is configured",
-                                                   program_->serial(), settings_.serial)};
-    program_.reset();
-    talk_->lose(other);
-    co_return fail(std::move(other));
+  if (auto other = runs_for_another()) {
+    talk_->lose(*other);
+    co_return fail(std::move(*other));
   }
   co_return Found{Found::State::running, program_->marker(), program_->serial(), {}, {}};
 }
@@ -232,11 +229,13 @@ bool Palmsens::Conversation::hear(const std::string& line) {
 void Palmsens::Conversation::hear_program(const std::string& line) {
   const bool was_known = program_->known(), was_announced = program_->announced();
   auto outcome = program_->hear(line, now_stamp());
-  for (auto& row : outcome.rows) tell(std::move(row));
   const bool gone = outcome.failed || outcome.over;
   const bool changed = gone || was_known != program_->known() || was_announced != program_->announced();
-  if (outcome.failed) program_failed(*outcome.failed);
-  if (outcome.over) program_ended();
+  if (const bool not_ours = program_->known() && runs_for_another(); !not_ours) {
+    for (auto& row : outcome.rows) tell(std::move(row));
+    if (outcome.failed) program_failed(*outcome.failed);
+    if (outcome.over) program_ended();
+  }
   if (gone) program_.reset(), ++programs_over_;
   if (changed) talk_->replied().notify();
 }

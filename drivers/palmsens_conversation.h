@@ -73,6 +73,7 @@ class Palmsens::Conversation : public std::enable_shared_from_this<Conversation>
   Later<void> load(std::string script);
   Later<void> confirm_idle();
   Later<void> hear_its_name();
+  [[nodiscard]] std::optional<Fault> runs_for_another() const;
 
   // programs and their files
   Later<void> launch(const PlannedStep& step, const Marker& marker, bool stores);

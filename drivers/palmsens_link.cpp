@@ -160,6 +160,13 @@ Later<void> Palmsens::Conversation::confirm_idle() {
   co_return Result<void>{};
 }
 
+/// Another instrument's program, by what was last heard of its name, on this link or an earlier one.
+std::optional<Fault> Palmsens::Conversation::runs_for_another() const {
+  if (!program_ || program_->serial().empty() || program_->serial() == settings_.serial) return std::nullopt;
+  return Fault{Fault::Kind::identity, fmt::format("a program for instrument {} runs there, {} is configured",
+                                                  program_->serial(), settings_.serial)};
+}
+
 /// Listens for what a program that may run there says of itself, at most three pauses between rows, and asks whether it
 /// still runs when it says nothing.
 Later<void> Palmsens::Conversation::hear_its_name() {

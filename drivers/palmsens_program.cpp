@@ -76,7 +76,7 @@ void Program::take_row(Sample row, Rows& rows) {
 void Program::recognise(const mscript::Announcement& announced, Rows& rows) {
   announced_ = true;
   if (known_) return;
-  if (marker_ != announced.marker) last_.reset();
+  if (marker_ != announced.marker || serial_ != announced.serial) last_.reset();
   marker_ = announced.marker;
   serial_ = announced.serial;
   pause_ = announced.longest_pause.value_or(pause_);

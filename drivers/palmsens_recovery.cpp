@@ -152,7 +152,8 @@ Later<void> Palmsens::Conversation::open_and_verify() {
 }
 
 /// Opens a closed link, and makes sure that it is not somebody else's instrument whose cell would be opened. A program
-/// that ran on an earlier link proves nothing; one that runs now keeps the instrument from saying who it is.
+/// that ran on an earlier link proves nothing; one that runs now keeps the instrument from saying who it is, and is
+/// stopped unless it said that it was written for another.
 Later<void> Palmsens::Conversation::connect_to_open() {
   const auto connected = co_await connect();
   if (!connected) co_return fail(connected.error());
@@ -160,6 +161,10 @@ Later<void> Palmsens::Conversation::connect_to_open() {
   if (verified_ || our_program) co_return Result<void>{};
   const auto ours = co_await refuse_stranger();
   if (!ours && ours.error().kind == Fault::Kind::identity) co_return fail(ours.error());
+  if (auto other = runs_for_another()) {
+    program_->forget_name();  // should it have been misheard, its next row says so
+    co_return fail(std::move(*other));
+  }
   co_return Result<void>{};  // whatever else it said: opening is tried
 }
 

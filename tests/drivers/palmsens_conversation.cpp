@@ -689,6 +689,38 @@ TEST_CASE("another instrument that runs a program of its own, and is stopped, co
   CHECK(opening->value().error().kind == Fault::Kind::identity);
 }
 
+TEST_CASE(
+    "a program written for another instrument gives no row and is not stopped, whatever comes in one piece") {
+  Conversation c;
+  c.start();
+  c.other.say("M000A\n" + row(0) + row(1));
+  c.hear_row();
+  c.hear_row();
+  c.unplug();
+  c.other.port->plug();
+  c.hear<heard::LinkBack>();
+  const auto reattaching = c.begin(c.driver->reattach());
+  std::string says = "TRUN r000001 3 1000 ES4HR20B9999\n";
+  SUBCASE("its announcement and its row") { says += row(7); }
+  SUBCASE("a row from before as well") { says = row(6) + says + row(7); }
+  SUBCASE("its end") { says += "TEND upper\n"; }
+  c.other.say(says);
+  REQUIRE(c.until([&] { return reattaching->has_value(); }));
+  CHECK(reattaching->value().error().kind == Fault::Kind::identity);
+  CHECK(c.hear<heard::LinkLost>().why.kind == Fault::Kind::identity);  // and no row before it
+  const auto opened = c.wait_for(c.driver->open_cell());
+  REQUIRE_FALSE(opened);
+  CHECK(opened.error().kind == Fault::Kind::identity);
+  CHECK(c.other.times("Z") == 0);
+  c.hear<heard::LinkBack>();
+  c.other.say(announcement + row(2));  // ours again
+  CHECK(c.hear_row().step_time == Seconds(2));
+  c.other.also = [&](const std::string& command) {
+    if (command == "Z") c.other.answers["i"] = "iES4HR20B0001\n";
+  };
+  CHECK(c.wait_for(c.driver->open_cell()));
+}
+
 TEST_CASE("a silent program is asked: an answer keeps the link, none loses it") {
   Conversation c;
   c.start();
