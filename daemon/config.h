@@ -109,7 +109,7 @@ struct Alarms {
   Seconds longest_shelf{8 * 3600};
   Seconds group{5};                ///< what comes within so long is one message
   Seconds repeat{4 * 3600};        ///< what nobody has acknowledged is told again
-  unsigned at_most_per_hour = 30;  ///< messages each way; what is more is told together, later
+  unsigned at_most_per_hour = 30;  ///< messages each way; warnings beyond it are told together, later
   AlarmDelays delays = shipped_alarm_delays();
   std::vector<Notify> ways;
 };

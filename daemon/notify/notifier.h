@@ -22,7 +22,7 @@ class Notifier {
   ~Notifier();  ///< says what waits once more, for at most a few seconds
   Notifier(const Notifier&) = delete;
 
-  /// An alarm was raised, acknowledged, or its cause is gone. Never waits.
+  /// An alarm was raised, acknowledged, shelved, taken off its shelf, or its cause is gone. Never waits.
   void tell(const status::Alarm& alarm);
 
   /// The deciding thread is alive: the next heartbeat may go out. Without this call for a while none does.

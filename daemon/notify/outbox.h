@@ -5,8 +5,9 @@
 //                                    repeat, if nobody acknowledges               +--> sent(), or failed(): again, later
 //
 // Of each alarm only the last news is told. What is on a shelf is not told; only who was told that it stands hears that it
-// is over. A way that fails is tried again after growing pauses and gets, once it works,
-// everything that it missed in one message; a way that has said too much in an hour waits, and then tells together.
+// is over. A way that fails is tried again after growing pauses and gets, once it works, everything that it missed in one
+// message. A way that has said too much in an hour waits, and then tells together; news of an alarm does not wait for that,
+// warnings and repetitions do.
 #pragma once
 #include <deque>
 #include <map>
@@ -41,21 +42,27 @@ class Outbox {
   [[nodiscard]] std::optional<Instant> next() const;
 
  private:
+  struct Waiting {
+    status::Alarm alarm;
+    bool again = false;  ///< a repetition
+  };
   struct Way {
-    std::map<std::int64_t, status::Alarm> waiting;
+    std::map<std::int64_t, Waiting> waiting;
     std::set<std::int64_t> standing;  ///< for all that was said here, these stand
     std::optional<Instant> not_before;
     unsigned failures = 0;
     std::deque<Instant> sent;  ///< within the last hour
+    std::optional<Instant> enough_until;
   };
   struct Standing {
     status::Alarm alarm;
     Instant repeat_at;
   };
-  void queue(Way& way, const status::Alarm& alarm, Instant now);
-  void queue(const status::Alarm& alarm, Instant now);
+  void queue(Way& way, const Waiting& news, Instant now);
+  void queue(const Waiting& news, Instant now);
   void silence(const status::Alarm& alarm, Instant now);
   void repeat(Instant now);
+  [[nodiscard]] static Instant due_at(const Way& way);
 
   const config::Alarms settings_;
   std::vector<Way> ways_;

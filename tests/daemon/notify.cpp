@@ -167,7 +167,7 @@ TEST_CASE("nobody is told more often than so many times an hour, and what was he
   int told = 0;
   std::size_t most = 0;
   for (int second = 0; second < 3600; second += 10) {
-    outbox.changed(raised(second + 1), at(Seconds(second)));
+    outbox.changed(raised(second + 1, command::Severity::warning), at(Seconds(second)));
     for (const auto& message : outbox.due(at(Seconds(second + 6)))) {
       ++told;
       outbox.sent(message, at(Seconds(second + 6)));
@@ -176,6 +176,45 @@ TEST_CASE("nobody is told more often than so many times an hour, and what was he
   CHECK(told == 3);
   for (const auto& message : outbox.due(at(3610s))) most = message.alarms.size();
   CHECK(most > 300);
+}
+
+TEST_CASE("chattering warnings do not hold back a trip") {
+  auto settings = one_way();
+  settings.at_most_per_hour = 3;
+  Outbox outbox(settings);
+  const auto tell = [&](Seconds now) {
+    std::vector<status::Alarm> told;
+    for (const auto& message : outbox.due(at(now))) told = message.alarms, outbox.sent(message, at(now));
+    return told;
+  };
+  for (int i = 0; i < 10; ++i) {
+    outbox.changed(raised(i, command::Severity::warning), at(Seconds(10 * i)));
+    tell(Seconds(10 * i + 6));
+  }
+  CHECK(outbox.next() == at(3606s));
+  outbox.changed(raised(10), at(1800s));
+  CHECK(outbox.next() <= at(1805s));
+  CHECK(tell(1805s).size() == 8);  // what was held back comes along
+  outbox.changed(raised(11, command::Severity::warning), at(1900s));
+  CHECK(tell(3000s).empty());
+  auto gone = raised(10);
+  gone.cleared = WallTime{};
+  outbox.changed(gone, at(3001s));
+  CHECK(tell(3006s).size() == 2);
+}
+
+TEST_CASE("that nobody has seen an alarm is told again no more often than so many times an hour") {
+  auto settings = one_way();
+  settings.at_most_per_hour = 3;
+  settings.repeat = 20min;
+  Outbox outbox(settings);
+  for (int i = 0; i < 3; ++i) {
+    outbox.changed(raised(i), at(Seconds(10 * i)));
+    for (const auto& message : outbox.due(at(Seconds(10 * i + 6))))
+      outbox.sent(message, at(Seconds(10 * i + 6)));
+  }
+  CHECK(outbox.due(at(30min)).empty());
+  CHECK(outbox.due(at(3606s)).size() == 1);
 }
 
 TEST_CASE("what nobody acknowledges is told again, what somebody has seen is not") {
