@@ -25,6 +25,7 @@ enum Exit : int {
 struct World {
   std::ostream& out;      ///< the answer
   std::ostream& err;      ///< sentences about what went wrong
+  std::string user{};     ///< of this shell: who orders what nobody signs with --who
   bool terminal = false;  ///< `out` is a screen that may be redrawn
   int columns = 0;        ///< of that screen; 0: lines may be as long as they are
   int rows = 0;           ///< 0: and as many

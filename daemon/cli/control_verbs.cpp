@@ -34,7 +34,7 @@ void start(Session& session, const Options& options) {
                         form({{"station", options.station},
                               {"cell", options.cell},
                               {"recipe", options.recipe},
-                              {"who", options.who},
+                              {"who", signature(session, options.who)},
                               {"reason", options.reason}}));
   const auto answer = parse_reply(body);
   if (session.json)
@@ -58,7 +58,7 @@ void order(Session& session, const Options& options, const std::string& what) {
   const std::string run = run_of(session, options);
   if (!is_plain(run)) throw Problem(usage, fmt::format("\"{}\" is neither a run nor a station", run));
   const auto body = ask(session, options.daemon, "POST", fmt::format("/api/v1/runs/{}/{}", run, what),
-                        form({{"who", options.who}, {"reason", options.reason}}));
+                        form({{"who", signature(session, options.who)}, {"reason", options.reason}}));
   session.out << (session.json ? body : fmt::format("{}: {}", run, what)) << '\n';
 }
 
@@ -74,7 +74,7 @@ void acknowledge(Session& session, const Options& options) {
   for (const auto& id : ids) {
     if (!is_plain(id)) throw Problem(usage, fmt::format("\"{}\" is no number of an alarm", id));
     const auto body = ask(session, options.daemon, "POST", fmt::format("/api/v1/alarms/{}/acknowledge", id),
-                          form({{"who", options.who}, {"reason", options.reason}}));
+                          form({{"who", signature(session, options.who)}, {"reason", options.reason}}));
     session.out << (session.json ? body : fmt::format("alarm {}: acknowledged", id)) << '\n';
   }
   if (ids.empty() && !session.json) session.out << "no alarm waits\n";
@@ -86,7 +86,7 @@ void shelve(Session& session, const Options& options) {
   const bool back = options.minutes == 0;
   const auto body = ask(session, options.daemon, "POST",
                         fmt::format("/api/v1/alarms/{}/{}", options.which, back ? "unshelve" : "shelve"),
-                        form({{"who", options.who},
+                        form({{"who", signature(session, options.who)},
                               {"reason", options.reason},
                               {"minutes", back ? std::string() : std::to_string(options.minutes)}}));
   session.out << (session.json ? body

@@ -51,6 +51,10 @@ boost::json::value ask_json(Session& session, const Daemon& daemon, std::string_
   return parse_reply(ask(session, daemon, "GET", target));
 }
 
+const std::string& signature(const Session& session, const std::string& who) {
+  return who.empty() ? session.world.user : who;
+}
+
 bool is_plain(const std::string& id) {
   return !id.empty() &&
          id.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==

@@ -23,6 +23,9 @@ std::string ask(Session& session, const Daemon& daemon, std::string_view method,
 boost::json::value parse_reply(const std::string& body);
 boost::json::value ask_json(Session& session, const Daemon& daemon, std::string_view target);
 
+/// Who signs an order: as --who says, else the user of this shell.
+const std::string& signature(const Session& session, const std::string& who);
+
 /// A part of a JSON document; what is not there reads as nothing.
 class View {
  public:

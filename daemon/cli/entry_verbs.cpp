@@ -105,15 +105,17 @@ void set(Session& session, const Options& options, const std::string& list) {
     entry.erase(key);
     if (!text.empty()) entry[key] = value_of(key, text);
   }
-  for (const auto& [key, word] : {std::pair("who", &options.who), std::pair("reason", &options.reason)})
-    if (!word->empty()) entry[key] = *word;
+  for (const auto& [key, word] :
+       {std::pair("who", signature(session, options.who)), std::pair("reason", options.reason)})
+    if (!word.empty()) entry[key] = word;
   const auto body = ask(session, options.daemon, "PUT", target, json::serialize(entry));
   session.out << (session.json ? body : fmt::format("{}: kept", options.id)) << '\n';
 }
 
 void remove(Session& session, const Options& options, const std::string& list) {
   auto target = target_of(options, list) + "?reason=" + http::percent_encoded(options.reason);
-  if (!options.who.empty()) target += "&who=" + http::percent_encoded(options.who);
+  const auto& who = signature(session, options.who);
+  if (!who.empty()) target += "&who=" + http::percent_encoded(who);
   const auto body = ask(session, options.daemon, "DELETE", target);
   session.out << (session.json ? body : fmt::format("{}: removed", options.id)) << '\n';
 }

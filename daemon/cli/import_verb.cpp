@@ -1,7 +1,5 @@
 // cambench import: a rate test that was made elsewhere becomes a run of this bench's store, marked as what it is.
 #include <fmt/format.h>
-#include <pwd.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <chrono>
@@ -25,18 +23,13 @@ struct Options {
   std::string file, cell, recipe, who, config = "/etc/cambench/cambench.toml", voltage_is = "cell";
 };
 
-std::string user_of_this_shell() {
-  const passwd* user = ::getpwuid(::getuid());
-  return user ? user->pw_name : fmt::format("uid {}", ::getuid());
-}
-
 /// The file's own clock, as the system keeps it.
 WallTime changed(const fs::path& file) {
   const auto at = std::chrono::file_clock::to_sys(fs::last_write_time(file));
   return std::chrono::time_point_cast<WallTime::duration>(at);
 }
 
-exports::ImportOrder order_of(const Options& options, const config::Bench& bench) {
+exports::ImportOrder order_of(const Session& session, const Options& options, const config::Bench& bench) {
   const CellSpec* cell = bench.cell(options.cell);
   if (!cell)
     throw Problem(
@@ -46,7 +39,7 @@ exports::ImportOrder order_of(const Options& options, const config::Bench& bench
   exports::ImportOrder order{.file = fs::path(options.file).filename().string(), .cell = *cell};
   if (!options.recipe.empty()) order.recipe = recipe_called(bench, options.recipe);
   order.voltage_is_we_vs_re = options.voltage_is == "we_vs_re";
-  order.who = options.who.empty() ? user_of_this_shell() : options.who;
+  order.who = signature(session, options.who);
   order.at = std::chrono::system_clock::now();
   order.file_changed = changed(options.file);
   return order;
@@ -79,7 +72,7 @@ bool brought_to_daemon(Session& session, const Options& options, const config::B
   if (!options.recipe.empty())
     form.field("recipe",
                names_a_file(options.recipe) ? to_json(recipe_called(bench, options.recipe)) : options.recipe);
-  form.field("who", options.who.empty() ? user_of_this_shell() : options.who).end_object();
+  form.field("who", signature(session, options.who)).end_object();
   const auto reply = session.world.ask(address, "POST", "/api/v1/imports", form.text());
   if (!reply) throw Problem(unreachable, reply.error().what);
   if (!reply->ok()) throw Problem(refused, http::complaint(*reply));
@@ -97,7 +90,7 @@ void import_verb(Session& session, const Options& options) {
   const std::string text = read_file(options.file);
   const config::Bench bench = config::read(options.config);
   if (brought_to_daemon(session, options, bench, text)) return;
-  auto import = exports::import_csv(text, order_of(options, bench));
+  auto import = exports::import_csv(text, order_of(session, options, bench));
   {
     store::Store store(bench.store);  // refused while somebody else writes it
     refuse_twice(bench.store, import);

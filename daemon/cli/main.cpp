@@ -1,5 +1,7 @@
 // cambench: the command line.
+#include <fmt/format.h>
 #include <poll.h>
+#include <pwd.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
@@ -16,6 +18,11 @@ using namespace cambench;
 Result<http::Reply> ask(const http::Address& address, std::string_view method, std::string_view target,
                         std::string_view body) {
   return method == "GET" ? http::get(address, target) : http::order(address, method, target, body);
+}
+
+std::string user_of_this_shell() {
+  const passwd* user = ::getpwuid(::getuid());
+  return user ? user->pw_name : fmt::format("uid {}", ::getuid());
 }
 
 void measure(cli::World& screen) {
@@ -48,6 +55,7 @@ bool looks_on(Seconds patience) {
 int main(int count, char** words) {
   cli::World world{.out = std::cout,
                    .err = std::cerr,
+                   .user = user_of_this_shell(),
                    .terminal = isatty(STDOUT_FILENO) == 1,
                    .progress = isatty(STDERR_FILENO) == 1,
                    .ask = ask,

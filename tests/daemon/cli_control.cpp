@@ -35,9 +35,11 @@ struct FakeDaemon {
   }
 };
 
-tests::Said cambench_says(FakeDaemon& daemon, std::vector<std::string> arguments, bool terminal = false) {
+tests::Said cambench_says(FakeDaemon& daemon, std::vector<std::string> arguments, bool terminal = false,
+                          const std::string& user = {}) {
   return tests::cambench_says(std::move(arguments), [&](cli::World& world) {
     world.terminal = terminal;
+    world.user = user;
     world.ask = [&](auto&&... question) { return daemon.answer(question...); };
     world.wait = [&](Seconds) { ++daemon.waits; };
   });
@@ -128,6 +130,19 @@ TEST_CASE("a run may be named by its station") {
   cambench_says(daemon, {"pause", "r000009"});
   CHECK(daemon.asked.back().target == "/api/v1/runs/r000009/pause");
   CHECK(cambench_says(daemon, {"pause", "../runs"}).code == cli::usage);
+}
+
+TEST_CASE("an order is signed by the user of this shell unless somebody is named") {
+  FakeDaemon daemon{.benches = {bench_with("running", 1)}};
+  const auto body_of = [&](std::vector<std::string> order) {
+    cambench_says(daemon, std::move(order), false, "berta");
+    return daemon.asked.back().body;
+  };
+  CHECK(body_of({"start", "A1", "pelletise"}) == R"({"station":"A1","recipe":"pelletise","who":"berta"})");
+  CHECK(body_of({"abort", "A1", "--reason", "wrong cell"}) == R"({"who":"berta","reason":"wrong cell"})");
+  CHECK(body_of({"ack", "41"}) == R"({"who":"berta"})");
+  CHECK(body_of({"unshelve", "41"}) == R"({"who":"berta"})");
+  CHECK(body_of({"abort", "A1", "--who", "anna"}) == R"({"who":"anna"})");
 }
 
 TEST_CASE("a reset needs a name and a reason") {

@@ -32,8 +32,9 @@ namespace {
 
 /// A daemon that knows one edited cell and one of the configuration, and keeps what it is told.
 struct Entries {
-  std::string method, target, body;
+  std::string user{}, method{}, target{}, body{};
   void operator()(cli::World& world) {
+    world.user = user;
     world.ask = [this](const http::Address&, std::string_view how, std::string_view where,
                        std::string_view what) {
       if (how == "GET")
@@ -65,6 +66,14 @@ TEST_CASE("a cell that is set keeps what is not named, and a new one holds what 
   CHECK(bench.body == R"({"materials":["a","b"],"title":"12 coatings"})");
   CHECK(cambench_says({"cells", "set", "R-2", "12.5"}, std::ref(bench)).code == cli::usage);
   CHECK(cambench_says({"cells", "set", "../runs", "a=b"}, std::ref(bench)).code == cli::usage);
+}
+
+TEST_CASE("a change of an entry is signed by the user of this shell unless somebody is named") {
+  Entries bench{.user = "berta"};
+  cambench_says({"cells", "set", "R-1", "material=ncm-x"}, std::ref(bench));
+  CHECK(bench.body == R"({"material":"ncm-x","who":"berta"})");
+  cambench_says({"cells", "remove", "R-2", "--reason", "broke"}, std::ref(bench));
+  CHECK(bench.target == "/api/v1/cells/R-2?reason=broke&who=berta");
 }
 
 TEST_CASE("what is taken away is taken away for a reason, which goes with the order") {
