@@ -59,6 +59,7 @@ constexpr std::array known{
     KnownFault{"runaway", "rate", 5, "the pump runs away at this many MPa/s"},
     KnownFault{"stuck", "", 0, "the actuator does not move"},
     KnownFault{"slow", "factor", 20, "the pressure follows this many times slower"},
+    KnownFault{"release", "rate", 0.5, "a vent releases no more than this many MPa/s"},
     KnownFault{"breathe", "amplitude", 1, "the cell breathes with this many MPa, 8 h a breath"},
     KnownFault{"freeze", "counter", 0,
                "the shown pressure stands still; counter=1: so does the sample counter"},
@@ -150,7 +151,13 @@ void PressMachine::relax(double dt_s) {
   else if (mode_ == Mode::run)
     follow(working_MPa_, settings_.time_constant_s * fault("slow").value_or(1));
   else if (mode_ == Mode::vent)
-    follow(0, vent_time_constant_s);
+    release(dt_s);
+}
+
+/// Through a throttle, which the last of it does not feel.
+void PressMachine::release(double dt_s) {
+  const double fastest = fault("release").value_or(settings_.release_MPa_per_s) * dt_s;
+  pressure_MPa_ -= std::min(fastest, pressure_MPa_ * -std::expm1(-dt_s / vent_time_constant_s));
 }
 
 void PressMachine::sense(Instant now) {

@@ -55,6 +55,7 @@ struct PressSettings {
   double time_scale = 1.0;            ///< experiment seconds per wire second
   double max_MPa = 400.0;             ///< targets above are an illegal value
   double rate_MPa_per_s = 1.0;        ///< ramp until the host writes another one
+  double release_MPa_per_s = 20;      ///< of a vent, at most
   double time_constant_s = 1.5;       ///< of the pressure behind the ramp
   double noise_MPa = 0.01;            ///< standard deviation of the sensor
   bool low_word_first = false;        ///< 32-bit values as CDAB instead of ABCD: a wrongly configured device
@@ -103,6 +104,7 @@ class PressMachine final : public RegisterDevice {
 
   void move(double experiment_s);
   void relax(double dt_s);
+  void release(double dt_s);
   void sense(Instant now);
   void watch(Instant now);
   void do_held_writes(Instant now);

@@ -104,6 +104,20 @@ TEST_CASE("a leak loses 0.5 MPa a second, a burst everything, a runaway gains 5 
   }
 }
 
+TEST_CASE("a vent releases 20 MPa a second, or as slowly as it is told") {
+  for (const auto& [fault, expected] : {std::pair("", 30.0), std::pair("release:rate=2", 48.0)}) {
+    Bench bench(quiet());
+    bench.press(50);
+    bench.after(100s);
+    if (*fault) REQUIRE(bench.machine.inject(fault));
+    bench.put(command, 3);
+    bench.after(1s);
+    CHECK(bench.truth() == doctest::Approx(expected).epsilon(0.01));
+    bench.after(30s);
+    CHECK(bench.truth() < 0.1);
+  }
+}
+
 TEST_CASE("a stuck actuator stays where it is, a slow one arrives later") {
   Bench bench(quiet());
   bench.press(50);
@@ -236,5 +250,5 @@ TEST_CASE("an unknown fault is refused with a list of those there are") {
   for (const char* wrong :
        {"leak:speed=1", "leak:rate=", "leak:rate=fast", "leak:rate=-1", "burst:rate=1", ""})
     CHECK_FALSE(bench.machine.inject(wrong));
-  CHECK(PressMachine::known_faults().size() == 27);
+  CHECK(PressMachine::known_faults().size() == 28);
 }
