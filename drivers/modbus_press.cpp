@@ -46,6 +46,7 @@ class ModbusPress final : public Press {
   Later<void> set_target(MegaPascal target) override;
   Later<void> hold() override;
   Later<void> vent() override;
+  [[nodiscard]] bool vents() const override;
   Later<void> feed_watchdog() override;
   void guard(bool running_cell) override { registers_.guard(running_cell); }
   [[nodiscard]] IoHealth health() const override { return registers_.health(); }
@@ -62,6 +63,7 @@ class ModbusPress final : public Press {
   Later<void> ramp_by_device(MegaPascal target, Turn turn);
   Later<void> ramp_by_host(MegaPascal target, Turn turn);
   Later<void> reset_watchdog(Turn turn);
+  Later<void> disarm_watchdog();
   [[nodiscard]] Result<bool> armed_at_last_poll(const Expectation& verify) const;
   [[nodiscard]] Fault fault(Fault::Kind kind, std::string_view what) const {
     return registers_.fault(kind, what);
@@ -73,7 +75,7 @@ class ModbusPress final : public Press {
   asio::steady_timer ramp_timer_;
 
   std::optional<MegaPascal> intended_;  // what we wrote last and read back; empty before and after a vent
-  bool armed_ = false;
+  bool armed_ = false, told_to_vent_ = false;
   Instant armed_at_;
   std::size_t fed_ = 0;
 
@@ -219,6 +221,7 @@ Later<void> ModbusPress::set_target(MegaPascal target) {
   if (!possible) co_return fail(fault(possible.error().kind, possible.error().what));
   const Turn turn = registers_.set_point();
   ramp_timer_.cancel();
+  told_to_vent_ = false;
   judge_.forget_restart();
   const auto reset = co_await reset_watchdog(turn);
   if (!reset) co_return fail(reset.error());
@@ -271,17 +274,27 @@ Later<void> ModbusPress::ramp_by_host(MegaPascal target, Turn turn) {
 
 Later<void> ModbusPress::hold() {
   if (!map_.target) co_return Result<void>{};  // set by hand: it keeps what it has
+  told_to_vent_ = false;
   co_return co_await make_safe(map_.hold, "hold");
 }
 
 Later<void> ModbusPress::vent() {
   if (!map_.target)
     co_return fail(fault(Fault::Kind::refused, "this press is set by hand; somebody has to release it"));
+  told_to_vent_ = true;
   const auto vented = co_await make_safe(map_.vent, "vent");
   if (!vented) co_return fail(vented.error());
   intended_.reset();
   judge_.forget_restart();
+  if (told_to_vent_) (void)co_await disarm_watchdog();  // one that cannot be disarmed is fed on
   co_return Result<void>{};
+}
+
+bool ModbusPress::vents() const {
+  if (!map_.vent || !map_.vent->confirm || polled_.empty()) return false;
+  if (map_.block_of(map_.vent->confirm->item) != map_.poll) return false;
+  const auto so = registers_.holds(*map_.vent->confirm, polled_);
+  return so && *so;
 }
 
 Later<void> ModbusPress::make_safe(const std::optional<Action>& action, std::string what) {
@@ -302,6 +315,7 @@ Later<void> ModbusPress::make_safe(const std::optional<Action>& action, std::str
 Later<void> ModbusPress::feed_watchdog() {
   if (!map_.watchdog) co_return Result<void>{};
   const auto& watchdog = *map_.watchdog;
+  if (!armed_ && !watchdog.disarm.empty() && (told_to_vent_ || vents())) co_return Result<void>{};
   if (!armed_) {
     for (const WriteStep& step : watchdog.arm) {
       const auto done = co_await carry_out(step, polling);
@@ -349,6 +363,20 @@ Later<void> ModbusPress::reset_watchdog(Turn turn) {
     if (!done) co_return fail(done.error());
   }
   armed_ = false;
+  co_return Result<void>{};
+}
+
+/// A press that releases needs nobody, and must not be stopped half-way because nobody is there.
+Later<void> ModbusPress::disarm_watchdog() {
+  if (!map_.watchdog || map_.watchdog->disarm.empty()) co_return Result<void>{};
+  const Turn turn = registers_.stop();
+  armed_ = false;
+  for (const WriteStep& step : map_.watchdog->disarm) {
+    const auto done = co_await carry_out(step, turn);
+    if (done) continue;
+    armed_ = true;
+    co_return fail(done.error());
+  }
   co_return Result<void>{};
 }
 

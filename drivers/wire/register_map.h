@@ -124,6 +124,7 @@ struct Watchdog {
   std::vector<std::uint16_t> feed_with;  ///< written in turn: some take a repetition for a host that hangs
   std::optional<Expectation> verify;     ///< what it says while it is armed
   std::vector<WriteStep> reset;
+  std::vector<WriteStep> disarm;  ///< after a vent, which its hold would end; empty: it is fed until then
 };
 
 struct RegisterMap {

@@ -211,6 +211,7 @@ void MapReader::read_watchdog() {
     reject(action, "[watchdog]: `action` must be \"hold\", \"vent\" or \"zero\"");
   watchdog.arm = write_steps(*section, "arm");
   watchdog.reset = write_steps(*section, "reset");
+  watchdog.disarm = write_steps(*section, "disarm");
   if (auto feed = section->section("feed")) {
     const Node& node = feed->need("item", "what is written to feed it");
     watchdog.feed = item_named(node, feed->where(), feed->as_text(node, "item"));

@@ -379,6 +379,51 @@ TEST_CASE("an unfed watchdog holds the press by itself, feeding then says so, an
   CHECK_FALSE(bench.machine.watchdog_expired());
 }
 
+TEST_CASE("a vent outlasts the press's own watchdog, which is disarmed, or fed where it cannot be") {
+  const bool can_disarm = true, is_fed = true;
+  struct Case {
+    bool disarms, fed;
+    sim::PressMachine::Mode then;
+  };
+  using Mode = sim::PressMachine::Mode;
+  for (const Case& it : {Case{can_disarm, !is_fed, Mode::vent}, Case{can_disarm, is_fed, Mode::vent},
+                         Case{!can_disarm, is_fed, Mode::vent}, Case{!can_disarm, !is_fed, Mode::hold}}) {
+    std::string map = quick_map();
+    if (!it.disarms) replace(map, "disarm = [{ item = \"watchdog_ms\", value = 0 }]", "");
+    ModbusPressOptions options;
+    options.map = file_of("venting-press.toml", map);
+    Bench bench(Bench::fast(), options);
+    bench.order(MegaPascal(50));
+    REQUIRE(bench.arrives(MegaPascal(50)));
+    REQUIRE(tests::finish(bench.io, bench.press->feed_watchdog()));
+    CHECK_FALSE(bench.press->vents());
+    REQUIRE(bench.machine.inject("release:rate=0.005"));
+    REQUIRE(tests::finish(bench.io, bench.press->vent()));
+    const Instant ordered = std::chrono::steady_clock::now();
+    for (const auto later : {4s, 8s, 12s}) {  // the map arms it with 5 s
+      CHECK(bench.read().trouble.empty());
+      if (it.fed) CHECK(tests::finish(bench.io, bench.press->feed_watchdog()));
+      bench.machine.advance(ordered + later);
+    }
+    CHECK(bench.machine.true_pressure() > MegaPascal(30));
+    CHECK(bench.machine.mode() == it.then);
+    (void)bench.read();
+    CHECK(bench.press->vents() == (it.then == Mode::vent));
+  }
+}
+
+TEST_CASE("a press that is told to move after a vent is watched again") {
+  Bench bench;
+  bench.order(MegaPascal(50));
+  REQUIRE(tests::finish(bench.io, bench.press->feed_watchdog()));
+  REQUIRE(tests::finish(bench.io, bench.press->vent()));
+  bench.order(MegaPascal(40));
+  (void)bench.read();
+  REQUIRE(tests::finish(bench.io, bench.press->feed_watchdog()));
+  bench.machine.advance(std::chrono::steady_clock::now() + 6s);
+  CHECK(bench.machine.watchdog_expired());
+}
+
 namespace {
 
 struct HostRampBench : Bench {

@@ -85,6 +85,20 @@ TEST_CASE("making safe beside a daemon that lives is refused: the instruments ar
   CHECK(bench.where().state == "running");
 }
 
+TEST_CASE("a press that releases is left to it when the daemon crashes") {
+  Charging bench;
+  bench.sim("press A1 release:rate=0.02");  // 2 MPa in each second of wire time
+  bench.sim("press A1 runaway:rate=0.1");
+  bench.until_state("tripped");
+  bench.sim("press A1 clear runaway");
+  until("the press vents", [&] { return bench.press_says(", vents"); });
+  CHECK(bench.daemon().end(SIGSEGV) == -SIGSEGV);
+  const Said safe = make_safe(bench, "core-dump");
+  CHECK_MESSAGE(safe.code == 0, safe.text);
+  CHECK(safe.text == "A1: cell open, confirmed; press releases\n");
+  CHECK(bench.press_says(", vents"));
+}
+
 TEST_CASE("making safe tells of each instrument that is not there, and opens the others") {
   Bench bench({.stations = 2, .time_scale = scale});
   bench.sim("fault A1 link");
