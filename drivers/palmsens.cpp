@@ -16,6 +16,7 @@ namespace cambench {
 namespace asio = boost::asio;
 namespace mscript = wire::mscript;
 using palmsens::Clock;
+using palmsens::Program;
 using palmsens::ticks;
 
 void Palmsens::Conversation::begin() {
@@ -229,31 +230,33 @@ bool Palmsens::Conversation::hear(const std::string& line) {
 void Palmsens::Conversation::hear_program(const std::string& line) {
   const bool was_known = program_->known(), was_announced = program_->announced();
   auto outcome = program_->hear(line, now_stamp());
+  const bool not_ours = program_->known() && runs_for_another();
+  if (!not_ours)
+    for (auto& row : outcome.rows) tell(std::move(row));
   const bool gone = outcome.failed || outcome.over;
   const bool changed = gone || was_known != program_->known() || was_announced != program_->announced();
-  if (const bool not_ours = program_->known() && runs_for_another(); !not_ours) {
-    for (auto& row : outcome.rows) tell(std::move(row));
-    if (outcome.failed) program_failed(*outcome.failed);
-    if (outcome.over) program_ended();
+  if (gone) {
+    ++programs_over_;
+    const Program over = *std::exchange(program_, std::nullopt);
+    if (outcome.failed && !not_ours) program_failed(over, *outcome.failed);
+    if (outcome.over && !not_ours) program_ended(over);
   }
-  if (gone) program_.reset(), ++programs_over_;
   if (changed) talk_->replied().notify();
 }
 
-void Palmsens::Conversation::program_failed(const mscript::ErrorCode& error) {
-  if (launching_ && !program_->announced() && mscript::is_of_storage(error))
+void Palmsens::Conversation::program_failed(const Program& over, const mscript::ErrorCode& error) {
+  if (launching_ && !over.announced() && mscript::is_of_storage(error))
     return void(refused_ = mscript::describe(error));
-  asio::co_spawn(executor_, make_safe_after_error(program_->marker(), mscript::describe(error)),
-                 asio::detached);
+  asio::co_spawn(executor_, make_safe_after_error(over.marker(), mscript::describe(error)), asio::detached);
 }
 
-void Palmsens::Conversation::program_ended() {
+void Palmsens::Conversation::program_ended(const Program& over) {
   constexpr auto wordless = "the program ended without a word";
-  if (!program_->known()) return;  // nobody asked for it
-  if (program_->missed() || !program_->has_said_its_end())
-    asio::co_spawn(executor_, conclude(*program_, wordless), asio::detached);
+  if (!over.known()) return;  // nobody asked for it
+  if (over.missed() || !over.has_said_its_end())
+    asio::co_spawn(executor_, conclude(over, wordless), asio::detached);
   else
-    tell(program_->ending());
+    tell(over.ending());
 }
 
 // ---- the driver ---------------------------------------------------------------------------------------------

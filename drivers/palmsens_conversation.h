@@ -94,8 +94,8 @@ class Palmsens::Conversation : public std::enable_shared_from_this<Conversation>
   // what comes
   bool hear(const std::string& line);
   void hear_program(const std::string& line);
-  void program_failed(const wire::mscript::ErrorCode& error);
-  void program_ended();
+  void program_failed(const palmsens::Program& over, const wire::mscript::ErrorCode& error);
+  void program_ended(const palmsens::Program& over);
   void tell(Heard what);
 
   [[nodiscard]] Seconds wire(Seconds instrument_time) const { return instrument_time / settings_.time_scale; }

@@ -73,22 +73,23 @@ Later<bool> Palmsens::Conversation::recall_file(Found& found) {
 }
 
 /// Tells the rows that were missed, then the end. When the link is lost on the way nothing is told: whoever comes back
-/// finds the program over and recalls it.
+/// finds the program over and recalls it. After an order to open, which goes before, the file is read anew.
 asio::awaitable<void> Palmsens::Conversation::conclude(Program over, std::string otherwise) {
   const auto alive = shared_from_this();
   const auto recalled_before = programs_recalled_;
-  const auto turn = co_await turns_.for_request();
-  if (recalled_before != programs_recalled_) co_return;  // reattach() has told it
+  std::string file;  // one that cannot store has none
+  if (expected_ && expected_->marker == over.marker()) file = expected_->file;
   heard::Ended ended = over.ending();
   if (ended.reason == EndReason::unknown) ended.text = std::move(otherwise);
-  if (expected_ && expected_->marker == over.marker()) {  // one that cannot store has no such file
+  const palmsens::TakeRow take = [this](Sample row) { tell(heard::Measured{std::move(row), false}); };
+  for (bool read = false; !read;) {
+    const auto turn = co_await turns_.for_request();
+    if (recalled_before != programs_recalled_) co_return;  // reattach() has told it
+    if (file.empty() || program_) break;
     Program kept(over.marker(), settings_.serial, over.pause());
-    const palmsens::TakeRow take = [this](Sample row) {
-      if (row.step_time > expected_->recorded) tell(heard::Measured{std::move(row), false});
-    };
-    const auto there = co_await palmsens::replay(*talk_, expected_->file, kept, take);
-    const bool link_failed = !there && there.error().kind != Fault::Kind::cancelled;
-    if (link_failed) co_return;
+    const auto there = co_await palmsens::replay(*talk_, file, kept, take);
+    read = there.has_value();
+    if (!read && (there.error().kind != Fault::Kind::cancelled || talk_->ended())) co_return;
     if (!over.has_said_its_end() && kept.has_said_its_end()) ended = kept.ending();
   }
   tell(std::move(ended));

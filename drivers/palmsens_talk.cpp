@@ -18,6 +18,7 @@ namespace mscript = wire::mscript;
 namespace {
 
 constexpr std::size_t most_replies = 1000;
+constexpr char end_of_file = '\x1c';
 
 /// Sets a flag for as long as it lives.
 class While {
@@ -92,10 +93,22 @@ asio::awaitable<void> Talk::read_for_ever(std::uint64_t generation) {
 }
 
 void Talk::take(std::string line) {
+  if (!all_mine_ && in_file_ && rest_of_file(line)) return;
   if (!all_mine_ && listener_.hear(line)) return;
   replies_.push_back(std::move(line));
   if (!all_mine_ && replies_.size() > most_replies) replies_.pop_front();
   replied_.notify();
+}
+
+/// Whether a line is of a file that nobody reads any more. Such a file is over with its last character, and with the answer
+/// to a later command: those begin with letters that no line of a program does.
+bool Talk::rest_of_file(const std::string& line) {
+  using Kind = mscript::LineKind;
+  const auto kind = mscript::classify(line);
+  const bool answers = kind == Kind::other || kind == Kind::abort_acknowledged;
+  const bool last = line.ends_with(end_of_file);
+  if (last || kind == Kind::abort_acknowledged) in_file_ = false;
+  return last || !answers;
 }
 
 /// Why whoever waits for the instrument had better not, or nothing.
@@ -166,6 +179,7 @@ Later<std::vector<std::string>> Talk::converse(std::string command) {
       co_return fail(std::move(why));
     }
     if (answer.empty() && !line->starts_with(command.front())) continue;
+    in_file_ = false;
     ends = command == "r" || mscript::ends_reply(command, *line);
     answer.push_back(std::move(*line));
   }
@@ -176,9 +190,9 @@ Later<std::vector<std::string>> Talk::converse(std::string command) {
 /// The answer begins with the command's first character, alone or before the first line of the file, and ends with a
 /// file separator. Lines of the file that look like errors are the program's.
 Later<bool> Talk::read_file(std::string name, std::function<void(const std::string&)> line_of_file) {
-  constexpr char end_of_file = '\x1c';
   replies_.clear();
   const While listening(all_mine_);
+  in_file_ = true;
   const auto sent = co_await send("fs_get " + name + "\n");
   if (!sent) co_return fail(sent.error());
   for (bool begun = false;;) {
@@ -187,13 +201,14 @@ Later<bool> Talk::read_file(std::string name, std::function<void(const std::stri
     if (!line) co_return fail(line.error());
     if (!begun && !line->starts_with('f')) continue;  // something older
     if (!begun && mscript::parse_error(*line)) {
+      in_file_ = false;
       co_await pause_after_error();
       co_return false;
     }
     if (!begun) line->erase(0, 1);
     begun = true;
     const bool ends = line->ends_with(end_of_file);
-    if (ends) line->pop_back();
+    if (ends) line->pop_back(), in_file_ = false;
     if (!line->empty()) line_of_file(*line);
     if (ends) co_return true;
   }

@@ -2,7 +2,8 @@
 // and never stops.
 //
 // A line belongs to the program that runs or answers the request that waits; `Listener::hear` says which. A request
-// that is not answered in time is a lost link.
+// that is not answered in time is a lost link. A file whose reading was given up comes all the same, perhaps on the next
+// link: its lines look like a program's and are passed over.
 #pragma once
 #include <chrono>
 #include <cstdint>
@@ -79,6 +80,7 @@ class Talk : public std::enable_shared_from_this<Talk> {
  private:
   boost::asio::awaitable<void> read_for_ever(std::uint64_t generation);
   void take(std::string line);
+  bool rest_of_file(const std::string& line);
   Later<std::vector<std::string>> converse(std::string command);
 
   boost::asio::any_io_executor executor_;
@@ -92,6 +94,7 @@ class Talk : public std::enable_shared_from_this<Talk> {
   Clock::time_point last_line_{};
   std::uint64_t generation_ = 0;  ///< whoever belongs to an older one stops
   bool all_mine_ = false;         ///< a request runs whose lines all belong to it
+  bool in_file_ = false;          ///< the lines of a file may be on their way
   bool ended_ = false;
 };
 

@@ -24,6 +24,7 @@ constexpr auto firmware = "tes4_hr1100#Jan 28 2022 11:04:43\nR*\n";
 constexpr auto capabilities = "C000000000000000000000000000003FFFFBFE8FFFFFFFFFFFFFFFFFFFFBFFFFE\n";
 constexpr auto at_rest = "e\nM000B\nPja8000000i;eb8000000a;ab8387520u,10,204;ag8387520u,10,204\n*\n\n";
 constexpr auto with_room = "f120 kB 65536 kB\n";
+constexpr auto the_file = "fs_get cb-r000001-3-39600000.txt";
 constexpr auto announcement = "TRUN r000001 3 1000 ES4HR20B0001\n";
 
 /// "Pja...": a row of step 3 at so many seconds, 3.7 V, 0.4 mA.
@@ -564,6 +565,67 @@ TEST_CASE("an order to open a cell reaches a link that was closed, but not someb
     CHECK(c.other.times("off") == 0);
     CHECK(c.other.times("Z") == 0);
   }
+}
+
+// ---- files that are not read to their end --------------------------------------------------------------------
+
+namespace {
+
+const std::string first_half = announcement + row(0) + row(1);
+const std::string second_half =
+    announcement + row(2) + announcement + row(3) + "TEND upper\n*\n" + announcement + row(4) + "\n\x1c\n";
+
+/// A program whose second row was damaged on its way is over, and its file has been read to its middle.
+void read_half(Conversation& c) {
+  c.other.answers["fs_info /"] = with_room;
+  c.start();
+  c.other.answers["i"] = "iES4HR20B0001\n";
+  c.other.answers[the_file] = "f" + first_half;
+  c.other.say("M000A\n" + row(0) + row(1).substr(0, 30) + "\n" + row(3) + "TEND upper\n*\n" + row(4) + "\n");
+  for (int heard = 0; heard < 4; ++heard) CHECK((c.hear_row().status & reading_status::late) == 0);
+  for (const int second : {0, 1}) {
+    const Sample row = c.hear_row();
+    CHECK(row.step_time == Seconds(second));
+    CHECK(row.status == reading_status::late);
+  }
+}
+
+}  // namespace
+
+TEST_CASE(
+    "an order to open in the middle of a file tells no row of it as live, and the rows are fetched "
+    "afterwards") {
+  Conversation c;
+  read_half(c);
+  c.other.answers["Z"] = second_half + "Z!0006\n";
+  c.other.answers[the_file] = "f" + first_half + second_half;
+  CHECK(c.wait_for(c.driver->open_cell()));
+  for (const int second : {0, 1, 2, 3, 4}) {
+    const Sample row = c.hear_row();
+    CHECK(row.step_time == Seconds(second));
+    CHECK(row.status == reading_status::late);
+  }
+  CHECK(c.hear<heard::Ended>().reason == EndReason::planned);
+  CHECK(c.other.heard == std::vector<std::string>{the_file, "Z", "off", "look", the_file});
+}
+
+TEST_CASE("the rest of a file that comes on the next link is no program that runs") {
+  Conversation c;
+  read_half(c);
+  c.unplug();
+  c.other.answers["t"] = second_half + firmware;
+  c.other.answers[the_file] = "f" + first_half + second_half;
+  c.other.port->plug();
+  c.hear<heard::LinkBack>();
+  c.driver->expect(Conversation::charge(), {"r000001", 3}, Seconds(0));
+  const auto found = c.wait_for(c.driver->reattach());
+  REQUIRE(found);
+  CHECK(found->state == Found::State::ended);
+  REQUIRE(found->kept.size() == 4);
+  CHECK(found->kept.back().step_time == Seconds(4));
+  REQUIRE(c.wait_for(c.driver->start(Conversation::charge(), {"r000002", 3})));
+  c.other.say("M000A\n" + row(0));
+  CHECK(c.hear_row().status == reading_status::ok);
 }
 
 // ---- lost links ---------------------------------------------------------------------------------------------
