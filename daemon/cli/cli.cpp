@@ -35,6 +35,13 @@ std::optional<std::string> no_verb(const CLI::App& app, const std::vector<std::s
   return std::nullopt;
 }
 
+/// Whether the answer reached its file, which only a flush can tell.
+Exit written(World& world) {
+  if (world.out.flush()) return done;
+  world.err << "done, but what it says could not be written: is the disk full?\n";
+  return refused;
+}
+
 }  // namespace
 
 int run(std::vector<std::string> arguments, World& world) {
@@ -69,11 +76,11 @@ int run(std::vector<std::string> arguments, World& world) {
     std::ranges::reverse(arguments);  // CLI11 takes them from the back
     app.parse(std::move(arguments));
     session.action();
-    return done;
+    return written(world);
   } catch (const CLI::ParseError& error) {
     const bool asked = error.get_exit_code() == 0;  // --help, --version
     app.exit(error, world.out, world.err);
-    return asked ? done : usage;
+    return asked ? written(world) : usage;
   } catch (const Problem& problem) {
     world.err << problem.what() << '\n';
     return problem.code;

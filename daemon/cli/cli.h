@@ -15,7 +15,7 @@ namespace cambench::cli {
 /// What the program ends with, as printed by --help.
 enum Exit : int {
   done = 0,
-  refused = 1,      ///< bad input, or the daemon refused the order: one sentence on stderr says why
+  refused = 1,      ///< bad input, a refused order, or an output that cannot be written: stderr says why
   usage = 2,        ///< the command line itself
   unreachable = 3,  ///< no daemon answers
   not_finished = 4  ///< watch: the run tripped, was held or aborted

@@ -222,8 +222,8 @@ std::string manual_page(const CLI::App& app) {
       text += ".PP\n.nf\n" + roff(footer) + ".fi\n";
   }
   return text +
-         ".SH EXIT STATUS\n.TP\n0\ndone\n.TP\n1\nthe input or the order was refused: one sentence on "
-         "standard error\n"
+         ".SH EXIT STATUS\n.TP\n0\ndone\n.TP\n1\nthe input or the order was refused, or the output "
+         "could not be written: one sentence on standard error\n"
          ".TP\n2\nthe command line itself\n.TP\n3\nno daemon answers\n.TP\n4\nwatch: a run did not finish by "
          "itself\n"
          ".SH ENVIRONMENT\n.TP\n\\fBCAMBENCH_SOCKET\\fR\nthe daemon's control socket\n"

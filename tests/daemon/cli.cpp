@@ -211,3 +211,13 @@ TEST_CASE("the manual and the completions are there as JSON too") {
   const auto completion = cambench_says({"completion", "fish", "--json"});
   CHECK(completion.out.starts_with(R"({"shell":"fish","script":"# fish completion of cambench)"));
 }
+
+TEST_CASE("output that could not be written is exit 1") {
+  std::ofstream full("/dev/full");
+  std::ostringstream err;
+  cli::World world{.out = full, .err = err, .ask = {}, .wait = {}};
+  SUBCASE("of a verb") { CHECK(cli::run({"recipe", "show", "rate-test-3e"}, world) == cli::refused); }
+  SUBCASE("of a verb with little to say") { CHECK(cli::run({"recipe", "list"}, world) == cli::refused); }
+  SUBCASE("of help") { CHECK(cli::run({"--help"}, world) == cli::refused); }
+  CHECK(has(err.str(), "could not be written"));
+}
