@@ -64,9 +64,9 @@ void Database::count_log(int& pages) {
 
 bool Database::checkpoint() {
   int log_pages = 0, moved = 0;
-  if (sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_PASSIVE, &log_pages, &moved) != SQLITE_OK)
-    fail("checkpoint");
-  return moved == log_pages;
+  const int code = sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_PASSIVE, &log_pages, &moved);
+  if (code != SQLITE_OK && code != SQLITE_BUSY) fail("checkpoint");
+  return code == SQLITE_OK && moved == log_pages;
 }
 
 bool Database::empty_log() {

@@ -32,7 +32,8 @@ class Database {
   /// After every commit `pages` becomes what the write-ahead log holds, and SQLite's automatic checkpoint, which passes
   /// over a disk that fails in silence, is off. `pages` must outlive this.
   void count_log(int& pages);
-  /// Moves the log's pages into the database, as far as readers allow; the log begins anew once all are. True: all.
+  /// Moves the log's pages into the database, as far as readers and other programs that move them allow; the log begins
+  /// anew once all are. True: all.
   bool checkpoint();
   /// Moves all of them and makes the log an empty file, as soon as no reader stands in it; waits two seconds for that.
   bool empty_log();

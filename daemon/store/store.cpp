@@ -127,6 +127,7 @@ class Store::Writer {
         spool_(path.string() + ".spool", settings.spool_bytes) {
     database_.count_log(log_pages_);
     while (unspool()) continue;  // what the last daemon could not store
+    working_ = true;
     thread_ = std::thread([this] { work(); });
     if (!lock_.closed_in_order())
       looking_.emplace(path, [this](const std::string& damage) { trouble(damage, true); });
@@ -137,7 +138,7 @@ class Store::Writer {
     looking_.reset();
     {
       const std::lock_guard guard(mutex_);
-      ending_ = true;
+      working_ = false;
     }
     wake_.notify_one();
     thread_.join();
@@ -175,6 +176,9 @@ class Store::Writer {
       now.oldest_queued_s = Seconds(at - (in_work_.rows ? in_work_.since : waiting_.since)).count();
     now.last_commit_age_s = Seconds(at - last_commit_).count();
     now.spooled_bytes = now.spooled * Spool::row_bytes;
+    if (locked_out_ && now.warning.empty())
+      now.warning = fmt::format("another program keeps {} locked, so that nothing can be written; end it",
+                                file.string());
     if (now.spooled > 0 && now.warning.empty())
       now.warning = fmt::format("the store is behind: {} samples wait in its spool", now.spooled);
     guard.unlock();
@@ -267,9 +271,9 @@ class Store::Writer {
     Batch batch;
     std::unique_lock guard(mutex_);
     for (;;) {
-      wake_.wait(guard, [this] { return ending_ || !waiting_.empty(); });
+      wake_.wait(guard, [this] { return !working_ || !waiting_.empty(); });
       if (waiting_.empty()) return;
-      wake_.wait_until(guard, waiting_.since + settings_.every, [this] { return ending_ || urgent_; });
+      wake_.wait_until(guard, waiting_.since + settings_.every, [this] { return !working_ || urgent_; });
       std::swap(batch, waiting_);
       urgent_ = false;
       in_work_ = {batch.rows.size(), batch.since};
@@ -288,11 +292,34 @@ class Store::Writer {
     }
   }
 
+  /// Another program's lock leaves nothing in doubt: the transaction is tried until it is gone. Who starts or ends the store
+  /// does not wait for it.
+  template <typename Transact>
+  void patiently(const Transact& transact) {
+    while (!tried(transact)) continue;
+  }
+
+  template <typename Transact>
+  bool tried(const Transact& transact) {
+    try {
+      transact();
+    } catch (const StoreError& error) {
+      const std::lock_guard guard(mutex_);
+      if (error.code != SQLITE_BUSY || !working_) throw;
+      pulse_.advanced();
+      locked_out_ = true;
+      return false;
+    }
+    const std::lock_guard guard(mutex_);
+    locked_out_ = false;
+    return true;
+  }
+
   Result<void> keep(const Batch& batch) {
     if (auto dead = cause_of_death()) return fail(Fault::Kind::storage, *dead);
     if (batch.rows.empty()) return {};
     try {
-      write(batch);
+      patiently([&] { write(batch); });
     } catch (const StoreError& error) {
       if (error.code != SQLITE_FULL || !ballast_.release()) return give_up(error);
       return keep_in_reserve(batch);
@@ -302,7 +329,7 @@ class Store::Writer {
 
   Result<void> keep_in_reserve(const Batch& batch) {
     try {
-      write(batch);
+      patiently([&] { write(batch); });
     } catch (const StoreError& error) {
       return give_up(error);
     }
@@ -315,6 +342,7 @@ class Store::Writer {
     if (error.code == SQLITE_IOERR)
       what += "; nothing more is written: look at the disk (dmesg tells), then start cambenchd again";
     if (error.code == SQLITE_FULL) what += "; nothing more is written: make room and restart";
+    if (error.code == SQLITE_BUSY) what += "; end the program that keeps it locked, then restart";
     trouble(what, true);
     return fail(Fault::Kind::storage, what);
   }
@@ -333,15 +361,9 @@ class Store::Writer {
     }
     if (rows.empty() && lost.empty()) return false;
     try {
-      Transaction transaction(database_);
-      for (const SampleRow& row : rows) rows_.write_late(row);
-      for (const auto& [run, rows_lost] : lost)
-        rows_.write(rows_lost.event(run, "the store was behind and its spool full"));
-      rows_.finish();
-      transaction.commit();
+      patiently([&] { write_late(rows, lost); });
       return true;
     } catch (const StoreError& error) {  // they stay in the spool
-      rows_.forget();
       return give_up(error).has_value();
     }
   }
@@ -396,9 +418,24 @@ class Store::Writer {
   }
 
   void write(const Batch& batch) {
+    in_transaction([&] {
+      for (const Row& row : batch.rows) rows_.write(row);
+    });
+  }
+
+  void write_late(const std::vector<SampleRow>& rows, const Lost& lost) {
+    in_transaction([&] {
+      for (const SampleRow& row : rows) rows_.write_late(row);
+      for (const auto& [run, rows_lost] : lost)
+        rows_.write(rows_lost.event(run, "the store was behind and its spool full"));
+    });
+  }
+
+  template <typename Write>
+  void in_transaction(const Write& write_rows) {
     try {
       Transaction transaction(database_);
-      for (const Row& row : batch.rows) rows_.write(row);
+      write_rows();
       rows_.finish();
       transaction.commit();
     } catch (...) {
@@ -438,8 +475,10 @@ class Store::Writer {
   } in_work_;
   Health state_;
   Clock::time_point last_commit_ = Clock::now();
-  bool urgent_ = false, ending_ = false;
-  bool dead_ = false;  // not even commits are taken
+  bool urgent_ = false;
+  bool working_ = false;     // neither at its start nor at its end
+  bool locked_out_ = false;  // by another program, just now
+  bool dead_ = false;        // not even commits are taken
   Pulse pulse_{"the store", longest_commit};
   std::thread thread_;
   std::optional<LookThrough> looking_;

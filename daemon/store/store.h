@@ -18,6 +18,8 @@
 //   write or checkpoint  is written, not even at the end. The log stays beside the database; the next start recovers from
 //                        it what the disk really has.
 //   read-only            Refused at the start; later it is a failed write.
+//   another program's    Everything waits and is tried again until the lock is gone; after two seconds `warning` says so.
+//   lock
 //   a stuck reader       The log grows behind it and `warning` says so, which the daemon raises as an alarm; samples are
 //                        kept. It shrinks once the reader is gone.
 //   a damaged file       No database at all, or damage where the start has to read: refused. After a crash a thread looks

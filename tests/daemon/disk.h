@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -35,6 +36,7 @@ class Disk {
     vfs_.pAppData = this;
     vfs_.xOpen = open;
     vfs_.xDelete = remove;
+    vfs_.xSleep = sleep;
     sqlite3_vfs_register(&vfs_, 1);
   }
   ~Disk() {
@@ -50,6 +52,11 @@ class Disk {
   std::atomic<int> bad_syncs_of_database = 0;  ///< the same for the database itself
   std::atomic<bool> read_only = false;         ///< as after "remount-ro": every write fails
   std::atomic<bool> real_syncs = true;         ///< false: an fsync succeeds without waiting for the real disk
+
+  std::atomic<std::int64_t> locked_us =
+      0;                               ///< so long another program writes; passes while SQLite waits for it
+  std::function<void()> while_locked;  ///< on the thread that waits
+  std::atomic<bool> log_is_being_moved = false;  ///< by another program
 
   [[nodiscard]] std::int64_t writes() const { return writes_; }  ///< writes, syncs, truncations so far
 
@@ -103,6 +110,14 @@ class Disk {
     return disk.below_->xDelete(disk.below_, name, disk.real_syncs ? sync_folder : 0);
   }
 
+  /// SQLite waits for another program, and that is all the time that there is.
+  static int sleep(sqlite3_vfs* vfs, int us) {
+    auto& disk = *static_cast<Disk*>(vfs->pAppData);
+    disk.locked_us -= us;
+    if (disk.while_locked) disk.while_locked();
+    return us;
+  }
+
   static int write(sqlite3_file* file, const void* bytes, int count, sqlite3_int64 offset) {
     File& self = of(file);
     Disk& disk = *self.disk;
@@ -146,6 +161,15 @@ class Disk {
     return (below->pMethods->*Method)(below, arguments...);
   }
 
+  static int lock_log(sqlite3_file* file, int offset, int count, int flags) {
+    constexpr int to_write = 0, to_move = 1;  // WAL_WRITE_LOCK, WAL_CKPT_LOCK
+    const Disk& disk = *of(file).disk;
+    if (flags == (SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE) &&
+        ((offset == to_write && disk.locked_us > 0) || (offset == to_move && disk.log_is_being_moved)))
+      return SQLITE_BUSY;
+    return pass<&sqlite3_io_methods::xShmLock>(file, offset, count, flags);
+  }
+
   static const sqlite3_io_methods* methods() {
     using M = sqlite3_io_methods;
     static const sqlite3_io_methods all = [] {
@@ -170,9 +194,7 @@ class Disk {
       m.xShmMap = [](sqlite3_file* f, int page, int size, int extend, void volatile** at) {
         return pass<&M::xShmMap>(f, page, size, extend, at);
       };
-      m.xShmLock = [](sqlite3_file* f, int offset, int n, int flags) {
-        return pass<&M::xShmLock>(f, offset, n, flags);
-      };
+      m.xShmLock = lock_log;
       m.xShmBarrier = [](sqlite3_file* f) { pass<&M::xShmBarrier>(f); };
       m.xShmUnmap = [](sqlite3_file* f, int gone) { return pass<&M::xShmUnmap>(f, gone); };
       return m;

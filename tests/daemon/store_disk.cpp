@@ -244,6 +244,56 @@ TEST_CASE(
   CHECK(filled.store.health().trouble.empty());
 }
 
+TEST_CASE("a lock of another program for 3 s costs no run") {
+  Folder folder(in_memory());
+  Disk disk;
+  bool told = false;
+  Filled filled(folder, at_once(), [&](const Fault&) { told = true; });
+  REQUIRE(filled.add(10));
+  std::string warning;
+  disk.while_locked = [&] { warning = filled.store.health().warning; };
+  disk.locked_us = 3'000'000;
+  CHECK(filled.add(50));
+  CHECK_MESSAGE(warning.find("another program keeps") != std::string::npos, warning);
+  CHECK(committed(filled.store, {an_event(run, "held")}));
+  CHECK(disk.locked_us <= 0);
+  CHECK_FALSE(told);
+  CHECK(filled.store.health().trouble.empty());
+  CHECK(filled.store.health().warning.empty());
+  CHECK(Reader(folder.file()).last_seq(run) == 60);
+}
+
+TEST_CASE("a lock that outlasts the store ends it, and what waited is there after the next start") {
+  Folder folder(in_memory());
+  Settings settings = at_once();
+  settings.spool_bytes = 1 << 20;
+  {
+    Disk disk;
+    std::optional<Filled> filled(std::in_place, folder, settings);
+    REQUIRE(filled->add(10));
+    for (int seq = 11; seq <= 20; ++seq) REQUIRE(filled->store.append(a_sample(run, seq)));
+    disk.locked_us = std::int64_t{1} << 60;
+    filled.reset();
+  }
+  Store store(folder.file(), settings);
+  CHECK(Reader(folder.file()).last_seq(run) == 20);
+}
+
+TEST_CASE("another program that moves the log into the database is waited for, and is no trouble") {
+  Folder folder(in_memory());
+  Disk disk;
+  Filled filled(folder, at_once());
+  disk.log_is_being_moved = true;
+  for (int i = 0; i < 20; ++i) REQUIRE(filled.add(50));
+  REQUIRE(filled.store.flush());
+  CHECK(filled.store.health().trouble.empty());
+  const auto before = filled.store.health().file_bytes;
+  disk.log_is_being_moved = false;
+  REQUIRE(filled.add(1));
+  REQUIRE(filled.store.flush());
+  CHECK(filled.store.health().file_bytes > before);
+}
+
 TEST_CASE("a newer database and another program's are refused, and not a byte of them is changed") {
   Folder folder;
   SUBCASE("newer") {
