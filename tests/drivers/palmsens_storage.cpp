@@ -231,6 +231,19 @@ TEST_CASE("a program that still runs goes on, and what was missed is told before
   check_whole(once, once.back().step_time);
 }
 
+TEST_CASE("a fetch is never silent: rows that are known already are told as well, while their file is read") {
+  Bench bench;
+  bench.begin();
+  bench.listen_for(20);
+  const Seconds known = bench.told.back().step_time;
+  bench.nobody_listens_for(Seconds(100));
+  REQUIRE(bench.come_back(charge(), Seconds(1e-4)).state == Found::State::running);
+  bench.link->step = Seconds(0.05);
+  bench.told.clear();
+  bench.listen_to_the_end();
+  CHECK(std::ranges::count_if(bench.told, [&](const Sample& row) { return row.step_time <= known; }) == 20);
+}
+
 TEST_CASE("a row that was damaged on its way is told again, whole") {
   Bench bench;
   bench.begin();
