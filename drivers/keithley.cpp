@@ -46,8 +46,19 @@ Later<Found> Keithley::Conversation::reattach() {
   const auto alive = shared_from_this();
   const auto turn = co_await turns_.for_request();
   if (power_cycled_) co_return Found{Found::State::power_cycled, std::nullopt};
-  if (running_)
-    co_return Found{Found::State::running, running_->marker()};  // its rows and its end are still to be told
+  if (!running_) {
+    const auto other = co_await take_up_what_is_there();
+    if (!other) co_return fail(other.error());
+    if (!running_) co_return *other;
+  }
+  // Its rows are here before it is said to run: then silence begins to count, and most of them may be known already.
+  const auto fetched = co_await fetch_new_rows();
+  if (!fetched) co_return fail(fetched.error());
+  co_return Found{Found::State::running, running_->marker()};
+}
+
+/// What is on board; running_ when it is the expected program.
+Later<Found> Keithley::Conversation::take_up_what_is_there() {
   const auto state = co_await trigger_state();
   if (!state) co_return fail(state.error());
   if (*state == scpi::TriggerState::empty) co_return Found{Found::State::idle, std::nullopt};
@@ -234,6 +245,7 @@ Later<double> Keithley::Conversation::read_at_rest() {
 
 Clock::duration Keithley::Conversation::poll_time() const {
   if (!running_) return idle_poll;
+  if (running_->behind()) return fastest_poll;
   return std::clamp(ticks(running_->step().sampling / settings_.time_scale), fastest_poll, slowest_poll);
 }
 

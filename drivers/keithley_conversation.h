@@ -71,6 +71,8 @@ class Keithley::Conversation : public std::enable_shared_from_this<Conversation>
   Later<wire::scpi::TriggerState> trigger_state();
   Later<void> look_at_program();
   Later<void> fetch_new_rows();
+  Later<void> fetch_piece();
+  Later<Found> take_up_what_is_there();
   Later<bool> take_up(const std::string& on_board, bool runs);
   Later<std::string> buffer_on_board();
   Later<void> conclude(std::optional<EndReason> reason);

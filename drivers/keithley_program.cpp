@@ -19,6 +19,7 @@ Program::Program(const PlannedStep& step, const Marker& marker, const wire::scpi
       recorded_(recorded) {}
 
 void Program::rows_on_board(std::size_t end) {
+  on_board_ = end;
   if (std::exchange(away_, false)) late_until_ = end;
 }
 

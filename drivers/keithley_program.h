@@ -22,6 +22,7 @@ class Program {
   [[nodiscard]] const wire::scpi::Program& in_instrument() const { return program_; }
   [[nodiscard]] const std::string& buffer() const { return program_.buffer; }
   [[nodiscard]] std::size_t fetched() const { return fetched_; }
+  [[nodiscard]] bool behind() const { return fetched_ < on_board_; }  ///< the buffer holds more
 
   /// Nobody listened for a while: what is in the buffer when it is looked at next was measured meanwhile.
   void host_was_away() { away_ = true; }
@@ -46,7 +47,7 @@ class Program {
   wire::scpi::Rig rig_;
   wire::scpi::Program program_;
   Seconds recorded_;
-  std::size_t fetched_ = 0;  ///< rows
+  std::size_t fetched_ = 0, on_board_ = 0;  ///< rows
   bool away_ = false;
   std::size_t late_until_ = 0;  ///< rows up to here were measured while nobody listened
   std::optional<Sample> last_, told_;

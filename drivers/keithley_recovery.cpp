@@ -50,8 +50,9 @@ asio::awaitable<void> Keithley::Conversation::watch() {
 Later<void> Keithley::Conversation::look_at_program() {
   const auto state = co_await trigger_state();  // asked first: the rows of an idle instrument are all there
   if (!state) co_return fail(state.error());
-  const auto fetched = co_await fetch_new_rows();
+  const auto fetched = co_await fetch_piece();
   if (!fetched) co_return fail(fetched.error());
+  if (running_->behind()) co_return Result<void>{};  // what is here is told before more is asked for
   if (*state != scpi::TriggerState::running) co_return co_await conclude(std::nullopt);
   if (!running_->overdue()) co_return Result<void>{};
   const auto off = co_await switch_off();
@@ -59,23 +60,31 @@ Later<void> Keithley::Conversation::look_at_program() {
   co_return co_await conclude(EndReason::timeout);
 }
 
-/// Rows that are in the buffer and not here yet.
+/// All rows that are in the buffer and not here yet.
 Later<void> Keithley::Conversation::fetch_new_rows() {
+  do {
+    const auto fetched = co_await fetch_piece();
+    if (!fetched) co_return fail(fetched.error());
+  } while (running_->behind());
+  co_return Result<void>{};
+}
+
+/// As many of them as one answer holds.
+Later<void> Keithley::Conversation::fetch_piece() {
   const std::string buffer = running_->buffer();
   const auto end = co_await talk_->ask_count(fmt::format(":TRAC:ACT:END? \"{}\"", buffer));
   if (!end) co_return fail(end.error());
   running_->rows_on_board(*end);
-  while (running_->fetched() < *end) {
-    const std::size_t first = running_->fetched() + 1,
-                      last = std::min(*end, first + scpi::most_rows_a_question - 1);
-    const auto reply =
-        co_await talk_->ask(fmt::format(":TRAC:DATA? {},{},\"{}\",SOUR,READ,REL", first, last, buffer));
-    if (!reply) co_return fail(reply.error());
-    const auto rows = scpi::parse_rows(*reply, last - first + 1);
-    if (!rows) co_return fail(rows.error());
-    for (Sample& sample : running_->take(*rows, now_stamp()))
-      queue_.emplace_back(heard::Measured{std::move(sample)});
-  }
+  if (!running_->behind()) co_return Result<void>{};
+  const std::size_t first = running_->fetched() + 1,
+                    last = std::min(*end, first + scpi::most_rows_a_question - 1);
+  const auto reply =
+      co_await talk_->ask(fmt::format(":TRAC:DATA? {},{},\"{}\",SOUR,READ,REL", first, last, buffer));
+  if (!reply) co_return fail(reply.error());
+  const auto rows = scpi::parse_rows(*reply, last - first + 1);
+  if (!rows) co_return fail(rows.error());
+  for (Sample& sample : running_->take(*rows, now_stamp()))
+    queue_.emplace_back(heard::Measured{std::move(sample)});
   co_return Result<void>{};
 }
 

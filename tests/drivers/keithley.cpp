@@ -297,6 +297,42 @@ TEST_CASE("a new daemon takes up the program it finds, from the row it has") {
   }
 }
 
+TEST_CASE(
+    "rows are told as each answer brings them, and what a pause left is here before a program is said to "
+    "run") {
+  Bench bench;
+  bench.meet();
+  PlannedStep step = rest_of(10'000);
+  step.sampling = Seconds(1);
+  bench.begin(step);
+  const Seconds recorded = bench.listen_for(3).samples.back().step_time;
+  const auto questions = [&] {
+    const std::string& said = bench.link->written;
+    int count = 0;
+    for (auto at = said.find(":TRAC:DATA?"); at != std::string::npos; at = said.find(":TRAC:DATA?", at + 1))
+      ++count;
+    return count;
+  };
+  const int before = questions();
+  bench.machine.advance(bench.machine.now() + Seconds(2000));
+  SUBCASE("a host that did not ask for long") {
+    bench.listen_for(1);
+    CHECK(questions() == before + 1);
+    bench.listen_for(30);
+    CHECK(questions() > before + 1);
+  }
+  SUBCASE("a new daemon that knows the rows up to a few seconds ago") {
+    bench.plug_in();
+    bench.meet();
+    bench.driver->expect(step, {"r000001", step.index}, recorded + Seconds(1990));
+    REQUIRE(bench.wait_for(bench.driver->reattach()));
+    CHECK(questions() > 3);
+    const int asked = questions();
+    bench.listen_for(1);
+    CHECK(questions() <= asked + 1);
+  }
+}
+
 TEST_CASE("a power cycle is told and never polarises again") {
   Bench bench;
   bench.meet();
