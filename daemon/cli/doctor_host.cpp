@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "daemon/cli/doctor.h"
+#include "daemon/clock.h"
 #include "daemon/http/server.h"
 #include "daemon/store/database.h"
 #include "daemon/store/reader.h"
@@ -39,7 +40,8 @@ void look_at_folder(const char* about, const fs::path& folder, int right, std::v
   const char* what = right & W_OK ? "written" : "read";
   if (read_only_disk)
     told.push_back({bad, about, fmt::format("{} lies on a file system that is read-only", there.string()),
-                    "look at the disk (dmesg tells), then mount it for writing again"});
+                    "look at the disk (dmesg tells) and mount it for writing; a service may also lack it in "
+                    "ReadWritePaths="});
   else if (!usable)
     told.push_back(
         {bad, about, fmt::format("{} cannot be {} by this user", there.string(), what),
@@ -58,8 +60,11 @@ void look_at_room(const fs::path& folder, std::vector<Diagnosis>& told) {
   if (unknown) return;
   const double free_GB = static_cast<double>(space.available) / 1e9;
   const auto verdict = free_GB < too_little_GB ? bad : free_GB < little_GB ? note : good;
-  told.push_back({verdict, "free space", fmt::format("{:.1f} GB on the disk of the database", free_GB),
-                  verdict == good ? "" : "make room, or move [store] path to a larger disk"});
+  told.push_back(
+      {verdict, "free space", fmt::format("{:.1f} GB on the disk of the database", free_GB),
+       verdict == good
+           ? ""
+           : "make room, or move [store] path to a larger disk and name its folder in ReadWritePaths="});
 }
 
 void look_at_database(const fs::path& file, std::vector<Diagnosis>& told) {
@@ -129,8 +134,12 @@ void look_at_address(const config::Http& http, std::vector<Diagnosis>& told) {
 void look_at_clock(std::vector<Diagnosis>& told) {
   timex now{};
   const int state = ::adjtimex(&now);
-  if (state == -1) return;  // a container may forbid the question
-  if (state == TIME_ERROR || (now.status & STA_UNSYNC))
+  if (state == -1 && read_clocks().synchronised)
+    told.push_back({good, "clock", "kept right by systemd-timesyncd", {}});
+  else if (state == -1)  // ProtectClock= forbids the question
+    told.push_back({note, "clock", "nobody may ask whether it is kept right: no reboot's length is known",
+                    "start systemd-timesyncd, or see systemd/README.md for chrony"});
+  else if (state == TIME_ERROR || (now.status & STA_UNSYNC))
     told.push_back({note, "clock", "the system clock is not synchronised; times of rows may be off",
                     "install and start chrony or systemd-timesyncd"});
   else
@@ -157,6 +166,9 @@ void look_at_descriptors(const config::Bench& bench, std::vector<Diagnosis>& tol
 }  // namespace
 
 void look_at_storage(const config::Bench& bench, std::vector<Diagnosis>& told) {
+  if (::geteuid() == 0)
+    told.push_back({note, "user", "root looks, who may read and write everything; the service may not",
+                    "systemctl start cambench-check, then journalctl -u cambench-check"});
   look_at_folder("store", bench.store.parent_path(), W_OK, told);
   look_at_database(bench.store, told);
   look_at_room(bench.store, told);

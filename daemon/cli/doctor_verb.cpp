@@ -130,10 +130,11 @@ void examine(Session& session, const Daemon& options) {
 
 void add_doctor_verb(CLI::App& app, Session& session) {
   const auto options = std::make_shared<Daemon>();
-  auto* verb =
-      app.add_subcommand("doctor",
-                         "Look at everything a bench needs and say what to do; nothing moves.\n"
-                         "Ends with 0 when nothing is bad (notes may stand), with 1 when something is");
+  auto* verb = app.add_subcommand(
+      "doctor",
+      "Look at everything a bench needs and say what to do; nothing moves. It sees what this shell may\n"
+      "see; `systemctl start cambench-check` looks as the service, and the journal has what it saw.\n"
+      "Ends with 0 when nothing is bad (notes may stand), with 1 when something is");
   options->config = "/etc/cambench/cambench.toml";
   add_options(*verb, *options);
   verb->callback(

@@ -1,4 +1,6 @@
 // cambench backup, verify and doctor, as a person or a script meets them.
+#include <unistd.h>
+
 #include <algorithm>
 #include <boost/json.hpp>
 #include <fstream>
@@ -129,6 +131,12 @@ TEST_CASE("doctor notes that nobody reaches an address that this machine does no
   CHECK(has(doctor(bench_in(folder.path, port)).out, "good  address: 127.0.0.1 is one of this machine"));
   const auto elsewhere = bench_in(folder.path, port, "192.0.2.1");  // RFC 5737: nobody's
   CHECK(has(doctor(elsewhere).out, "note  address: 192.0.2.1 is no address of this machine now"));
+}
+
+TEST_CASE("doctor notes that what root may do proves nothing for the service") {
+  Folder folder;
+  const auto said = doctor(bench_in(folder.path, "/dev/serial/by-id/absent"));
+  CHECK(has(said.out, "note  user: root looks") == (::geteuid() == 0));
 }
 
 TEST_CASE("doctor asks a running daemon for its instruments instead of talking to them") {
