@@ -114,9 +114,9 @@ Later<void> Palmsens::Conversation::launch(const PlannedStep& step, const Marker
     co_return fail(loaded.error().kind, fmt::format("the program of step {} was not loaded: {}",
                                                     step.index + 1, loaded.error().what));
   // From here on lines belong to it: its first row may come in one piece with the acknowledgement.
-  program_.emplace(marker, settings_.serial, std::max(step.record_every, step.sampling));
+  program_.emplace(marker, settings_.serial, mscript::longest_pause(step));
   expected_.reset();
-  if (stores) expected_ = Expected{marker, mscript::file_name(step, marker), Seconds(-1)};
+  if (stores) expect(step, marker, Seconds(-1));
   refused_.reset();
   launching_ = stores;
   const auto running = co_await talk_->ask_unrefused("r");

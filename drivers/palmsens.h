@@ -34,7 +34,8 @@ struct PalmsensSettings {
   Seconds deaf_after_error{0.15};  ///< what is sent so soon after an error reply is lost (50 to 100 ms)
   Seconds silence{3.0};            ///< a program may say nothing for three rows and this; then it is asked
   Seconds abort_time{5.0};         ///< from Z to the end of the program, beyond one pause between rows
-  Seconds longest_record{60.0};    ///< instrument time between two rows of a program that has not said it yet
+  Seconds longest_record{
+      60.0};  ///< instrument time between two rows of a program that has not said it yet and is not expected
   std::size_t longest_queue =
       100'000;  ///< rows that wait for next(); later ones are dropped, next() says so, and their file tells them late
 };
@@ -49,7 +50,7 @@ class Palmsens final : public Potentiostat {
   /// from the program's announcement.
   Later<Identity> identify() override;
   void expect(const PlannedStep& step, const Marker& marker, Seconds recorded) override;
-  /// Listens for at most three pauses between rows. Another serial number in the announcement is a Fault of kind
+  /// Listens for at most three pauses between rows of the expected program. Another serial number in the announcement is a Fault of kind
   /// identity.
   Later<Found> reattach() override;
   [[nodiscard]] Result<OnBoard> prepare(const PlannedStep& step) const override;

@@ -40,7 +40,8 @@ class Palmsens::Conversation : public std::enable_shared_from_this<Conversation>
 
   Later<Identity> identify();
   void expect(const PlannedStep& step, const Marker& marker, Seconds recorded) {
-    expected_ = Expected{marker, wire::mscript::file_name(step, marker), recorded};
+    expected_ = Expected{marker, wire::mscript::file_name(step, marker), recorded,
+                         wire::mscript::longest_pause(step)};
   }
   Later<Found> reattach();
   [[nodiscard]] Result<OnBoard> prepare(const PlannedStep& step) const;
@@ -56,6 +57,7 @@ class Palmsens::Conversation : public std::enable_shared_from_this<Conversation>
     Marker marker;
     std::string file;
     Seconds recorded;  ///< rows up to here are known
+    Seconds pause;     ///< instrument time between two rows, at most
   };
 
   // the link

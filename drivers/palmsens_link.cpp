@@ -167,12 +167,13 @@ std::optional<Fault> Palmsens::Conversation::runs_for_another() const {
                                                   program_->serial(), settings_.serial)};
 }
 
-/// Listens for what a program that may run there says of itself, at most three pauses between rows, and asks whether it
-/// still runs when it says nothing.
+/// Listens for what a program that may run there says of itself, at most three pauses between rows, of that program or of
+/// the one that is expected, and asks whether it still runs when it says nothing.
 Later<void> Palmsens::Conversation::hear_its_name() {
   const auto generation = talk_->generation();
   if (program_) {
-    const auto deadline = Clock::now() + ticks(3 * wire(program_->pause()) + settings_.reply_time);
+    const Seconds pause = std::max(program_->pause(), expected_ ? expected_->pause : Seconds{0});
+    const auto deadline = Clock::now() + ticks(3 * wire(pause) + settings_.reply_time);
     while (program_ && !program_->known() && Clock::now() < deadline && !talk_->why_not_wait(generation))
       co_await talk_->replied().wait_until(deadline);
   }

@@ -97,8 +97,6 @@ void declare_row(Script& s, Kind kind, std::uint32_t step) {
 
 // ---- the parts of a program, in their order -----------------------------------------------------------------
 
-Seconds longest_pause(const PlannedStep& step) { return std::max(step.record_every, step.sampling); }
-
 std::string announcement(const PlannedStep& step, const Marker& marker, const std::string& serial) {
   return fmt::format("RUN {} {} {:.0f} {}", marker.run, marker.step, longest_pause(step).count() * 1e3,
                      serial);
@@ -277,6 +275,8 @@ std::optional<Q> quantity(const Variable& variable) {
 }
 
 }  // namespace
+
+Seconds longest_pause(const PlannedStep& step) { return std::max(step.record_every, step.sampling); }
 
 std::string program(const PlannedStep& step, const Marker& marker, const Profile& profile) {
   const bool current_flows = has_current(step.kind);

@@ -26,6 +26,9 @@ struct Profile {
 /// its variables and its order.
 std::string program(const PlannedStep& step, const Marker& marker, const Profile& profile);
 
+/// Instrument time between two of its rows, at most.
+Seconds longest_pause(const PlannedStep& step);
+
 /// Switches the cell off and nothing else: what makes safe is as short as it can be, so that nothing in it can be
 /// refused.
 std::string off_script();

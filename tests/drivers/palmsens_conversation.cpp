@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <functional>
 #include <map>
@@ -697,6 +698,22 @@ TEST_CASE("a restarted daemon knows its program by the announcement, and takes t
   CHECK(reattaching->value()->marker == Marker{"r000001", 3});
   CHECK(c.hear_row().step_time == Seconds(41));
   CHECK(c.hear_row().step_time == Seconds(42));
+}
+
+TEST_CASE("a daemon that comes back to a step with a row every ten minutes waits for its name") {
+  Conversation c;
+  c.other.answers["i"] = "i!0006\n";
+  REQUIRE(c.wait_for(c.driver->identify()));
+  PlannedStep step = Conversation::charge();
+  step.record_every = Seconds(600);
+  c.driver->expect(step, {"r000001", 3}, Seconds(0));
+  const auto reattaching = c.begin(c.driver->reattach());
+  asio::steady_timer ten_minutes(c.io, 600ms);  // on the instrument's clock
+  ten_minutes.async_wait([&](boost::system::error_code) { c.other.say(announcement + row(600)); });
+  REQUIRE(c.until([&] { return reattaching->has_value(); }));
+  REQUIRE(reattaching->value());
+  CHECK(reattaching->value()->state == Found::State::running);
+  CHECK(reattaching->value()->marker == Marker{"r000001", 3});
 }
 
 TEST_CASE("a program that was written for another instrument is not ours") {
