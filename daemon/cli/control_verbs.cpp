@@ -179,7 +179,8 @@ void add_control_verbs(CLI::App& app, Session& session) {
 
   for (const auto& [name, about] :
        {std::pair("pause", "Hold a run: the cell opens, the press keeps its pressure"),
-        std::pair("resume", "Go on with a held run"),
+        std::pair("resume",
+                  "Go on with a held run; a step that was held at its time limit has that time again"),
         std::pair("abort", "End a run for good: the cell opens"),
         std::pair("next-step", "Leave the interrupted step of a held run and begin the next one"),
         std::pair("reset", "Take back a trip once its cause is gone: a named person's act")}) {

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "schema/overloaded.h"
 
@@ -242,9 +243,18 @@ void end_step(Deciding& d, EndReason reason, std::string text) {
   next_step(d, ended);
 }
 
-/// The time limit came before the planned end: a person decides between more time (resume) and the next step.
+/// What is on record of a step whose time limit was reached: that time, and a second more each time, because instruments
+/// tell the parts of a step apart by the time that is left to them.
+Seconds done_at_limit(const PlannedStep& step, const phase::Running& running, Seconds heard) {
+  const Seconds limit = running.elapsed + rest_of(step, running.elapsed).run_time;
+  return std::max(heard, limit) + Seconds(std::round(limit / step.run_time));
+}
+
+/// The time limit came before the planned end: a person decides between that time again (resume) and the next step.
 void end_in_time(Deciding& d, std::string text) {
-  const auto [step, elapsed] = interrupted_at(d);
+  const auto [step, heard] = interrupted_at(d);
+  const Seconds elapsed =
+      done_at_limit(*current_step(d.run()), std::get<phase::Running>(d.run().phase), heard);
   open_cell(d, "the step reached its time limit");
   stop_press(d, Mechanical::hold, "the step reached its time limit");
   d.pass({.kind = Kind::step_ended,
@@ -252,7 +262,8 @@ void end_in_time(Deciding& d, std::string text) {
           .reason = EndReason::timeout,
           .text = std::move(text),
           .elapsed = elapsed});
-  const std::string why = "the step reached its time limit before its planned end";
+  const std::string why =
+      "the step reached its time limit before its planned end; resumed, it has that time again";
   d.pass({.kind = Kind::held, .step = step, .text = why, .elapsed = elapsed});
   d.order(command::Raise{command::Severity::alarm, "step_timeout", why});
 }
@@ -507,7 +518,8 @@ Run take_up(std::shared_ptr<const Plan> plan, const Rules& rules, const Left& le
 }
 
 PlannedStep rest_of(PlannedStep step, Seconds done) {
-  step.run_time = std::max(step.sampling, step.run_time - done);
+  const Seconds of_this_limit{std::fmod(done.count(), step.run_time.count())};
+  step.run_time = std::max(step.sampling, step.run_time - of_this_limit);
   return step;
 }
 

@@ -53,7 +53,8 @@ struct Run {
 /// The step of the plan that is being carried out, null when none is.
 const PlannedStep* current_step(const Run& run);
 
-/// What is left of a step of which a part is done: a resumed step has only the rest of its time.
+/// What is left of a step of which a part is done: a resumed step has only the rest of its time, and that time again where
+/// a person resumed it at its limit.
 PlannedStep rest_of(PlannedStep step, Seconds done);
 
 /// What the store still knows of a run whose daemon has stopped.

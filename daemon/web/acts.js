@@ -42,7 +42,7 @@ const acts = {
   },
   resume: {
     title: (run) => `Resume run ${run}`, path: of_run("resume"), button: "Resume",
-    says: "The interrupted step goes on: the cell is polarised again. Look at it first.",
+    says: "The interrupted step goes on with the time that is left to it, or with all of it again where its limit held it: the cell is polarised again. Look at it first.",
   },
   "next-step": {
     title: (run) => `Go on with the next step of run ${run}`, path: of_run("next-step"), button: "Next step", reason: true,

@@ -791,6 +791,38 @@ TEST_CASE("a step that ran out of time is held on the record, and a named person
   CHECK(std::get<phase::Running>(folded).step == 1);
 }
 
+TEST_CASE("a step that is resumed at its time limit has that time again, after all that was measured of it") {
+  Play play(rate_plan());
+  play.start();
+  std::vector<Seconds> granted{57600s};
+  for (const double last_row : {57599.6, 57600.2, 57598.0}) {  // of each part, as its instrument counts
+    play.sample(last_row, 3.9, 3.6, 0.001608);
+    play.hear(event::StepEnded{0, EndReason::timeout, "TIMEOUT"});
+    const auto& held = std::get<phase::Held>(play.run.phase);
+    CHECK(held.why ==
+          "the step reached its time limit before its planned end; resumed, it has that time again");
+    play.hear(event::CellOpened{true});
+    play.resume();
+    REQUIRE(ordered<command::StartStep>(play.last));
+    const Seconds now = ordered<command::StartStep>(play.last)->step.run_time;
+    CHECK(now > 57590s);
+    CHECK(now <= 57600s);
+    CHECK(std::ranges::count(granted, round<std::chrono::seconds>(now)) == 0);  // which tells the parts apart
+    granted.push_back(round<std::chrono::seconds>(now));
+  }
+  const auto& running = std::get<phase::Running>(play.run.phase);
+  CHECK(running.elapsed > 3 * 57597s);
+  SUBCASE("paused in it, only what is left of it") {
+    play.sample(600, 3.9, 3.6, 0.001608);
+    play.hear(event::Ordered{event::Ordered::What::pause, "anna", "lunch"});
+    play.hear(event::CellOpened{true});
+    play.resume();
+    REQUIRE(ordered<command::StartStep>(play.last));
+    CHECK(ordered<command::StartStep>(play.last)->step.run_time.count() ==
+          doctest::Approx((granted.back() - 600s).count()).epsilon(1e-4));
+  }
+}
+
 TEST_CASE("leaving the last step finishes the run") {
   Play play(rate_plan());
   play.start();
