@@ -96,6 +96,8 @@ TEST_CASE("after a reboot the wall clock is believed only when it is kept right 
 TEST_CASE("without /proc/sys the boot is known from the environment, in the kernel's spelling") {
   const char* systemds = "3f0d1e0c5a6b47c89d2e1f00aabbccdd";  // %b of systemd.unit(5)
   CHECK(boot_id_by("/nonexistent/boot_id", systemds) == "3f0d1e0c-5a6b-47c8-9d2e-1f00aabbccdd");
+  CHECK(boot_id_by("/nonexistent/boot_id", "3f0d1e0c-5a6b-47c8-9d2e-1f00aabbccdd") ==
+        boot_id_by("/nonexistent/boot_id", systemds));
   CHECK(boot_id_by("/nonexistent/boot_id", nullptr).empty());
   CHECK(boot_id_by("/nonexistent/boot_id", "%b").empty());
   CHECK(boot_id_by("/proc/sys/kernel/random/boot_id", systemds) == read_clocks().boot_id);
