@@ -234,8 +234,11 @@ void Runner::look_at_threads_beside(Instant now) {
 
 void Runner::store_failed(const Fault& fault) {
   const command::Raise raised{command::Severity::alarm, "store_failed", fault.what};
-  (void)alarms_.raise("", "", raised,
-                      std::chrono::system_clock::now());  // people hear of it; no row can be kept
+  const WallTime at = std::chrono::system_clock::now();
+  auto rows =
+      alarms_.clear("", "", raised.cause, at);  // what a stall ended in is another alarm than the stall
+  if (auto row = alarms_.raise("", "", raised, at)) rows.push_back(std::move(*row));
+  keep_alarms(std::move(rows));  // as long as anything is kept
   journal_.alarm("", "", "the store keeps no samples any more: " + fault.what);
   for (const auto& s : stations_) s->store_failed(fault);
 }
@@ -248,6 +251,7 @@ void Runner::watch_store(const store::Health& health) {
   if (stalled && !store_stalled_)
     store_failed(
         {Fault::Kind::storage, fmt::format("nothing has been written for {:.1f} s", health.oldest_queued_s)});
+  if (store_stalled_ && !stalled && health.trouble.empty()) tell_of_bench("store_failed", "");
   store_stalled_ = stalled;
   if (health.warning.empty() == store_warned_) tell_of_bench("store_behind", health.warning);
   store_warned_ = !health.warning.empty();

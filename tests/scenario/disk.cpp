@@ -36,6 +36,19 @@ struct OnDisk : Bench {
       if (alarm.at("cause").as_string() == cause) return std::string(alarm.at("text").as_string());
     return {};
   }
+  struct Told {
+    std::string text;
+    bool over = false;
+  };
+  /// Of the bench; each run that it tripped has its own.
+  [[nodiscard]] std::vector<Told> store_failures() const {
+    std::vector<Told> told;
+    const auto document = status();
+    for (const auto& alarm : document.at("alarms").as_array())
+      if (alarm.at("cause").as_string() == "store_failed" && alarm.at("station").as_string().empty())
+        told.push_back({std::string(alarm.at("text").as_string()), !alarm.at("cleared").is_null()});
+    return told;
+  }
   /// Why a run cannot be started on the other station.
   [[nodiscard]] std::string refusal() const { return Bench::refusal("long", "A2"); }
   /// A start that is refused; what it said.
@@ -166,6 +179,27 @@ TEST_CASE("behind a program that reads and never ends the log grows, people are 
   REQUIRE(bring(bench, csv_of(10'000, 3100)).status == 201);
   until("the log is in the database", [&] { return bench.store_says("warning").empty(); });
   CHECK(bench.reader().runs().front().phase == "finished");
+}
+
+TEST_CASE("a stall that is over ends its alarm, and the next one is told") {
+  OnDisk bench;
+  (void)bench.charge();
+  for (std::size_t stall = 1; stall <= 2; ++stall) {
+    {
+      store::Database another(bench.database(), store::Database::Mode::read_write);
+      const store::Transaction uncommitted(another);
+      until("people are told", [&] { return bench.store_failures().size() == stall; });
+      CHECK(says(bench.store_failures().back().text, "nothing has been written for"));
+      CHECK_FALSE(bench.store_failures().back().over);
+      CHECK(says(bench.alarm_of("store_behind"), "another program keeps"));
+      CHECK_FALSE(bench.cell_is_on());
+      if (stall == 2) bench.disk("read-only");
+    }
+    until("it is over", [&] { return bench.store_failures().at(stall - 1).over; });
+  }
+  until("what it ended in is told", [&] { return bench.store_failures().size() == 3; });
+  CHECK(says(bench.store_failures().back().text, "disk I/O error"));
+  CHECK_FALSE(bench.store_failures().back().over);
 }
 
 TEST_CASE("the file of a daemon that was stopped holds everything, copied alone") {
