@@ -1,6 +1,6 @@
 // What a person may order from the page: one dialog that says what will happen, who says so and why, and what the daemon
 // answered. A button names its order in data-act: "acknowledge 41", "abort r000012", "cell R-017".
-import { document_at } from "/bench.js";
+import { document_at, Unanswered } from "/bench.js";
 import { h } from "/dom.js";
 import { entry_acts } from "/entry_acts.js";
 import { inputs_of, values_of } from "/forms.js";
@@ -79,11 +79,14 @@ document.addEventListener("click", async (click) => {
   if (!pressed) return;
   const [name, what = ""] = pressed.dataset.act.split(" ");
   const act = acts[name];
-  const entries = act.fields && (await document_at("/api/v1/entries"));
-  ask(act, what, pressed, act.fields?.(what, entries ?? nothing_known) ?? []);
+  try {
+    const entries = act.fields && (await document_at("/api/v1/entries"));
+    ask(act, what, pressed, act.fields?.(what, entries) ?? []);
+  } catch (trouble) {
+    if (!(trouble instanceof Unanswered)) throw trouble;
+    alert("The daemon does not say what there is to choose from. Try again in a moment.");
+  }
 });
-
-const nothing_known = { recipes: [], materials: [], cells: [], studies: [] };
 
 /** Who says so and why. */
 const signature = (act) => [

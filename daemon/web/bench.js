@@ -116,12 +116,17 @@ function connection() {
   return { good: true, text: "" };
 }
 
-/** Another document of the API; null when it cannot be had. */
+/** The daemon did not answer, or could not: nothing is known of what was asked. */
+export class Unanswered extends Error {}
+
+/** Another document of the API; null when there is no such thing. Throws Unanswered. */
 export async function document_at(path) {
   try {
     const answer = await fetch(path, { cache: "no-cache", signal: AbortSignal.timeout(10000) });
-    return answer.ok ? await answer.json() : null;
+    if (answer.ok) return await answer.json();
+    if (answer.status === 404) return null;
   } catch {
-    return null;
+    // as an answer that is none
   }
+  throw new Unanswered(path);
 }

@@ -1,7 +1,7 @@
 // Charts over the time of a run. Each holds the whole run, thinned, and what is in view in as many points as the screen
 // can show: zooming and panning draw at once what is there, and the finer points follow. All charts of a page show the
 // same stretch of time.
-import { document_at } from "/bench.js";
+import { document_at, Unanswered } from "/bench.js";
 import { h } from "/dom.js";
 import { fixed, scale_mark } from "/format.js";
 
@@ -105,7 +105,7 @@ export class Chart {
       if (!view || (!again && this.has(view))) return;
       const margin = (view[1] - view[0]) / 2; // on either side: the next movement is drawn before it is asked for
       const asked = (this.asked = [view[0] - margin, view[1] + margin]);
-      const fine = await this.load(this.run, asked[0] * 3600, asked[1] * 3600, 2 * this.points());
+      const fine = await this.load(this.run, asked[0] * 3600, asked[1] * 3600, 2 * this.points()).catch(unanswered);
       if (!fine || this.asked !== asked || !this.graph) return;
       this.fine = fine;
       this.show();
@@ -140,6 +140,12 @@ function look_at(range, mover) {
     if (chart !== mover) chart.show();
     if (view) chart.refine();
   }
+}
+
+/** Where the finer points cannot be had, those that are there stay. */
+function unanswered(trouble) {
+  if (!(trouble instanceof Unanswered)) throw trouble;
+  return null;
 }
 
 function last_hours([begin, end], hours) {

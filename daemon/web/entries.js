@@ -8,7 +8,6 @@ import { dash, fixed } from "/format.js";
 /** Fills a place with the three tables. */
 export async function entries(element) {
   const all = await document_at("/api/v1/entries");
-  if (!all) return;
   show(element,
     table("material", "Materials", ["Name", "Coating", "wt%", "Role"], all.materials, (it) => [it.name, it.coating,
       it.amount_wt_percent ? String(it.amount_wt_percent) : dash, it.reference ? "uncoated reference" : ""]),

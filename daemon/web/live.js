@@ -1,10 +1,11 @@
 // The places that fill themselves: charts and lists that come from the archive. Each is drawn when it appears and
-// again every few seconds while its run goes on; what the reader zoomed into stays.
-import { document_at, on_event } from "/bench.js";
+// again every few seconds while its run goes on; what the reader zoomed into stays, and so does what is there when the
+// daemon cannot be asked, which the place then says of itself.
+import { document_at, on_event, Unanswered } from "/bench.js";
 import { Chart, forget_view, pressure, pressure_options, series, series_options } from "/charts.js";
 import { folded, h, show } from "/dom.js";
 import { entries } from "/entries.js";
-import { dash, fixed, sentence } from "/format.js";
+import { clock, dash, fixed, sentence } from "/format.js";
 import { events, run_head, runs } from "/runs.js";
 
 const every_ms = 5000;
@@ -39,9 +40,16 @@ on_event((event) => {
 async function refill(element, life, fill, argument, status) {
   if (life.busy || performance.now() < life.next) return;
   life.busy = true;
-  await fill(element, life, encodeURIComponent(argument));
-  life.busy = false;
-  life.next = performance.now() + (rests(element, argument, status) ? 12 : 1) * every_ms;
+  try {
+    await fill(element, life, encodeURIComponent(argument));
+    delete element.dataset.old;
+  } catch (trouble) {
+    if (!(trouble instanceof Unanswered)) throw trouble;
+    element.dataset.old ??= `Could not be asked since ${clock(new Date())}.`;
+  } finally {
+    life.busy = false;
+    life.next = performance.now() + (rests(element, argument, status) && !element.dataset.old ? 12 : 1) * every_ms;
+  }
 }
 
 /** It belongs to a run that no station is at any more. */
@@ -100,7 +108,6 @@ async function history(element, life) {
 /** What people ordered, and what became of it. */
 async function orders(element) {
   const rows = await document_at("/api/v1/audit?limit=100");
-  if (!rows) return;
   show(element, rows.length ? folded(rows.map((row) => [row.time, `${row.act} ${row.target ?? ""}`.trim(),
     [`by ${row.who}`, row.reason && `because: ${row.reason}`, row.outcome]])) : h("p", { class: "quiet" }, "Nobody ordered anything yet."));
 }

@@ -9,11 +9,10 @@ const page_length = 50;
 export async function runs(element, life, before) {
   const from = before === "all" ? "" : `&before=${before}`;
   const rows = await document_at(`/api/v1/runs?limit=${page_length}${from}`);
-  if (!rows) return;
   show(element,
-    rows.length ? text_table(["Run", "Started", "Took", "Station", "Recipe", "Cell", "Material", "By", "State"], rows.map(line))
+    rows?.length ? text_table(["Run", "Started", "Took", "Station", "Recipe", "Cell", "Material", "By", "State"], rows.map(line))
       : h("p", { class: "quiet" }, "There is none."),
-    rows.length === page_length ? h("p", {}, h("a", { href: `#/runs/${rows.at(-1).run}` }, "Older runs")) : null);
+    rows?.length === page_length ? h("p", {}, h("a", { href: `#/runs/${rows.at(-1).run}` }, "Older runs")) : null);
 }
 
 function line(run) {

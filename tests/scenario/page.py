@@ -47,6 +47,11 @@ return worst;
 """
 
 
+# The words that a place which fills itself has for its own age.
+SAYS_OF_ITSELF = """
+return getComputedStyle(document.querySelector(arguments[0]), "::before").content.includes("Could not be asked since");
+"""
+
 # How often a chart has asked for a stretch of its run.
 ASKED = "return performance.getEntriesByType('resource').filter((e) => e.name.includes('from_s')).length"
 
@@ -551,9 +556,25 @@ def when_the_daemon_is_gone(bench, page):
     check(page.script("return document.body.classList.contains('old')"), "what is old is shown as old")
     page.is_readable("the banner")
     page.shot("gone")
-    page.browser.get_log("browser")  # the failed requests belong to this
     bench.start()
     until("the page finds it again", lambda: "does not answer" not in page.text("#notice"))
+
+
+def what_was_known_stays(bench, page):
+    """When the daemon is gone, the lists of alarms, orders and a run's events stay as they were."""
+    for view, lists in (("#/alarms", (".history", ".orders")), ("#/run/r000002", (".run-head", ".capacity", ".events"))):
+        page.open(view)
+        for place in lists:
+            until(f"{place} is filled", lambda: page.text(place), page.text)
+        before = [page.text(place) for place in lists]
+        bench.kill()
+        for place, text in zip(lists, before):
+            until(f"{place} says that it could not be asked", lambda: page.script(SAYS_OF_ITSELF, place))
+            check(page.text(place) == text, f"{place} stays as it was: {page.text(place)!r} was {text!r}")
+        page.shot(f"gone-{view[2:].split('/')[0]}")
+        bench.start()
+        until("it is asked again", lambda: not any(page.script(SAYS_OF_ITSELF, place) for place in lists))
+    page.browser.get_log("browser")  # the failed requests belong to this
 
 
 def main():
@@ -584,6 +605,7 @@ def main():
         complaints = [text for text in page.complaints() if not any(code in text for code in ("401", "403", "422"))]
         check(not complaints, f"the browser has nothing to complain of: {complaints}")
         when_the_daemon_is_gone(bench, page)
+        what_was_known_stays(bench, page)
         print("all true")
     finally:
         if page:
