@@ -75,16 +75,13 @@ void refuse_empty(const RegionTotals& totals, std::string_view name) {
 template <typename PeakOf>
 Region region_of(const RegionTotals& totals, ImageShape shape, std::span<const MassInterval> intervals,
                  const std::optional<std::uint32_t>& reference, std::string_view name,
-                 double counts_without_total, PeakOf peak_of) {
+                 const NormaliseOptions& options, double counts_without_total, PeakOf peak_of) {
   Region region;
   region.name = name;
   region.width = shape.width;
   region.height = shape.height;
   region.pixels_without_ions = shape.pixels() - totals.pixels_with_ions;
-  if (reference) {
-    region.reference = intervals[*reference].label;
-    region.pixels_without_reference = totals.pixels_without_reference;
-  }
+  if (reference) refer(region, intervals[*reference].label, totals, options);
   for (std::size_t i = 0; i < intervals.size(); ++i) region.peaks.push_back(peak_of(i, intervals[i].label));
   if (counts_without_total > 0)
     region.notes.push_back(
@@ -94,9 +91,10 @@ Region region_of(const RegionTotals& totals, ImageShape shape, std::span<const M
 }
 
 Region region_of(const SpectrumSums& sums, ImageShape shape, std::span<const MassInterval> intervals,
-                 const std::optional<std::uint32_t>& reference, std::string_view name) {
+                 const std::optional<std::uint32_t>& reference, std::string_view name,
+                 const NormaliseOptions& options) {
   refuse_empty(sums.totals(), name);
-  return region_of(sums.totals(), shape, intervals, reference, name, sums.counts_without_total(),
+  return region_of(sums.totals(), shape, intervals, reference, name, options, sums.counts_without_total(),
                    [&](std::size_t i, const std::string& label) { return sums.peak(i, label); });
 }
 
@@ -125,7 +123,7 @@ Region normalise_ions_twice(const RawIonPass& pass, ImageShape shape, const Chan
       for (const auto interval : by_channel.at(channel)) of_run[interval].add(1, weights.pixels[pixel]);
     for (std::size_t i = 0; i < sums.size(); ++i) sums[i].add(of_run[i]);
   });
-  return region_of(weights, shape, intervals, reference, name, 0,
+  return region_of(weights, shape, intervals, reference, name, options, 0,
                    [&](std::size_t i, const std::string& label) { return peak_of(label, sums[i], weights); });
 }
 
@@ -137,7 +135,7 @@ Region normalise_spectra(const SpectrumPass& pass, ImageShape shape, std::span<c
   SpectrumSums sums(intervals.size(), reference, options);
   pass([&](double total, std::span<const double> areas) { sums.add(total, areas); });
   sums.end();
-  return region_of(sums, shape, intervals, reference, name);
+  return region_of(sums, shape, intervals, reference, name, options);
 }
 
 Region normalise_ions(const RawIonPass& pass, ImageShape shape, const ChannelIntervals& by_channel,
@@ -151,7 +149,7 @@ Region normalise_ions(const RawIonPass& pass, ImageShape shape, const ChannelInt
   pass([&](std::span<const RawIon> ions) { counted.add(ions); });
   SpectrumSums sums(intervals.size(), reference, options);
   counted.add_up(sums);
-  return region_of(sums, shape, intervals, reference, name);
+  return region_of(sums, shape, intervals, reference, name, options);
 }
 
 Region normalise_images(const ImagePass& read, ImageShape shape, std::span<const MassInterval> intervals,
@@ -180,7 +178,7 @@ Region normalise_images(const ImagePass& read, ImageShape shape, std::span<const
     without_total += sums.counts_without_total();
     peaks.push_back(sums.peak(intervals[i].label));
   }
-  return region_of(weights, shape, intervals, reference, name, without_total,
+  return region_of(weights, shape, intervals, reference, name, options, without_total,
                    [&](std::size_t i, const std::string&) { return std::move(peaks[i]); });
 }
 

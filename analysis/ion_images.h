@@ -14,7 +14,7 @@
 namespace cambench::sims {
 
 // All give a Region without its `files`, which are the caller's to fill in, and throw BadInput: no ions at all, a
-// required reference ion that no interval has.
+// required reference ion that no interval or too few ions have.
 
 /// Spectra: `pass` hands on the total and the area of each interval of one pixel after the other, each pixel once and in
 /// any order. Nothing but sums is kept.

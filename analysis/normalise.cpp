@@ -9,6 +9,8 @@
 #include <numeric>
 #include <utility>
 
+#include "analysis/bad_input.h"
+
 namespace cambench::sims {
 namespace {
 
@@ -122,6 +124,19 @@ PixelWeight RegionTotals::add(double total, const double* reference, const Norma
   weight.by_reference = 1.0 / by;
   if (empty) weight.from_empty = weight.by_reference;
   return weight;
+}
+
+void refer(Region& region, const std::string& reference, const RegionTotals& totals,
+           const NormaliseOptions& options) {
+  if (totals.reference_counts > 0 && totals.pixels_for_reference > 0) {
+    region.reference = reference;
+    region.pixels_without_reference = totals.pixels_without_reference;
+    return;
+  }
+  const auto none = fmt::format("no pixel has enough of the reference ion {}", reference);
+  if (options.reference_required)
+    throw BadInput(region.name, 0, none, "measure it for longer, or normalise by the total ion count");
+  region.notes.push_back(fmt::format("{}: {}, so nothing is normalised to it", region.name, none));
 }
 
 RegionWeights weigh(const Image& total, const Image* reference, const NormaliseOptions& options) {

@@ -38,6 +38,11 @@ struct RegionTotals {
   PixelWeight add(double total, const double* reference, const NormaliseOptions& options);
 };
 
+/// Says that the region is normalised to that ion; where no pixel has enough of it, a note says so instead. Throws
+/// BadInput where it is required.
+void refer(Region& region, const std::string& reference, const RegionTotals& totals,
+           const NormaliseOptions& options);
+
 struct RegionWeights : RegionTotals {
   ImageShape shape;
   std::vector<PixelWeight> pixels;

@@ -112,6 +112,8 @@ class ImagesOfRegion {
       throw BadInput(name_of(*total_file), 0, "the image holds no ion",
                      "leave this spot out, or export it again");
 
+    if (reference_file) refer(region_, label_of(*reference_file), weights_, options_);
+
     for (const auto& file : found_.files) add_peak(file, total_file, reference_file);
     finish();
     return std::move(region_);
@@ -134,7 +136,6 @@ class ImagesOfRegion {
                      "export it as well, or choose another reference ion");
     if (!file) return std::nullopt;
     reference_ = images_.read(*file, &total_.shape);
-    region_.reference = label_of(*file);
     return file;
   }
 
@@ -171,7 +172,6 @@ class ImagesOfRegion {
   void finish() {
     const auto all = weights_.pixels.size();
     region_.pixels_without_ions = all - weights_.pixels_with_ions;
-    region_.pixels_without_reference = region_.reference.empty() ? 0 : weights_.pixels_without_reference;
     if (total_.shape.scans > 1)
       region_.notes.push_back(fmt::format("{}: {} scans were summed", found_.name, total_.shape.scans));
     sort_peaks(region_.peaks);

@@ -149,6 +149,9 @@ Region normalise_spectrum(const Spectrum& spectrum, std::span<const MassInterval
                    "assign it in the peak list");
   double reference_area = reference ? areas[static_cast<std::size_t>(reference - intervals.data())] : 0;
   if (reference && !(reference_area > 0)) {
+    if (options.reference_required)
+      throw BadInput(name, 0, fmt::format("the reference ion {} has no counts", reference->label),
+                     "measure it for longer, or normalise by the total ion count");
     region.notes.push_back(fmt::format(
         "{}: the reference ion {} has no counts, so nothing is normalised to it", name, reference->label));
     reference = nullptr;

@@ -51,7 +51,7 @@ class IntervalAreas {
 };
 
 /// A Region of one spectrum: its `files` are the caller's to fill in. Throws BadInput: no ions at all, an interval that
-/// reaches beyond the spectrum, a required reference ion that no interval has.
+/// reaches beyond the spectrum, a required reference ion that no interval has, or no counts.
 [[nodiscard]] Region normalise_spectrum(const Spectrum& spectrum, std::span<const MassInterval> intervals,
                                         std::string_view name, const NormaliseOptions& options = {});
 

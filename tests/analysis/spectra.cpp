@@ -107,4 +107,6 @@ TEST_CASE("a spectrum that cannot be normalised is refused or said to have no re
   const auto region = normalise_spectrum(spectrum, empty_reference, "s.txt");
   CHECK(region.reference.empty());
   CHECK(region.notes.size() == 1);
+  CHECK(refusal(spectrum, empty_reference, {.reference_required = true})
+            .starts_with("s.txt: the reference ion NiO2- has no counts"));
 }

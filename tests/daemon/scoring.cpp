@@ -180,6 +180,40 @@ TEST_CASE("a spot that lacks a peak which the others have is left out, and may s
   CHECK(data.problems.at(0).may_pass);
 }
 
+/// The same image without an ion.
+void empty_image(const fs::path& file) {
+  write(file, std::regex_replace(bytes_of(file), std::regex(R"((\n\d+ \d+ )\S+)"), "$010"));
+}
+
+TEST_CASE(
+    "a spot none of whose pixels has enough reference ions is left out by name; the others keep their "
+    "scores") {
+  const Drop drop;
+  FolderOptions options;
+  options.scoring.normalise.reference_required = true;
+  options.scoring.table.normalisation = sims::Normalisation::reference_ion;
+  empty_image(drop.files("ncm-linbo3/cycled", " NiO_2-.txt").at(0));
+  SUBCASE("each pixel is left out") {
+    options.scoring.normalise.empty_reference = sims::EmptyReference::skip;
+  }
+  SUBCASE("each pixel counts half an ion") {}
+  const auto scores = score_folder(drop.study(), options);
+  REQUIRE(scores.summary.problems.size() == 1);
+  CHECK(scores.summary.problems[0].ends_with(
+      ": no pixel has enough of the reference ion NiO_2-; measure it for longer, or normalise by the total "
+      "ion count"));
+  CHECK(general_score(scores, "ncm-uncoated").value() == doctest::Approx(1.0));
+  CHECK(general_score(scores, "ncm-linbo3").value() > 0);
+
+  options.scoring.normalise.reference_required = false;
+  options.scoring.table.normalisation = sims::Normalisation::total_ion;
+  const auto by_total = score_folder(drop.study(), options);
+  CHECK(by_total.summary.problems.empty());
+  CHECK(by_total.result_json.find(
+            "no pixel has enough of the reference ion NiO_2-, so nothing is normalised") !=
+        std::string::npos);
+}
+
 /// Every image of one more spot, with this many pixels a side.
 void add_spot(const Drop& drop, const std::string& sample, int side) {
   static int counts = 0;  // no two spots alike
