@@ -126,3 +126,19 @@ TEST_CASE(
   until(
       "the study is free of it", [&] { return study().find("cannot be read") == std::string::npos; }, study);
 }
+
+TEST_CASE(
+    "a log file that cannot be written refuses no start: it is said on standard error, with all the rest") {
+  Bench bench;
+  std::ofstream(bench.folder() / "blocked") << "no folder can be made in a file";
+  auto text = contents(bench.configuration());
+  const std::string log = "state/cambench.log";
+  text.replace(text.find(log), log.size(), "blocked/x.log");
+  std::ofstream(bench.configuration()) << text;
+  bench.start();
+  const auto said = lines_of(contents(bench.folder() / "daemon.err"));
+  REQUIRE(said.size() > 1);
+  CHECK_MESSAGE(said[0].find("blocked/x.log cannot be written, and goes to standard error: ") != said[0].npos,
+                said[0]);
+  CHECK(said[1].find("starts with") != said[1].npos);
+}
