@@ -85,11 +85,8 @@ export class Chart {
     this.showing = false;
   }
 
-  /** The fine points where there are some, the thinned ones around them. */
   rows() {
-    if (!view || !this.fine?.length) return this.whole;
-    const [from, to] = [this.fine[0][0], this.fine.at(-1)[0]];
-    return [...this.whole.filter(([x]) => x < from), ...this.fine, ...this.whole.filter(([x]) => x > to)];
+    return view && this.fine?.length ? joined(this.whole, this.fine) : this.whole;
   }
 
   /** What was asked for last is as fine as this view wants it, and reaches beyond it on either side. */
@@ -218,16 +215,40 @@ export function forget_view() {
 const lines = [["we_vs_re", "V", 1], ["cell", "V", 1], ["current", "A", 1000]];
 
 /** The extremes of a thinned point, which lie between it and the next one, are two rows: the one that the line comes from
- * first, so that a curve that falls is drawn as one that falls. */
-export function rows_of(columns) {
+ * first, so that a curve that falls is drawn as one that falls. A stop is the test time of an event after which, or until
+ * which, nothing was measured: there the line is interrupted. */
+export function rows_of(columns, stops_s = []) {
   const times = columns.test_time_s;
+  const breaks = new Set(stops_s.map((stop_s) => break_at(stop_s, times)));
   const of = lines.map(([name, unit, scale]) => extremes(columns[`${name}_min_${unit}`], columns[`${name}_max_${unit}`], scale));
   return times.flatMap((time_s, i) => {
-    const first = [time_s / 3600, ...of.map((line) => line[i][0])];
-    if (of.every((line) => line[i][0] === line[i][1])) return [first];
+    const rows = [[time_s / 3600, ...of.map((line) => line[i][0])]];
     const room = Math.min(times[i + 1] - time_s || 0, time_s - times[i - 1] || Infinity);
-    return [first, [(time_s + room / 2) / 3600, ...of.map((line) => line[i][1])]];
+    if (!of.every((line) => line[i][0] === line[i][1]))
+      rows.push([(time_s + room / 2) / 3600, ...of.map((line) => line[i][1])]);
+    return breaks.has(i) ? [...rows, [rows.at(-1)[0], null, null, null]] : rows;
   });
+}
+
+/** The fine points, the thinned ones around them, and between the two an interruption where there is one. */
+export function joined(whole, fine) {
+  const [from, to] = [fine[0][0], fine.at(-1)[0]];
+  const after = whole.filter(([x]) => x > to);
+  const [, ...last] = whole.at(-1 - after.length) ?? [];
+  const seam = is_break(last) ? [[to, ...last]] : [];
+  return [...whole.filter(([x]) => x < from), ...fine, ...seam, ...after];
+}
+
+/** After which point: the clocks of host and instrument differ by a sample or two, so the widest space around is meant. */
+function break_at(stop_s, times) {
+  const after = times.findIndex((time_s) => time_s > stop_s);
+  const space = (i) => times[i + 1] - times[i];
+  return after < 1 ? null : [-3, -2, 0, 1].map((off) => after + off).filter((i) => space(i) > 0)
+    .reduce((widest, i) => (space(i) > space(widest) ? i : widest), after - 1);
+}
+
+function is_break(values) {
+  return values.length > 0 && values.every((value) => value === null);
 }
 
 /** [[first, second], ...] of one line. */
@@ -240,10 +261,17 @@ function extremes(low, high, scale) {
   });
 }
 
+let stops_s = []; // of the run that is shown
+
 export async function series(run, from_s, to_s, points) {
   const part = from_s === null ? "" : `&from_s=${from_s}&to_s=${to_s}`;
-  const columns = await document_at(`/api/v1/series?run=${run}&format=columns&max_points=${points}${part}`);
-  return columns && rows_of(columns);
+  const [columns, events] = await Promise.all([
+    document_at(`/api/v1/series?run=${run}&format=columns&max_points=${points}${part}`),
+    from_s === null ? document_at(`/api/v1/runs/${run}/events?limit=10000`) : null]);
+  if (events)
+    stops_s = events.filter(({ kind, test_time_s }) => ["held", "tripped", "gap"].includes(kind) && test_time_s !== null)
+      .map((event) => event.test_time_s);
+  return columns && rows_of(columns, stops_s);
 }
 
 export const series_options = (ink) => ({
@@ -266,17 +294,22 @@ export async function pressure(run, from_s) {
   return points && pressure_rows(points, second ?? []);
 }
 
-/** Each point of the press, its set point, and what the second sensor showed at that time, where there is one. */
+const silent_ms = 60000; // a press is read more than once a second
+
+/** Each point of the press, its set point, and what the second sensor showed at that time, where there is one. The line is
+ * interrupted where nobody read it. */
 export function pressure_rows(points, second) {
   const bars = (p) => p?.pressure_MPa == null ? [null, null, null]
     : [p.pressure_min_MPa ?? p.pressure_MPa, p.pressure_MPa, p.pressure_max_MPa ?? p.pressure_MPa];
   let k = 0;
-  return points.map((p, i) => {
+  return points.flatMap((p, i) => {
     const off = (other) => Math.abs(other.test_time_s - p.test_time_s);
     while (k + 1 < second.length && off(second[k + 1]) <= off(second[k])) ++k;
     const room = Math.max((points[i + 1] ?? p).test_time_s - p.test_time_s, p.test_time_s - (points[i - 1] ?? p).test_time_s);
     const beside = second[k] && off(second[k]) <= room ? second[k] : null;
-    return [p.test_time_s / 3600, bars(p), Array(3).fill(p.pressure_target_MPa), bars(beside)];
+    const row = [p.test_time_s / 3600, bars(p), Array(3).fill(p.pressure_target_MPa), bars(beside)];
+    const silent = points[i + 1]?.time_ms - p.time_ms > 2000 * p.readings + silent_ms;
+    return silent ? [row, [row[0], bars(null), bars(null), bars(null)]] : [row];
   });
 }
 

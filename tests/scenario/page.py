@@ -204,6 +204,22 @@ import("/charts.js").then(({ rows_of }) => told(rows_of({ test_time_s: [0, 3600,
   current_min_A: [0.001, -0.001, -0.001], current_max_A: [0.001, 0.001, -0.001] })));
 """
 
+# A run that is paused after two hours for a night, and a press of which nobody heard for that night. A host whose clock
+# is a second ahead of the instrument's, and a run that is paused now.
+PAUSED = """
+const told = arguments[arguments.length - 1];
+const hours = (...list) => list.map((hour) => hour * 3600);
+const all = (of, value) => of.map(() => value);
+const measured = (test_time_s) => ({ test_time_s, we_vs_re_min_V: all(test_time_s, 3), we_vs_re_max_V: all(test_time_s, 3),
+  cell_min_V: all(test_time_s, 3), cell_max_V: all(test_time_s, 3), current_min_A: all(test_time_s, 0.001),
+  current_max_A: all(test_time_s, 0.001) });
+const reading = (hour) => ({ time_ms: 3600000 * hour, test_time_s: 3600 * hour, readings: 3600, pressure_MPa: 50, pressure_target_MPa: 50 });
+import("/charts.js").then(({ rows_of, joined, pressure_rows }) => told([
+  rows_of(measured(hours(0, 1, 2, 12, 13, 14)), [2.5 * 3600]), rows_of(measured([0, 1, 2, 36002, 36003, 36004]), [36003]),
+  rows_of(measured([0, 1, 2]), [3]), pressure_rows([0, 1, 2, 12, 13].map(reading), []),
+  joined(rows_of(measured(hours(0, 1, 2, 12, 13, 14)), [2.5 * 3600]), rows_of(measured(hours(1.5, 2, 2.4))))]));
+"""
+
 # Readings of a press once a second, bad for one; a second sensor that is read a little later, and once not for a while.
 TWO_SENSORS = """
 const told = arguments[arguments.length - 1];
@@ -225,6 +241,36 @@ def curves(page):
         [[0, bar(50), bar(50), bar(49)], [1, none, bar(50), bar(49)], [2, bar(51), bar(50), bar(48)]],
         [[0, bar(50), bar(50), bar(49)], [1, bar(51), bar(50), bar(49)], [2, bar(52), bar(50), none]],
         [[0, bar(50), bar(50), none]]], f"the second sensor is drawn beside the press at the same time: {pressures}")
+
+
+def a_night_without_measurement(bench, page):
+    """A run that was paused for a night shows no line for that night."""
+    at = lambda hour: [hour, 3, 3, 1]
+    off = lambda hour: [hour, None, None, None]
+    paused, ahead, now, pressures, finer = page.browser.execute_async_script(PAUSED)
+    check(paused == [at(0), at(1), at(2), off(2), at(12), at(13), at(14)], f"the line ends where the pause begins: {paused}")
+    check([row[1] for row in ahead] == [3, 3, 3, None, 3, 3, 3], f"it is interrupted where the measurements are: {ahead}")
+    check(now == [at(0), at(1 / 3600), at(2 / 3600)], f"what is not over yet interrupts nothing: {now}")
+    bar, none = [50] * 3, [None] * 3
+    check(pressures == [[0, bar, bar, none], [1, bar, bar, none], [2, bar, bar, none], [2, none, none, none],
+                        [12, bar, bar, none], [13, bar, bar, none]], f"a pressure that nobody read is none: {pressures}")
+    check(finer == [at(0), at(1), at(1.5), at(2), at(2.4), off(2.4), at(12), at(13), at(14)],
+          f"nor do finer points bridge it that end within: {finer}")
+    samples = lambda: len(json.loads(bench.get("/api/v1/series?run=r000001&format=columns&max_points=20000")[1])["test_time_s"])
+    bench.cambench("pause", "r000001", "--who", "anna")
+    until("A1 is held", lambda: bench.run_on("A1")["state"] == "held", bench.log)
+    before = samples()
+    until("some time passes", lambda: bench.status()["now_ms"] - json.loads(bench.get("/api/v1/runs/r000001/events")[1])[-1]["time_ms"] > 1000)
+    bench.cambench("resume", "r000001", "--who", "anna")
+    until("A1 goes on", lambda: samples() > before + 2, bench.log)
+    rows = page.browser.execute_async_script("""
+      const told = arguments[arguments.length - 1];
+      import("/charts.js").then(({ series }) => series("r000001", null, null, 20000)).then(told);""")
+    times = [hour for hour, *values in rows]
+    broken = [i for i, (hour, *values) in enumerate(rows) if values == [None] * 3]
+    check(times == sorted(times), "the rows stand in the order of time")
+    check(len(broken) == 1 and times[broken[0] + 1] - times[broken[0] - 1] == max(b - a for a, b in zip(times, times[1:])),
+          f"the pause of a real run is one interruption, in the widest space: {broken} of {len(rows)}")
 
 
 def by_keyboard(bench, page):
@@ -592,6 +638,7 @@ def main():
         the_bench_at_a_glance(bench, page)
         a_station(bench, page)
         curves(page)
+        a_night_without_measurement(bench, page)
         by_keyboard(bench, page)
         on_every_screen(bench, page)
         acknowledging(bench, page, token)
