@@ -233,8 +233,8 @@ Peak SpectrumSums::peak(std::size_t index, std::string label) const {
 std::vector<Setting> describe(const NormaliseOptions& options) {
   std::vector<Setting> settings = {
       {"total", "the export's own total ion image or current, all its events, or the sum of its spectrum",
-       "counts the ions outside all intervals too; where spots have totals of different kinds, a note says "
-       "so"},
+       "counts the ions outside all intervals too; where spots have totals of different kinds or ranges, a "
+       "note says so"},
       {"pixels without ions", "left out",
        "a pixel whose total is 0 has no spectrum; dividing by it would wipe out the region"},
       {"normalised value", "mean over the pixels that have ions",

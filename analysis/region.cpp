@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <tuple>
 
 #include "analysis/bad_input.h"
@@ -186,19 +187,26 @@ class ImagesOfRegion {
   RegionWeights weights_;
 };
 
+/// Where the spectrum ends counts: a part of the ions is another total. Ends differ by a little from spot to spot.
+std::string sum_of(const Spectrum& spectrum) {
+  return fmt::format("sum of the spectrum from m/z {:.0f} to about {:.0f}", spectrum.mz.front(),
+                     5 * std::round(spectrum.mz.back() / 5));
+}
+
 Region read_spectrum(const RegionFiles& found, const NormaliseOptions& options) {
   if (found.files.size() != 1)
     throw BadInput(found.name, 0, "a spot needs exactly one spectrum",
                    "give each spectrum a name of its own");
   const auto name = name_of(found.files.front());
-  Region region{.total = "sum of the spectrum"};
+  Region region;
   auto intervals = intervals_for(found, region);
   FileReader files;
   const auto text = files.read(found.files.front());
   auto spectrum = parse_spectrum_ascii(text, name);
+  region.total = sum_of(spectrum);
   if (found.interval_list) spectrum = with_checked_masses(std::move(spectrum), options.masses, region);
   if (!found.interval_list)
-    std::erase_if(intervals, [&](const MassInterval& i) { return i.upper > spectrum.mz.back(); });
+    std::erase_if(intervals, [&](const MassInterval& i) { return !covers(spectrum, i); });
 
   region.files.push_back(used(found.files.front(), text));
   return finished(normalise_spectrum(spectrum, intervals, name, options), std::move(region), found.name);

@@ -119,6 +119,10 @@ void IntervalAreas::add_up(const Spectrum& spectrum) {
   }
 }
 
+bool covers(const Spectrum& spectrum, const MassInterval& interval) {
+  return spectrum.mz.front() <= (interval.lower + interval.upper) / 2 && interval.upper <= spectrum.mz.back();
+}
+
 std::vector<double> interval_areas(const Spectrum& spectrum, std::span<const MassInterval> intervals,
                                    SpectrumArea area) {
   std::vector<double> areas;
@@ -133,12 +137,13 @@ Region normalise_spectrum(const Spectrum& spectrum, std::span<const MassInterval
   if (!(total > 0))
     throw BadInput(name, 0, "the spectrum holds no ion", "export it again, or leave this spot out");
   for (const auto& interval : intervals)
-    if (interval.upper > spectrum.mz.back())
+    if (!covers(spectrum, interval))
       throw BadInput(
           name, 0,
-          fmt::format("the spectrum ends at m/z {:.3f}, below the end of the interval of {} ({:.3f})",
-                      spectrum.mz.back(), interval.label, interval.upper),
-          "export it up to a higher mass, or take the interval out of the peak list");
+          fmt::format("the spectrum goes from m/z {:.3f} to {:.3f}, the interval of {} from {:.3f} to {:.3f}",
+                      spectrum.mz.front(), spectrum.mz.back(), interval.label, interval.lower,
+                      interval.upper),
+          "export a wider range, or take the interval out of the peak list");
 
   Region region;
   region.name = name;

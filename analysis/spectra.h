@@ -14,6 +14,10 @@ namespace cambench::sims {
 /// All counts of the spectrum, inside and outside all intervals.
 [[nodiscard]] double total_counts(const Spectrum& spectrum);
 
+/// Whether the spectrum was measured in all of the interval: it ends beyond, and begins before the middle. What is said
+/// of a mass is the middle of its channel, and of few channels the first may lie inside.
+[[nodiscard]] bool covers(const Spectrum& spectrum, const MassInterval& interval);
+
 /// One area for each interval (lower <= m/z < upper). The intervals may overlap and come in any order.
 [[nodiscard]] std::vector<double> interval_areas(const Spectrum& spectrum,
                                                  std::span<const MassInterval> intervals,
@@ -51,7 +55,7 @@ class IntervalAreas {
 };
 
 /// A Region of one spectrum: its `files` are the caller's to fill in. Throws BadInput: no ions at all, an interval that
-/// reaches beyond the spectrum, a required reference ion that no interval has, or no counts.
+/// the spectrum does not cover, a required reference ion that no interval has, or no counts.
 [[nodiscard]] Region normalise_spectrum(const Spectrum& spectrum, std::span<const MassInterval> intervals,
                                         std::string_view name, const NormaliseOptions& options = {});
 

@@ -99,8 +99,8 @@ TEST_CASE("a spectrum that cannot be normalised is refused or said to have no re
   CHECK(refusal({{1, 2}, {0, 0}}, {{"O-", 1, 2}}) ==
         "s.txt: the spectrum holds no ion; export it again, or leave this spot out");
   CHECK(refusal(spectrum, {{"PO_3-", 78.9, 79.0}})
-            .starts_with(
-                "s.txt: the spectrum ends at m/z 5.000, below the end of the interval of PO_3- (79.000)"));
+            .starts_with("s.txt: the spectrum goes from m/z 1.000 to 5.000, the interval of PO_3- from "
+                         "78.900 to 79.000"));
   CHECK(refusal(spectrum, {{"O-", 1, 2}}, {.reference_required = true})
             .starts_with("s.txt: no interval is assigned to the reference ion NiO2-"));
   const std::vector<MassInterval> empty_reference = {{"NiO2-", 3.5, 4.5}};

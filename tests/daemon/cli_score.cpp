@@ -189,3 +189,34 @@ TEST_CASE("a folder that cannot be scored is one sentence") {
   CHECK(has(said.err, "no spectrum and no image can be read here"));
   CHECK(has(said.err, "notes.txt: neither an ASCII image"));
 }
+
+TEST_CASE(
+    "a mass that only some spectra begin below is left out and listed; a peak list's interval below the "
+    "spectrum is refused") {
+  const Spectra spectra;
+  for (const char* sample : {"a", "b", "c"}) spectra.add(sample, 1, sample[0] == 'a' ? 0 : 50);
+  std::string from_30;
+  {
+    std::ifstream in(spectra.path / "b" / "spot_1.txt", std::ios::binary);
+    int lines = 0;
+    for (std::string line; std::getline(in, line); ++lines)
+      if (lines < 4 || lines > 4 + 28) from_30 += line + '\n';
+  }
+  std::ofstream(spectra.path / "b" / "spot_1.txt", std::ios::binary) << from_30;
+  const auto said = cambench_says({"score", spectra.path.string()});
+  REQUIRE_MESSAGE(said.code == cli::done, said.err);
+  CHECK(has(said.out, "3 spots, 271 fragments"));
+  CHECK(has(said.out, "note: left out, because some regions lack them: m/z 1, m/z 10, m/z 11,"));
+  CHECK(has(
+      said.out,
+      "divided by the sum of the spectrum from m/z 30 to about 300, other spots by another kind of total"));
+
+  const auto list = spectra.path / "peaks.txt";
+  std::ofstream(list, std::ios::binary)
+      << "No.\tLower Mass (u)\tUpper Mass (u)\tAssignment\r\n1\t15,9\t16,1\tO-\r\n";
+  const auto refused = cambench_says({"score", spectra.path.string(), "--intervals", list.string()});
+  CHECK(refused.code == cli::refused);
+  CHECK(has(refused.err,
+            "spot_1.txt: the spectrum goes from m/z 30.000 to 301.000, the interval of O- from 15.900 to "
+            "16.100"));
+}
