@@ -152,6 +152,7 @@ class Station {
   void keep_pressure(const PressureSample& sample);
   void potentiostat_away(const Fault& why);
   boost::asio::awaitable<void> link_is_back();
+  boost::asio::awaitable<void> ask_what_it_does();
   void tell_what_to_expect();
 
   void happen(Event event);

@@ -49,8 +49,10 @@ asio::awaitable<void> Station::listen_to_potentiostat() {
       continue;
     }
     const bool back = std::holds_alternative<heard::LinkBack>(*what);
+    const bool stood = potentiostat_trouble_.empty();  // only what was asked in vain is asked again
     heard(std::move(*what));
-    if (back) co_await link_is_back();
+    if (back && stood) co_await ask_what_it_does();
+    if (back && !stood) co_await link_is_back();
   }
 }
 
@@ -62,6 +64,11 @@ asio::awaitable<void> Station::link_is_back() {
   }
   if (!busy()) co_return;
   happen(event::LinkChanged{Device::potentiostat, true, ""});
+  co_await ask_what_it_does();
+}
+
+asio::awaitable<void> Station::ask_what_it_does() {
+  if (!busy()) co_return;
   tell_what_to_expect();
   const auto found = co_await instruments_.potentiostat->reattach();
   using Now = event::Restarted::Found;
@@ -126,8 +133,7 @@ void Station::heard(Heard&& what) {
     journal_.warning(name_, active_ ? active_->info.id : "",
                      "potentiostat: connection lost: " + lost->why.what);
     potentiostat_away(lost->why);
-  } else {
-    potentiostat_trouble_.clear();
+  } else if (!std::exchange(potentiostat_trouble_, {}).empty()) {
     journal_.info(name_, active_ ? active_->info.id : "", "potentiostat: connection is back");
   }
 }

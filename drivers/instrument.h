@@ -103,7 +103,7 @@ class Potentiostat {
   virtual void expect(const PlannedStep& /*step*/, const Marker& /*marker*/, Seconds /*recorded*/) {}
 
   /// Finds out, without disturbing it, whether a program runs and whose it is. After `running` the samples of
-  /// that program come out of next().
+  /// that program come out of next(). When it fails, LinkBack comes out of next() as soon as it may be tried again.
   virtual Later<Found> reattach() = 0;
 
   /// Says which limits will be on board, or refuses: outside the instrument's range, not supported, no limit.

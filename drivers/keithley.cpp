@@ -45,6 +45,14 @@ Later<Identity> Keithley::Conversation::identify() {
 Later<Found> Keithley::Conversation::reattach() {
   const auto alive = shared_from_this();
   const auto turn = co_await turns_.for_request();
+  auto found = co_await find_program();
+  asked_in_vain_ = !found && found.error().kind == Fault::Kind::cancelled;
+  // As while it is watched: an answer that makes no sense is a stream out of step.
+  if (!found && !asked_in_vain_) talk_->lose(found.error());
+  co_return found;
+}
+
+Later<Found> Keithley::Conversation::find_program() {
   if (power_cycled_) co_return Found{Found::State::power_cycled, std::nullopt};
   if (!running_) {
     const auto other = co_await take_up_what_is_there();

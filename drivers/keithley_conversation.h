@@ -72,6 +72,7 @@ class Keithley::Conversation : public std::enable_shared_from_this<Conversation>
   Later<void> look_at_program();
   Later<void> fetch_new_rows();
   Later<void> fetch_piece();
+  Later<Found> find_program();
   Later<Found> take_up_what_is_there();
   Later<bool> take_up(const std::string& on_board, bool runs);
   Later<std::string> buffer_on_board();
@@ -107,6 +108,7 @@ class Keithley::Conversation : public std::enable_shared_from_this<Conversation>
   bool known_ = false;                     ///< the instrument has been identified once
   bool verified_ = false;                  ///< and on this link
   bool told_lost_ = false;                 ///< LinkLost was said and LinkBack was not
+  bool asked_in_vain_ = false;             ///< reattach() gave way, and nobody was told to try again
   bool power_cycled_ = false;              ///< and nothing has been started since
 };
 

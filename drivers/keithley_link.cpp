@@ -22,7 +22,7 @@ void Keithley::Conversation::link_lost(const Fault& why) {
 asio::awaitable<void> Keithley::Conversation::come_back() {
   const auto known = co_await identify();
   if (known) {
-    told_lost_ = false;
+    told_lost_ = asked_in_vain_ = false;
     back_at_ = Clock::now();
     queue_.emplace_back(heard::LinkBack{});
     co_return;

@@ -34,6 +34,7 @@ Later<scpi::TriggerState> Keithley::Conversation::trigger_state() {
 asio::awaitable<void> Keithley::Conversation::watch() {
   const auto alive = shared_from_this();
   if (!turns_.is_free()) co_return;
+  if (std::exchange(asked_in_vain_, false)) co_return queue_.emplace_back(heard::LinkBack{}), void();
   if (!running_ && Clock::now() - talk_->heard_at() < idle_poll) co_return;
   const auto turn = turns_.take();
   Result<void> looked;
@@ -106,7 +107,10 @@ Later<bool> Keithley::Conversation::take_up(const std::string& on_board, bool ru
 
 /// What stands in the trigger model names its buffer, and the buffer names run, step and part.
 Later<std::string> Keithley::Conversation::buffer_on_board() {
-  const auto blocks = co_await talk_->ask_lines(":TRIG:BLOC:LIST?");
+  const std::function<bool(const std::string&)> names_one = [](const std::string& block) {
+    return !scpi::buffer_in(block).empty();
+  };
+  const auto blocks = co_await talk_->ask_lines(":TRIG:BLOC:LIST?", names_one);
   if (!blocks) co_return fail(blocks.error());
   for (const std::string& block : *blocks)
     if (auto name = scpi::buffer_in(block); !name.empty()) co_return name;

@@ -147,17 +147,20 @@ Later<std::string> Talk::answer_to(std::string question) {
   }
 }
 
-Later<std::vector<std::string>> Talk::ask_lines(std::string question) {
+/// A list is over after a short silence; one that lacks what it must have, after as long as an answer may take.
+Later<std::vector<std::string>> Talk::ask_lines(std::string question,
+                                                std::function<bool(const std::string&)> wanted) {
   auto first = co_await ask(std::move(question));
   if (!first) co_return fail(first.error());
   std::vector<std::string> all;
   all.push_back(std::move(*first));
-  for (auto quiet = Clock::now() + list_is_over; Clock::now() < quiet && link_->is_open();) {
-    while (auto line = lines_.next()) {
-      all.push_back(std::move(*line));
-      quiet = Clock::now() + list_is_over;
-    }
-    co_await arrived_.wait_until(quiet);
+  const auto deadline = [&] {
+    const auto patience = std::max<Clock::duration>(list_is_over, ticks(reply_));
+    return heard_at_ + (std::ranges::any_of(all, wanted) ? list_is_over : patience);
+  };
+  while (Clock::now() < deadline() && link_->is_open()) {
+    while (auto line = lines_.next()) all.push_back(std::move(*line));
+    co_await arrived_.wait_until(deadline());
   }
   co_return all;
 }

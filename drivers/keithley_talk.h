@@ -51,7 +51,8 @@ class Talk : public std::enable_shared_from_this<Talk> {
   /// One line.
   Later<std::string> ask(std::string question);
   /// All lines until nothing more comes.
-  Later<std::vector<std::string>> ask_lines(std::string question);
+  Later<std::vector<std::string>> ask_lines(std::string question,
+                                            std::function<bool(const std::string& line)> wanted);
   Later<std::size_t> ask_count(std::string question);
   Later<bool> ask_flag(std::string question);
 

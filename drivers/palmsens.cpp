@@ -56,6 +56,15 @@ Later<Identity> Palmsens::Conversation::identify() {
 Later<Found> Palmsens::Conversation::reattach() {
   const auto alive = shared_from_this();
   const auto turn = co_await turns_.for_request();
+  auto found = co_await find_program();
+  if (found)
+    search_wait_ = first_search;
+  else if (talk_->connected())
+    asio::co_spawn(executor_, search_again(talk_->generation()), asio::detached);
+  co_return found;
+}
+
+Later<Found> Palmsens::Conversation::find_program() {
   const auto listened = co_await hear_its_name();
   if (!listened) co_return fail(listened.error());
   if (!program_) {

@@ -74,7 +74,9 @@ class Palmsens::Conversation : public std::enable_shared_from_this<Conversation>
   Later<void> check_abilities();
   Later<void> load(std::string script);
   Later<void> confirm_idle();
+  Later<Found> find_program();
   Later<void> hear_its_name();
+  boost::asio::awaitable<void> search_again(std::uint64_t generation);
   [[nodiscard]] std::optional<Fault> runs_for_another() const;
 
   // programs and their files
@@ -121,6 +123,9 @@ class Palmsens::Conversation : public std::enable_shared_from_this<Conversation>
   bool launching_ = false;
   bool verified_ = false;  ///< the serial number was right on this link
   bool reconnecting_ = false;
+  static constexpr palmsens::Clock::duration first_search = std::chrono::seconds(1),
+                                             last_search = std::chrono::minutes(1);
+  palmsens::Clock::duration search_wait_ = first_search;  ///< after a search for the program that failed
 };
 
 }  // namespace cambench

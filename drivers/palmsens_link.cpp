@@ -184,6 +184,15 @@ Later<void> Palmsens::Conversation::hear_its_name() {
   co_return Result<void>{};
 }
 
+/// The search failed on a link that stands: it gave way to an order to open, or the answers made no sense. No other link
+/// will be made for it, so whoever searched is asked to do so again.
+asio::awaitable<void> Palmsens::Conversation::search_again(std::uint64_t generation) {
+  const auto alive = shared_from_this();
+  co_await talk_->pause(
+      std::exchange(search_wait_, std::min<Clock::duration>(2 * search_wait_, last_search)));
+  if (!talk_->ended() && generation == talk_->generation()) tell(heard::LinkBack{});
+}
+
 /// Brings a script into the instrument's memory; nothing runs yet.
 Later<void> Palmsens::Conversation::load(std::string script) {
   const auto loaded = co_await talk_->ask_unrefused("l\n" + script);

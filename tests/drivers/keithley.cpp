@@ -5,6 +5,7 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <functional>
 
 #include "drivers/sim/cell.h"
@@ -14,6 +15,7 @@
 
 using namespace cambench;
 using namespace cambench::tests;
+using namespace std::chrono_literals;
 namespace asio = boost::asio;
 
 namespace {
@@ -43,7 +45,7 @@ struct Bench {
     driver.reset();
     if (settings.serial.empty()) settings.serial = serial;
     settings.time_scale = 1000;
-    settings.reply_time = Seconds(0.1);
+    if (settings.reply_time == KeithleySettings{}.reply_time) settings.reply_time = Seconds(0.1);
     settings.reconnect_time = Seconds(0.01);
     auto owned = std::make_unique<ScpiLink>(io.get_executor(), machine);
     link = owned.get();
@@ -331,6 +333,51 @@ TEST_CASE(
     bench.listen_for(1);
     CHECK(questions() <= asked + 1);
   }
+}
+
+TEST_CASE("a list that comes in two pieces does not leave a run unasked") {
+  Bench bench;
+  bench.meet();
+  bench.begin(charge());
+  const Seconds recorded = bench.listen_for(3).samples.back().step_time;
+  bench.plug_in({.reply_time = Seconds(3)});
+  bench.meet();
+  bench.driver->expect(charge(), {"r000001", 3}, recorded);
+  asio::steady_timer sent_again(bench.io, 400ms);  // as the network does it with what was lost
+  SUBCASE("the second has the name, and comes late") {
+    bench.link->hold_back_after = 1;
+    sent_again.async_wait([&](boost::system::error_code) { bench.link->release(); });
+  }
+  SUBCASE("the second comes instead of the next answer: the stream starts anew") {
+    bench.link->hold_back_after = 4;
+    REQUIRE_FALSE(bench.wait_for(bench.driver->reattach()));
+    CHECK(bench.listen_until_lost().lost);
+    CHECK(bench.listen_until_back().back);
+  }
+  const auto found = bench.wait_for(bench.driver->reattach());
+  REQUIRE_MESSAGE(found, found.error().what);
+  CHECK(found->state == Found::State::running);
+  CHECK(found->marker == Marker{"r000001", 3});
+}
+
+TEST_CASE("a search for its program that gave way to an order to open is asked for again") {
+  Bench bench;
+  bench.meet();
+  bench.begin(charge());
+  bench.listen_for(3);
+  bench.plug_in();
+  bench.meet();
+  bench.driver->expect(charge(), {"r000001", 3}, Seconds(-1));
+  auto reattaching = std::make_shared<std::optional<Result<Found>>>();
+  asio::co_spawn(bench.io, bench.driver->reattach(),
+                 [&](std::exception_ptr, Result<Found> found) { *reattaching = std::move(found); });
+  bench.io.restart();
+  bench.io.poll_one();
+  CHECK(bench.wait_for(bench.driver->open_cell()));
+  REQUIRE(reattaching->has_value());
+  REQUIRE_FALSE(reattaching->value());
+  CHECK(bench.listen_until_back().back);
+  CHECK(bench.wait_for(bench.driver->reattach())->marker == Marker{"r000001", 3});
 }
 
 TEST_CASE("a power cycle is told and never polarises again") {

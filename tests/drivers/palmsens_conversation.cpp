@@ -716,6 +716,21 @@ TEST_CASE("a daemon that comes back to a step with a row every ten minutes waits
   CHECK(reattaching->value()->marker == Marker{"r000001", 3});
 }
 
+TEST_CASE("an error before the name does not leave a run unasked") {
+  Conversation c;
+  c.other.answers["i"] = "i!0006\n";
+  REQUIRE(c.wait_for(c.driver->identify()));
+  c.other.answers["i"] = "iES4HR20B0001\n";
+  c.driver->expect(Conversation::charge(), {"r000001", 3}, Seconds(0));
+  const auto reattaching = c.begin(c.driver->reattach());
+  c.other.say("!0032: Line 41\n");
+  REQUIRE(c.until([&] { return reattaching->has_value(); }));
+  REQUIRE_FALSE(reattaching->value());
+  CHECK(c.hear<heard::Ended>().reason == EndReason::error);
+  c.hear<heard::LinkBack>();  // who hears this asks
+  CHECK(c.wait_for(c.driver->reattach())->state == Found::State::idle);
+}
+
 TEST_CASE("a program that was written for another instrument is not ours") {
   Conversation c;
   c.other.answers["i"] = "i!0006\n";

@@ -3,6 +3,7 @@
 #pragma once
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <optional>
 
 #include "drivers/link/byte_link.h"
 #include "drivers/sim/scpi_machine.h"
@@ -19,6 +20,7 @@ class ScpiLink final : public link::ByteLink {
     open_ = true;
     ++opened_;
     pending_.clear();
+    held_back_.clear();
     co_return Result<void>{};
   }
 
@@ -30,6 +32,13 @@ class ScpiLink final : public link::ByteLink {
       if (pending_.empty()) {
         machine_.advance(machine_.now() + step);
         pending_ = machine_.take_output();
+        if (hold_back_after && pending_.find('\n') + 1 < pending_.size()) {
+          std::size_t lines = 0;
+          for (std::size_t n = 0; n < *hold_back_after; ++n) lines = pending_.find('\n', lines) + 1;
+          held_back_ = pending_.substr(lines);
+          pending_.resize(lines);
+          hold_back_after.reset();
+        }
       }
       if (pending_.empty()) continue;
       const std::size_t count = std::min({pending_.size(), buffer.size(), largest_piece});
@@ -42,9 +51,13 @@ class ScpiLink final : public link::ByteLink {
   Later<void> write(std::string_view bytes) override {
     if (!usable()) co_return fail(Fault::Kind::link, "the connection ended");
     written += bytes;
+    release();
     machine_.receive(bytes);
     co_return Result<void>{};
   }
+
+  /// What was held back comes: now, or with the next question.
+  void release() { pending_ += std::exchange(held_back_, {}); }
 
   void close() override {
     if (open_) machine_.close_session(plugged);  // a cable that was pulled says no word
@@ -53,16 +66,17 @@ class ScpiLink final : public link::ByteLink {
   [[nodiscard]] bool is_open() const override { return open_; }
 
   bool plugged = true;
-  Seconds step{0.05};                ///< instrument time per look
-  std::size_t largest_piece = 4096;  ///< how much one read returns
-  std::string written;               ///< everything the driver sent
+  Seconds step{0.05};                          ///< instrument time per look
+  std::size_t largest_piece = 4096;            ///< how much one read returns
+  std::optional<std::size_t> hold_back_after;  ///< so many lines of the next answer that has several; once
+  std::string written;                         ///< everything the driver sent
 
  private:
   [[nodiscard]] bool usable() const { return open_ && plugged && machine_.session(); }
 
   boost::asio::any_io_executor executor_;
   sim::ScpiMachine& machine_;
-  std::string pending_;
+  std::string pending_, held_back_;
   bool open_ = false;
   int opened_ = 0;
 };
