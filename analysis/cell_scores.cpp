@@ -106,7 +106,8 @@ CellValues evaluate(const CellTest& test, const Material* material, const ScoreO
   if (!material)
     cell.undefined = fmt::format("the study has no material {}", test.material);
   else if (cell.rates.empty())
-    cell.undefined = "it has no discharge, or no mass or no 1 C to judge it by";
+    cell.undefined = test.left.empty() ? "it has no discharge, or no mass or no 1 C to judge it by"
+                                       : fmt::format("{}", fmt::join(test.left, "; "));
   return cell;
 }
 
@@ -155,6 +156,8 @@ std::string why_no_value(const std::vector<CellValues>& cells, std::string_view 
     if (cell.test.material != material) continue;
     reasons += fmt::format("{}cell {}: {}", reasons.empty() ? "" : "; ", cell.test.cell,
                            cell.undefined.empty() ? missing : std::string_view(cell.undefined));
+    if (cell.undefined.empty() && !cell.test.left.empty())
+      reasons += fmt::format(" ({})", fmt::join(cell.test.left, "; "));
   }
   return reasons.empty() ? fmt::format("no rate test of {}", material) : reasons;
 }
@@ -268,6 +271,8 @@ std::vector<std::string> notes_of(const std::vector<CellValues>& cells, const Sc
           "cell {} has no reference electrode: its potentials and its overpotential hold the counter "
           "electrode too",
           id));
+    for (const auto* sentences : {&cell.test.left, &cell.test.caveats})
+      for (const auto& sentence : *sentences) notes.push_back(fmt::format("cell {}: {}", id, sentence));
     note_counters(cell, notes);
     note_return(cell, options, notes);
   }

@@ -58,6 +58,8 @@ struct CellTest {
   bool simulated = false;
   std::vector<Setting> facts;  ///< further things to print: recipe, limits, temperature, pressure
   std::vector<Cycle> cycles;
+  std::vector<std::string> left;     ///< half cycles that are not among `cycles`, and why, as sentences
+  std::vector<std::string> caveats;  ///< of half cycles that are: sentences for the report
 };
 
 /// One cycle in the units people compare.

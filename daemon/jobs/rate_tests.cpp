@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "schema/document.h"
 #include "schema/json.h"
 #include "schema/sha256.h"
@@ -75,17 +77,66 @@ void add_line(std::string& text, const store::SampleRow& row) {
                  s.current ? s.current->value() : 0, s.status);
 }
 
+// ---- steps that did not go from their beginning to their planned end
+
+struct HowItWent {
+  std::string left;         // how it ended instead; empty: as planned
+  std::string interrupted;  // why it stood still for a while
+};
+
+std::map<std::uint32_t, HowItWent> steps_of(const std::vector<store::StoredEvent>& events) {
+  std::map<std::uint32_t, HowItWent> steps;
+  for (const auto& [seq, event] : events) {
+    if (!event.step) continue;
+    auto& step = steps[*event.step];
+    const auto text = event.text.value_or(event.reason.value_or(""));
+    if (event.kind == "step_ended") step.left = event.reason == "planned" ? "" : text;
+    if ((event.kind == "held" || event.kind == "tripped") && event.elapsed > Seconds(0))
+      step.interrupted += (step.interrupted.empty() ? "" : "; ") + text;
+  }
+  return steps;
+}
+
+/// A half cycle that ended otherwise than planned is taken out; one that was interrupted stays, and is told of.
+void judge(rate::CellTest& test, const std::vector<rate::Row>& rows,
+           const std::map<std::uint32_t, HowItWent>& steps) {
+  for (const auto& [number, step] : steps) {
+    double current_A = 0;
+    const rate::Row* last = nullptr;
+    for (const auto& row : rows)
+      if (row.step == number) {
+        current_A += row.current_A;
+        last = &row;
+      }
+    const auto cycle =
+        last ? std::ranges::find(test.cycles, last->cycle, &rate::Cycle::cycle) : test.cycles.end();
+    if (cycle == test.cycles.end() || current_A == 0) continue;
+    const auto half = fmt::format("the {} of cycle {}", current_A > 0 ? "charge" : "discharge", cycle->cycle);
+    if (!step.left.empty()) {
+      (current_A > 0 ? cycle->charge : cycle->discharge).reset();
+      test.left.push_back(fmt::format("{} was not done to its end, so it gives no capacity, and {}: {}", half,
+                                      current_A > 0
+                                          ? "the discharge after it gives what was charged"
+                                          : "the next cycle at its rate counts in its place, if there is one",
+                                      step.left));
+    } else if (!step.interrupted.empty()) {
+      test.caveats.push_back(fmt::format("{} was interrupted and resumed, and is the sum of its parts: {}",
+                                         half, step.interrupted));
+    }
+  }
+}
+
 }  // namespace
 
 std::optional<RateTest> RateTests::last_of(store::Reader& reader, const std::string& cell) {
   for (const auto& run : reader.finished_runs_of_cell(cell)) {
-    const RateTest& test = read(reader, run);
-    if (rate::rate_points(test.test).size() >= 2) return test;
+    const auto& [test, at_two_rates] = read(reader, run);
+    if (at_two_rates) return test;
   }
   return std::nullopt;
 }
 
-const RateTest& RateTests::read(store::Reader& reader, const store::StoredRun& run) {
+const RateTests::Read& RateTests::read(store::Reader& reader, const store::StoredRun& run) {
   if (const auto known = by_run_.find(run.id); known != by_run_.end()) return known->second;
   const RecordedCell cell = cell_of(run);
   RateTest read{.test = {}, .run = run.id, .sha256 = {}, .bytes = 0};
@@ -116,7 +167,9 @@ const RateTest& RateTests::read(store::Reader& reader, const store::StoredRun& r
   read.sha256 = hash.hex();
   read.test = test_of(run, cell);
   read.test.cycles = rate::cycles(rows);
-  return by_run_.emplace(run.id, std::move(read)).first->second;
+  const bool at_two_rates = rate::rate_points(read.test).size() >= 2;
+  judge(read.test, rows, steps_of(reader.events_of(run.id)));
+  return by_run_.emplace(run.id, Read{std::move(read), at_two_rates}).first->second;
 }
 
 }  // namespace cambench::jobs

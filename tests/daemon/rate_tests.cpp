@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "daemon/store/store.h"
 
 using namespace cambench;
@@ -50,6 +52,14 @@ class Run {
     for (double second = 0; second < duration_s; second += 60) sample(cycle, second, rate_C * one_C_A);
     sample(cycle, duration_s, rate_C * one_C_A);
     ++step_;
+    return *this;
+  }
+
+  /// What is on record of the step that was just done.
+  Run& happened(const std::string& kind, const std::string& reason, const std::string& text) {
+    store::EventRow row{.run = id_, .kind = kind, .step = step_ - 1, .text = text, .elapsed = Seconds(60)};
+    if (!reason.empty()) row.reason = reason;
+    REQUIRE(store_.append(row));
     return *this;
   }
 
@@ -141,4 +151,56 @@ TEST_CASE(
   store.commit({store::PhaseRow{"r000003", "finished", WallTime{}}}, [](const Result<void>&) {});
   REQUIRE(store.flush());
   CHECK(tests.last_of(reader, "R-uncoated")->run == "r000003");
+}
+
+TEST_CASE(
+    "a discharge that a person left before its end gives no capacity, and the report says who left it") {
+  const Folder folder;
+  store::Store store(folder.file());
+  const std::vector<Material> materials{
+      {.id = "ncm-uncoated", .name = "uncoated", .coating = "", .reference = true}};
+  Run run(store, "r000001", "finished");
+  run.step(1, 0.1, 181.3)
+      .happened("tripped", "", "the press lost its air")
+      .happened("step_ended", "planned", "")
+      .step(1, -0.1, -70)
+      .happened("tripped", "", "2.1 V")
+      .happened("step_ended", "aborted", "left by anna: it will not come back")
+      .step(2, 2, 60)
+      .happened("step_ended", "planned", "")
+      .step(2, -2, -58.5)
+      .happened("step_ended", "planned", "");
+  const auto scored = [&] {
+    REQUIRE(store.flush());
+    store::Reader reader(folder.file());
+    const auto test = RateTests().last_of(reader, "R-uncoated");
+    REQUIRE(test);
+    CHECK(test->run == "r000001");
+    return rate::score_cells(std::vector{test->test}, materials, {.reference = "ncm-uncoated"});
+  };
+  const auto has = [](const std::vector<std::string>& notes, const std::string& note) {
+    return std::ranges::find(notes, note) != notes.end();
+  };
+  SUBCASE("the only one at its rate") {
+    const auto scores = scored();
+    CHECK_FALSE(scores.materials.at(0).initial.value);
+    CHECK(
+        scores.materials.at(0).initial.why_not ==
+        "cell R-uncoated: it has no discharge at 0.1 C (the discharge of cycle 1 was not done to its end, so "
+        "it gives no capacity, and the next cycle at its rate counts in its place, if there is one: left by "
+        "anna: it will not come back)");
+    CHECK(has(scores.notes,
+              "cell R-uncoated: the charge of cycle 1 was interrupted and resumed, and is the sum of its "
+              "parts: the press lost its air"));
+  }
+  SUBCASE("of two at its rate") {
+    run.step(3, 0.1, 170).happened("step_ended", "planned", "").step(3, -0.1, -168.1);
+    const auto scores = scored();
+    CHECK(scores.cells.at(0).rates.back().cycles.at(0).discharge_mAh_g == doctest::Approx(168.1));
+    CHECK(
+        has(scores.notes,
+            "cell R-uncoated: the discharge of cycle 1 was not done to its end, so it gives no capacity, and "
+            "the next cycle at its rate counts in its place, if there is one: left by anna: it will not come "
+            "back"));
+  }
 }
