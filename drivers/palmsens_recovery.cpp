@@ -97,12 +97,14 @@ asio::awaitable<void> Palmsens::Conversation::conclude(Program over, std::string
 
 // ---- opening the cell ---------------------------------------------------------------------------------------
 
-/// Z, then the end of the program: its acknowledgement says only that it was heard.
+/// Z, then the end of the program: its acknowledgement says only that it was heard. What ends may be a look that gave way:
+/// its last lines then look like those of a program that was met.
 Later<void> Palmsens::Conversation::stop_program() {
   if (program_) program_->stop_asked();
   talk_->forget_replies();
   const auto sent = co_await talk_->send("\nZ\n");
   if (!sent) co_return fail(sent.error());
+  const auto over_before = programs_over_;
   const bool known = program_.has_value();  // its lines go to it; else the empty line comes as a reply
   const auto deadline =
       Clock::now() + ticks(settings_.abort_time + (program_ ? wire(program_->pause()) : Seconds{0}));
@@ -118,7 +120,8 @@ Later<void> Palmsens::Conversation::stop_program() {
       }
       acknowledged = true;
     }
-    if (acknowledged && ended && !program_) co_return Result<void>{};
+    const bool any_ended = ended || programs_over_ != over_before;
+    if (acknowledged && any_ended && !program_) co_return Result<void>{};
     if (auto why = talk_->why_not_wait(generation)) co_return fail(std::move(*why));
     if (Clock::now() >= deadline) co_return fail(Fault::Kind::timeout, "the program did not end after Z");
     co_await talk_->replied().wait_until(deadline);

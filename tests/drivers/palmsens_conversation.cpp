@@ -106,7 +106,8 @@ struct Conversation {
   Prepared other;
   std::unique_ptr<Palmsens> driver;
 
-  explicit Conversation(Over over = Over::pty, std::string port = {}, std::size_t queue = 1000)
+  explicit Conversation(Over over = Over::pty, std::string port = {}, std::size_t queue = 1000,
+                        Seconds abort_time = Seconds(0.3))
       : other(io, over) {
     const auto address = link::parse_address(port.empty() ? other.port->address() : port);
     REQUIRE(address);
@@ -114,7 +115,7 @@ struct Conversation {
     settings.serial = "ES4HR20B0001";
     settings.time_scale = 1000;
     settings.reply_time = Seconds(0.3);
-    settings.abort_time = Seconds(0.3);
+    settings.abort_time = abort_time;
     settings.deaf_after_error = Seconds(0.005);
     settings.silence = Seconds(0.05);
     settings.longest_queue = queue;
@@ -543,6 +544,24 @@ TEST_CASE("opening the cell waits for nobody: a request that waits gives up") {
   CHECK(resting->value().error().kind == Fault::Kind::cancelled);
   REQUIRE(c.until([&] { return opening->has_value(); }));
   CHECK(opening->value());
+}
+
+TEST_CASE(
+    "opening the cell during a look waits for the look's end, and not for the longest that a program may "
+    "take") {
+  Conversation c(Over::pty, {}, 1000, Seconds(3600));
+  c.identify();
+  c.other.answers["look"] = "e\nM000B\n";
+  SUBCASE("nothing was measured yet") {}
+  SUBCASE("its first row is there") { c.other.answers["look"] += row(0); }
+  const auto resting = c.begin(c.driver->measure_rest());
+  REQUIRE(c.until([&] { return c.other.times("look") == 1; }));
+  c.other.answers["look"] = at_rest;
+  c.other.answers["Z"] = "Z\n*\n\n";
+  const auto opening = c.begin(c.driver->open_cell());
+  REQUIRE(c.until([&] { return opening->has_value(); }));
+  CHECK(opening->value());
+  CHECK(c.other.heard == std::vector<std::string>{"look", "Z", "off", "look"});
 }
 
 TEST_CASE("two orders to open are both carried out, one after the other") {
