@@ -161,11 +161,15 @@ Task<Response> carried_out(std::shared_ptr<Serving> serving, Order order) {
   co_return response;
 }
 
+/// Whose token the request shows; false: it is not known, or not any more.
+bool is_known(Serving& serving, Request& request) {
+  if (request.peer.local_socket || request.authorization.empty()) return true;
+  request.token = serving.tokens.find(bearer(request.authorization));
+  return request.token.has_value();
+}
+
 Way way_of(Serving& serving, Request& request) {
-  if (!request.peer.local_socket && !request.authorization.empty()) {
-    request.token = serving.tokens.find(bearer(request.authorization));
-    if (!request.token) ++serving.traffic.unknown_tokens;
-  }
+  if (!is_known(serving, request)) ++serving.traffic.unknown_tokens;
   return route(request, serving.api, serving.house, traffic_of(serving));
 }
 
@@ -275,15 +279,22 @@ std::string status_news(const Board& board, std::string& told) {
   return fmt::format("event: status\ndata: {}\n\n", *board.document(Board::Document::status));
 }
 
-/// Tells what is new until the client goes or does not take it in time. Only the newest status is ever told, and
+/// Whoever may be told at first need not be for ever: tokens are removed.
+bool may_be_told(Serving& serving, Request& request) {
+  (void)is_known(serving, request);
+  const Way way = route(request, serving.api, serving.house, traffic_of(serving));
+  return std::holds_alternative<Stream>(way);
+}
+
+/// Tells what is new until the client goes, does not take it in time, or may not be told any more. Only the newest status is ever told, and
 /// events are read when there is room for them: a slow client costs nothing but its connection.
-Task<void> tell(Connection& connection, Stream stream) {
+Task<void> tell(Connection& connection, Stream stream, Request request) {
   const auto serving = connection.serving;
   const Counted counted(serving->traffic.streams);
   const auto since = std::make_shared<std::int64_t>(stream.since.value_or(-1));
   std::string told;
   bool there = co_await send(connection, stream_head(), false, false);
-  while (there && !serving->stopped) {
+  while (there && !serving->stopped && may_be_told(*serving, request)) {
     const Response events = co_await from_archive(serving, news_after(since));
     const bool more = events.status == 200 && !events.body.bytes().empty();
     if (more) there = co_await send_text(connection, events.body.bytes());
@@ -334,7 +345,7 @@ Task<bool> exchange(Connection& connection) {
   auto way = way_of(*serving, request);
   if (const auto* stream = std::get_if<Stream>(&way)) {
     if (serving->traffic.streams < serving->limits.streams && with_body) {
-      co_await tell(connection, *stream);
+      co_await tell(connection, *stream, std::move(request));
       co_return false;
     }
     way = with_body ? problem(503, "Too many streams", "Ask again in a moment, or ask for /api/v1/events.")

@@ -140,6 +140,29 @@ TEST_CASE("a token that was added is known at once, and one that was removed is 
   CHECK(running.daemon.orders.size() == 1);
 }
 
+TEST_CASE("the stream of a token that was removed ends") {
+  asio::io_context io{1};
+  fixture::Daemon daemon;
+  const auto folder = scratch();
+  const auto token = add_token(folder / "tokens", "anna", Role::viewer);
+  REQUIRE(token.has_value());
+  std::optional<Server> server;
+  server.emplace(io, Listen{"0.0.0.0", 0, {}, folder / "tokens", {}},
+                 Limits{.news = std::chrono::milliseconds(1)}, daemon, std::make_unique<fixture::Archive>());
+  Raw raw(server->port());
+  raw.say(plain_get("/api/v1/events/stream", fmt::format("Authorization: Bearer {}\r\n", *token)));
+  while (server->traffic().streams == 0) io.run_one();
+  for (int i = 0; i < 100; ++i) io.run_one();
+  CHECK(server->traffic().streams == 1);
+  REQUIRE(remove_token(folder / "tokens", "anna").has_value());
+  for (int i = 0; i < 100 && server->traffic().streams > 0; ++i) io.run_one();
+  CHECK(server->traffic().streams == 0);
+  CHECK(server->traffic().unknown_tokens == 0);
+  server.reset();
+  io.run();
+  std::filesystem::remove_all(folder);
+}
+
 TEST_CASE("the page's cookie shows the bench and orders nothing") {
   Running running;
   const auto token = add_token(running.tokens(), "anna", Role::admin);
