@@ -7,10 +7,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <sstream>
 
 #include "daemon/config_parts.h"
 #include "daemon/jobs/scoring_options.h"
@@ -71,6 +73,19 @@ class Reader {
   }
 
   Bench read() {
+    read_all();
+    if (!mistakes_.empty()) throw Refused(mistakes_.sentences());
+    if (!edit_mistakes_.empty()) throw Refused(edit_mistakes_.sentences());
+    return std::move(bench_);
+  }
+
+  Bench read_whatever_is_good() {
+    read_all();
+    return std::move(bench_);
+  }
+
+ private:
+  void read_all() {
     Fields top(document_, "", mistakes_);
     read_bench(top);
     read_store(top);
@@ -103,12 +118,8 @@ class Reader {
     top.finish();
     check_time_scale(top);
     check_places(top);
-    if (!mistakes_.empty()) throw Refused(mistakes_.sentences());
-    if (!edit_mistakes_.empty()) throw Refused(edit_mistakes_.sentences());
-    return std::move(bench_);
   }
 
- private:
   // --- pieces -----------------------------------------------------------------------------------------------
 
   /// A path as written, relative to the folder of the configuration.
@@ -523,6 +534,20 @@ std::optional<std::string> contents(const fs::path& file) {
   return std::string(std::istreambuf_iterator<char>(in), {});
 }
 
+/// The path of [store] in a text that may be no TOML any more; empty when it does not say.
+std::string store_in(const std::string& text) {
+  std::istringstream lines(text);
+  bool in_store = false;
+  for (std::string line; std::getline(lines, line);) {
+    line.erase(0, line.find_first_not_of(" \t"));
+    if (line.starts_with('[')) in_store = line.starts_with("[store]");
+    const auto open = line.find_first_of("\"'");
+    if (!in_store || !line.starts_with("path") || open == std::string::npos) continue;
+    return line.substr(open + 1, line.find(line[open], open + 1) - open - 1);
+  }
+  return {};
+}
+
 }  // namespace
 
 const Station* Bench::station(std::string_view station_name) const {
@@ -550,6 +575,21 @@ Bench read(const fs::path& file) {
   Bench bench = parse(*text, file);
   const auto edited = contents(entries_file(bench));
   return edited ? parse(*text, file, *edited) : bench;
+}
+
+fs::path accepted_file(const Bench& bench) { return bench.store.parent_path() / "accepted.toml"; }
+
+std::optional<Bench> read_accepted(const fs::path& file) {
+  std::vector<fs::path> folders;
+  if (const auto store = store_in(contents(file).value_or("")); !store.empty())
+    folders.push_back((file.parent_path() / store).parent_path());
+  if (const char* systemds = std::getenv("STATE_DIRECTORY")) folders.emplace_back(systemds);
+  for (const auto& folder : folders)
+    if (const auto text = contents(folder / "accepted.toml")) try {
+        return Reader(*text, file, {}).read_whatever_is_good();
+      } catch (const Refused&) {  // half a file, or somebody's own: as if there were none
+      }
+  return std::nullopt;
 }
 
 Result<Recipe> find_recipe(const Bench& bench, std::string_view name) {

@@ -165,6 +165,13 @@ Bench parse(std::string_view text, const std::filesystem::path& file, std::strin
 /// Where they are kept: read() reads the file when it is there.
 std::filesystem::path entries_file(const Bench& bench);
 
+/// Where a daemon keeps the text that it started with: beside its store, because the file may be edited, and broken, while
+/// it runs.
+std::filesystem::path accepted_file(const Bench& bench);
+/// What the daemon of this file started with last, whatever the file says now, without what people edited since; nothing when
+/// none is found. What has become wrong meanwhile, such as the path of a register map, is left to whoever uses it.
+std::optional<Bench> read_accepted(const std::filesystem::path& file);
+
 /// The recipe that is meant by a name: a file of the bench's recipe folder (name.toml, name.json), else a
 /// built-in one. The Fault lists the names there are.
 Result<Recipe> find_recipe(const Bench& bench, std::string_view name);

@@ -14,8 +14,11 @@
 #include <csignal>
 #include <cstdlib>
 #include <iostream>
+#include <optional>
+#include <stdexcept>
 
 #include "daemon/config.h"
+#include "daemon/entries.h"
 #include "daemon/http/server.h"
 #include "daemon/http/store_archive.h"
 #include "daemon/jobs/jobs.h"
@@ -96,6 +99,8 @@ int serve(const config::Bench& bench) {
   runner.open();
   asio::co_spawn(io, until_told(io, journal), asio::detached);
   journal.info("", "", "answers on http://" + host + ":" + std::to_string(server.port()));
+  if (const auto kept = entries::keep(config::accepted_file(bench), bench.text); !kept)
+    journal.warning("", "", "the configuration that this started with is not kept: " + kept.error().what);
   if (!http::is_here(listen))
     journal.warning("", "", host + " is no address of this machine yet; we are reached once it is");
   sd_notify(0, "READY=1");
@@ -110,6 +115,29 @@ int serve(const config::Bench& bench) {
   return 0;
 }
 
+/// For what must be done whatever somebody is writing into the file: what a daemon left is made safe by the configuration it
+/// ran with; a person means the file as it is, unless it is broken.
+struct InNeed {
+  config::Bench bench;
+  std::string refusal;  ///< of the file as it is; may be empty
+};
+InNeed read_in_need(const std::string& file, bool after_stop) {
+  std::optional<config::Bench> now;
+  std::string refusal;
+  try {
+    now = config::read(file);
+    if (!after_stop) return {std::move(*now), {}};
+  } catch (const config::Refused& refused) {
+    refusal = refused.what();
+  }
+  auto accepted = config::read_accepted(file);
+  if (!accepted && !now) throw std::runtime_error(refusal);
+  if (!accepted || (now && now->text == accepted->text)) return {std::move(*now), {}};
+  std::cout << refusal << (refusal.empty() ? "" : "\n")
+            << "the file has changed; by the configuration that cambenchd started with last" << std::endl;
+  return {std::move(*accepted), refusal};
+}
+
 /// systemd calls this after every end of the service (ExecStopPost=), and a person may at any time.
 int made_safe(const config::Bench& bench, bool after_stop) {
   const char* result = std::getenv("SERVICE_RESULT");
@@ -122,12 +150,13 @@ int made_safe(const config::Bench& bench, bool after_stop) {
 }
 
 /// For the unit that systemd starts when this one is given up, and for a person who wants to know whether it works.
-int tell_people(const config::Bench& bench, const std::string& text) {
+int tell_people(const InNeed& read, const std::string& text) {
+  const auto& [bench, refusal] = read;
   status::Alarm alarm;
   alarm.since = std::chrono::system_clock::now();
   alarm.severity = command::Severity::alarm;
   alarm.cause = "daemon";
-  alarm.text = text;
+  alarm.text = refusal.empty() ? text : text + "; its configuration is refused: " + refusal;
   return notify::tell_now(bench.alarms, sender(bench), alarm, std::cout) ? 0 : refused_exit;
 }
 
@@ -150,9 +179,9 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   std::signal(SIGPIPE, SIG_IGN);
   try {
-    const config::Bench bench = config::read(file);
-    if (!tell.empty()) return tell_people(bench, tell);
-    return only_make_safe ? made_safe(bench, after_stop) : serve(bench);
+    if (!tell.empty()) return tell_people(read_in_need(file, false), tell);
+    if (only_make_safe) return made_safe(read_in_need(file, after_stop).bench, after_stop);
+    return serve(config::read(file));
   } catch (const std::exception& error) {
     std::cerr << "cambenchd: " << error.what() << std::endl;
     return refused_exit;

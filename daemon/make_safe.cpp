@@ -74,15 +74,37 @@ asio::awaitable<void> hold_press(Press& press, Outcome& outcome) {
   outcome.press = held ? "press holds" : held.error().what;
 }
 
+/// What can be made of a station: a press that cannot be keeps no cell from being opened.
+Station::Instruments make_each(const asio::any_io_executor& executor, const config::Bench& bench,
+                               const config::Station& station, Outcome& outcome) {
+  Station::Instruments made;
+  config::Station cell, press;
+  cell.name = press.name = station.name;
+  cell.potentiostat = station.potentiostat;
+  press.press = station.press;
+  try {
+    made.potentiostat = make_instruments(executor, bench, cell).potentiostat;
+  } catch (const std::exception& error) {
+    outcome.cell = error.what();
+  }
+  try {
+    made.press = make_instruments(executor, bench, press).press;
+  } catch (const std::exception& error) {
+    outcome.press = error.what();
+  }
+  return made;
+}
+
 /// Current off first, then the press.
-asio::awaitable<void> make_safe(Station::Instruments& instruments, Outcome& outcome) {
+asio::awaitable<void> make_safe(const config::Station& station, Station::Instruments& instruments,
+                                Outcome& outcome) {
   if (instruments.potentiostat)
     co_await open_cell(*instruments.potentiostat, outcome);
-  else
+  else if (!station.potentiostat)
     outcome.cell_safe = true, outcome.cell = "no potentiostat";
   if (instruments.press)
     co_await hold_press(*instruments.press, outcome);
-  else
+  else if (!station.press)
     outcome.press_safe = true, outcome.press = "no press";
 }
 
@@ -93,11 +115,12 @@ bool make_safe(const config::Bench& bench, std::ostream& out) {
   asio::io_context io(1);
   std::vector<Station::Instruments> instruments;
   std::vector<Outcome> outcomes(bench.stations.size());
-  for (const auto& station : bench.stations)
-    instruments.push_back(make_instruments(io.get_executor(), bench, station));
+  for (std::size_t i = 0; i < outcomes.size(); ++i)
+    instruments.push_back(make_each(io.get_executor(), bench, bench.stations[i], outcomes[i]));
   std::size_t open = outcomes.size();
   for (std::size_t i = 0; i < outcomes.size(); ++i)
-    asio::co_spawn(io, make_safe(instruments[i], outcomes[i]), [&](const std::exception_ptr&) { --open; });
+    asio::co_spawn(io, make_safe(bench.stations[i], instruments[i], outcomes[i]),
+                   [&](const std::exception_ptr&) { --open; });
   const auto deadline = std::chrono::steady_clock::now() + patience;
   while (open > 0 && std::chrono::steady_clock::now() < deadline) io.run_one_until(deadline);
   bool all = true;

@@ -8,7 +8,7 @@
 namespace cambench {
 
 /// All stations at the same time, each cell first and then its press; one line each on `out`. A bus or an instrument that
-/// is not there is told and keeps nobody waiting for longer than half a minute. False when one did not confirm.
+/// is not there, or that cannot be made, is told and keeps nobody waiting for longer than half a minute. False when one did not confirm.
 /// Throws std::runtime_error when a daemon runs: the devices are its own.
 bool make_safe(const config::Bench& bench, std::ostream& out);
 

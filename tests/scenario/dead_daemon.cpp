@@ -1,5 +1,6 @@
 // The daemon crashes, is stopped, or finds instruments that are not as it left them; and what makes safe without it.
 #include "tests/scenario/charging.h"
+#include "tests/scenario/hook.h"
 
 using namespace cambench;
 using namespace cambench::scenario;
@@ -11,19 +12,31 @@ struct Said {
   std::string text;
 };
 
-/// cambenchd --make-safe, as systemd calls it after the service has ended with `result`; empty: as a person does.
-Said make_safe(Bench& bench, const std::string& result = {}) {
-  const fs::path output = bench.folder() / "make_safe.out";
+Said cambenchd(const Bench& bench, const std::vector<std::string>& options,
+               const std::vector<std::string>& environment = {}) {
+  const fs::path output = bench.folder() / "said.out";
   fs::remove(output);
   std::vector<std::string> words{"/usr/bin/env"};
-  if (!result.empty()) words.push_back("SERVICE_RESULT=" + result);
-  for (const auto& word : {Bench::program("cambenchd"), std::string("--config"),
-                           bench.configuration().string(), std::string("--make-safe")})
-    words.push_back(word);
-  if (!result.empty()) words.emplace_back("--after-stop");
+  words.insert(words.end(), environment.begin(), environment.end());
+  words.insert(words.end(), {Bench::program("cambenchd"), "--config", bench.configuration().string()});
+  words.insert(words.end(), options.begin(), options.end());
   Process process(words, output);
   const int code = process.wait();
   return {code, contents(output)};
+}
+
+/// cambenchd --make-safe, as systemd calls it after the service has ended with `result`; empty: as a person does.
+Said make_safe(const Bench& bench, const std::string& result = {}) {
+  if (result.empty()) return cambenchd(bench, {"--make-safe"});
+  return cambenchd(bench, {"--make-safe", "--after-stop"}, {"SERVICE_RESULT=" + result});
+}
+
+/// Somebody edits the configuration.
+void edit(const Bench& bench, const std::string& what, const std::string& with) {
+  std::string text = contents(bench.configuration());
+  const auto at = text.find(what);
+  REQUIRE(at != text.npos);
+  std::ofstream(bench.configuration()) << text.replace(at, what.size(), with);
 }
 
 }  // namespace
@@ -65,9 +78,10 @@ TEST_CASE("after an ordered stop the programs in the instruments go on") {
 
 TEST_CASE("a bench may say that a crash leaves its programs running") {
   Charging bench;
-  std::string text = contents(bench.configuration());
-  text.insert(text.find("time_scale"), "after_crash = \"leave_running\"\n");
-  std::ofstream(bench.configuration()) << text;
+  CHECK(bench.daemon().end(SIGTERM) == 0);
+  edit(bench, "time_scale", "after_crash = \"leave_running\"\ntime_scale");
+  bench.start();
+  bench.until_step(0);
   CHECK(bench.daemon().end(SIGABRT) == -SIGABRT);
   CHECK(make_safe(bench, "watchdog").code == 0);
   CHECK(bench.cell_is_on());
@@ -106,6 +120,66 @@ TEST_CASE("making safe tells of each instrument that is not there, and opens the
   CHECK(safe.code == 1);
   CHECK_MESSAGE(safe.text.find("A2: cell open, confirmed; press holds") != std::string::npos, safe.text);
   CHECK(safe.text.find("A1: cell open") == std::string::npos);
+}
+
+TEST_CASE(
+    "a configuration that was broken while the daemon ran is made safe, and people told, by the one it "
+    "started with") {
+  const Hook hook;
+  Charging bench(1.0, webhook(hook));
+  std::vector<std::string> environment;
+  SUBCASE("a cell of a misspelt material") {
+    edit(bench, "material = \"ncm-uncoated\"", "material = \"ncm-uncaoted\"");
+  }
+  SUBCASE("no TOML any more") { edit(bench, "[log]", "[log"); }
+  SUBCASE("gone") {
+    fs::remove(bench.configuration());
+    environment = {"STATE_DIRECTORY=" + (bench.folder() / "state").string()};
+  }
+  CHECK(bench.daemon().end(SIGSEGV) == -SIGSEGV);
+  auto as_service = environment;
+  as_service.emplace_back("SERVICE_RESULT=core-dump");
+  for (const bool service : {true, false}) {
+    const Said safe = service ? cambenchd(bench, {"--make-safe", "--after-stop"}, as_service)
+                              : cambenchd(bench, {"--make-safe"}, environment);
+    CHECK_MESSAGE(safe.code == 0, safe.text);
+    CHECK(safe.text.find("A1: cell open, confirmed; press holds\n") != std::string::npos);
+    CHECK(safe.text.find("by the configuration that cambenchd started with last") != std::string::npos);
+  }
+  CHECK_FALSE(bench.cell_is_on());
+  const Said told = cambenchd(bench, {"--tell", "given up"}, environment);
+  CHECK_MESSAGE(told.code == 0, told.text);
+  REQUIRE(hook.heard_of("daemon", "firing"));
+  const auto message = boost::json::serialize(hook.heard().back());
+  CHECK_MESSAGE(message.find("given up") != message.npos, message);
+  CHECK_MESSAGE(message.find("cambench.toml") != message.npos, message);
+}
+
+TEST_CASE(
+    "what a daemon left is made safe by the configuration it started with, though a good one is there now") {
+  Charging bench;
+  edit(bench, "serial = \"ES4HR20B0001\"", "serial = \"ES4HR20B0777\"");
+  CHECK(bench.daemon().end(SIGSEGV) == -SIGSEGV);
+  CHECK(make_safe(bench).text.find("A1: cell open") == std::string::npos);  // a person means what he wrote
+  CHECK(bench.cell_is_on());
+  const Said safe = make_safe(bench, "core-dump");
+  CHECK_MESSAGE(safe.code == 0, safe.text);
+  CHECK_FALSE(bench.cell_is_on());
+}
+
+TEST_CASE(
+    "a station that cannot be made does not keep the others from being opened, nor its press its cell") {
+  Bench bench({.stations = 2, .time_scale = scale});
+  const fs::path map = bench.folder() / "press.toml";
+  fs::copy_file(CAMBENCH_SOURCE "/drivers/maps/generic-press.toml", map);
+  edit(bench, "map = \"generic-press\"", "map = \"press.toml\"");
+  bench.start();
+  bench.kill();
+  fs::remove(map);
+  const Said safe = make_safe(bench);
+  CHECK(safe.code == 1);
+  CHECK_MESSAGE(safe.text.find("A1: cell open, confirmed; station A1: ") != std::string::npos, safe.text);
+  CHECK_MESSAGE(safe.text.find("A2: cell open, confirmed; press holds") != std::string::npos, safe.text);
 }
 
 TEST_CASE("a daemon that stood still finds stale data, and stale data never count as good") {
