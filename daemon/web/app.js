@@ -12,7 +12,8 @@ function draw() {
   show(places.notice, notice(status, connection));
   document.body.classList.toggle("old", !connection.good);
   if (!status) return;
-  const [name, argument] = location.hash.slice(2).split("/").map(decodeURIComponent);
+  const place = location.hash.startsWith("#/") ? location.hash.slice(2) : "";
+  const [name, argument] = place.split("/").map(decodeURIComponent);
   const view = views[name || "bench"] ?? views.bench;
   show(places.top, top(status, name || "bench"));
   show(places.main, view(status, argument));
@@ -25,6 +26,11 @@ watch((latest, how) => {
   status = latest;
   connection = how;
   draw();
+});
+// The address says which view is shown, and is none of the places within one.
+document.querySelector(".skip").addEventListener("click", (click) => {
+  click.preventDefault();
+  places.main.focus();
 });
 addEventListener("hashchange", () => {
   if (!location.hash.startsWith("#/")) return;

@@ -45,7 +45,7 @@ export function notice(status, connection) {
   if (!connection.good)
     return h("p", { class: "banner bad" }, h("strong", {}, connection.text), " ",
       !status ? "Nothing was heard of the bench yet."
-        : `Everything below is old: it was so at ${time_of_day(status.now)}.`,
+        : `Everything below is old: it was so on ${clock(status.now)}.`,
       status ? " What the instruments run goes on under their own limits." : null);
   if (status && !status.store.up)
     return h("p", { class: "banner bad" }, h("strong", {}, "Nothing is recorded any more. "), status.store.trouble);

@@ -287,6 +287,14 @@ def by_keyboard(bench, page):
         check(outline != "none" or focus() == "BODY", f"the focus can be seen on {focus()}")
     for place in ("#/", "#/studies", "#/alarms", "#/station/A1", "#/station/A3"):
         check(place in seen, f"{place} is reached by keyboard: {sorted(seen)}")
+    page.open("#/station/A1")
+    page.until_text("Potentials and current")
+    page.script("document.querySelector('.skip').focus()")
+    page.keys(Keys.ENTER)
+    until("the way to the content leads there", lambda: focus() == "MAIN", focus)
+    page.script("document.title = ''")
+    until("the page is drawn again", lambda: page.browser.title)
+    check("Potentials and current" in page.text(), f"and the station is still shown: {page.text()[:500]}")
 
 
 def acknowledging(bench, page, token):
@@ -596,9 +604,12 @@ def when_the_daemon_is_gone(bench, page):
     page.open()
     page.until_text("A3", ".tiles")
     check("does not answer" not in page.text(), "nothing is said while the daemon answers")
+    last = bench.status()["now_ms"]
     bench.kill()
     page.until_text("The daemon does not answer.", "#notice")
     page.until_text("Everything below is old", "#notice")
+    day = page.script("return new Date(arguments[0]).toLocaleDateString(undefined, { weekday: 'short', day: 'numeric', month: 'short' })", last)
+    check(day in page.text("#notice"), f"it says since which day: {day!r} in {page.text('#notice')!r}")
     check(page.script("return document.body.classList.contains('old')"), "what is old is shown as old")
     page.is_readable("the banner")
     page.shot("gone")
