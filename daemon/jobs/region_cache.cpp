@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "analysis/bad_input.h"
 #include "analysis/region_json.h"
 #include "schema/document.h"
@@ -12,9 +14,11 @@ namespace cambench::jobs {
 
 namespace {
 
-/// What the files look like from outside, with the settings they were read with.
-std::string fingerprint(const std::vector<SeenFile>& files, std::string_view settings) {
-  std::string text(settings);
+/// What the files look like from outside, with the settings they were read with and the name that the region had, which
+/// is in its notes too.
+std::string fingerprint(const std::vector<SeenFile>& files, std::string_view settings,
+                        std::string_view name) {
+  std::string text = fmt::format("{}\n{}", settings, name);
   for (const auto& file : files)
     text += fmt::format("\n{}\t{}\t{}\t{}", file.path, file.bytes, file.written_ns, file.changed_ns);
   return text;
@@ -61,13 +65,14 @@ std::vector<SeenFile> files_from_json(std::string_view text) {
 void RegionCache::load(const std::vector<store::RegionRow>& rows) {
   for (const auto& row : rows) try {
       auto region = std::make_shared<const sims::Region>(sims::region_from_json(row.values_json, row.name));
-      known_[fingerprint(files_from_json(row.files_json), row.settings)] = {std::move(region), row.hash, {}};
+      known_[fingerprint(files_from_json(row.files_json), row.settings, row.name)] = {
+          std::move(region), row.hash, {}};
     } catch (const BadInput&) {
     }
 }
 
 const ReadSpot* RegionCache::find(const SpotFiles& spot, std::string_view settings) const {
-  const auto found = known_.find(fingerprint(spot.files, settings));
+  const auto found = known_.find(fingerprint(spot.files, settings, spot.region.name));
   return found == known_.end() ? nullptr : &found->second;
 }
 
@@ -76,7 +81,7 @@ void RegionCache::add(const SpotFiles& spot, std::string_view settings, const st
   if (keep_)
     keep_({read.hash, std::string(settings), study, spot.material, std::string(sims::to_string(spot.state)),
            spot.region.name, sims::to_json(*read.region), to_json(spot.files), at});
-  known_[fingerprint(spot.files, settings)] = read;
+  known_[fingerprint(spot.files, settings, spot.region.name)] = read;
 }
 
 std::shared_ptr<const sims::RegionParts> RegionCache::find_parts(const std::string& key) const {
@@ -89,8 +94,11 @@ void RegionCache::add_parts(const std::string& key, std::shared_ptr<const sims::
 }
 
 std::string content_hash(const sims::Region& region) {
+  std::vector<std::string_view> of_files;
+  for (const auto& file : region.files) of_files.push_back(file.sha256);
+  std::ranges::sort(of_files);
   Sha256 hash;
-  for (const auto& file : region.files) hash.update(file.sha256);
+  for (const auto& of_file : of_files) hash.update(of_file);
   return hash.hex();
 }
 

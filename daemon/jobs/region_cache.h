@@ -57,7 +57,7 @@ class RegionCache {
   std::map<std::string, std::shared_ptr<const sims::RegionParts>> parts_;
 };
 
-/// SHA-256 over the hashes of the region's files in the order of their names.
+/// SHA-256 over the hashes of the region's files, sorted: whatever they are called.
 std::string content_hash(const sims::Region& region);
 
 }  // namespace cambench::jobs

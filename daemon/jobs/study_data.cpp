@@ -439,7 +439,9 @@ void keep_settled_spots(SortedFiles& sorted, std::span<const std::string> moving
 }
 
 std::string settings_key(const sims::NormaliseOptions& options) {
-  std::string text = "cambench " CAMBENCH_VERSION;
+  // One that may lack the reference ion is another answer than one that must have it.
+  std::string text =
+      fmt::format("cambench " CAMBENCH_VERSION "\nreference required: {}", options.reference_required);
   for (const auto& setting : sims::describe(options))
     text += fmt::format("\n{}: {}", setting.name, setting.value);
   return sha256_hex(text);

@@ -418,6 +418,61 @@ TEST_CASE("a region whose folder is renamed is read again, and is the same measu
   }
 }
 
+TEST_CASE(
+    "a spectrum copied under a name on the other side of its peak list's is still the same measurement") {
+  const Drop drop;
+  replace_by_spectra(drop);
+  const auto sample = drop.study() / "ncm-linbo3" / "cycled";
+  write(drop.study() / "peaks.txt", peak_list);
+  fs::copy(sample / "1.txt", sample / "spot 1.txt");
+  const auto data = read(drop);
+  CHECK(data.spots.size() == 6);
+  CHECK(problems_of(data).find("the same measurement; it counts once") != std::string::npos);
+}
+
+TEST_CASE(
+    "a study.toml that puts scored files into another sample gives the bytes of a folder never seen before") {
+  const Drop drop;
+  std::vector<store::RegionRow> rows;
+  RegionCache cache([&](store::RegionRow row) { rows.push_back(std::move(row)); });
+  for (const char* sample : {"ncm-linbo3/cycled", "ncm-zro2-thick/cycled"})  // alike but for their folders
+    for (const auto& file : drop.files(sample))
+      fs::rename(file, file.parent_path() / std::regex_replace(file.filename().string(),
+                                                               std::regex("^.*_(\\d+ \\()"), "spot_$1"));
+  CHECK(read(drop, cache).spots.size() == 8);
+  write(drop.study() / "study.toml",
+        "[[sample]]\nmaterial = \"ncm-linbo3\"\nstate = \"cycled\"\n"
+        "files = [\"ncm-linbo3/cycled/*\", \"ncm-zro2-thick/cycled/*\"]\n");
+  const auto scores = [&](RegionCache& known) {
+    const auto sorted =
+        sort_files(drop.path, scan(drop.path, "coatings"), {}, read_study_file(drop.study(), {}));
+    return score_study(a_study(), read_spots("coatings", sorted, {}, known, 2, WallTime{}), {}).files;
+  };
+  RegionCache nothing_known, restarted;
+  restarted.load(rows);
+  const auto files = scores(nothing_known);
+  const bool same = scores(cache) == files, same_after_restart = scores(restarted) == files;
+  CHECK(same);
+  CHECK(same_after_restart);
+}
+
+TEST_CASE("normalisation changed after a first scoring gives what a fresh folder gives") {
+  const Drop drop;
+  empty_image(drop.files("ncm-linbo3/cycled", " NiO_2-.txt").at(0));
+  ScoringOptions options;
+  options.normalise.reference_required = true;
+  options.table.normalisation = sims::Normalisation::reference_ion;
+  const auto scores = [&](RegionCache& known) {
+    const auto data = read_spots("coatings", sort_files(drop.path, scan(drop.path, "coatings"), {}),
+                                 options.normalise, known, 2, WallTime{});
+    return score_study(a_study(), data, {}, options).files;
+  };
+  RegionCache cache, nothing_known;
+  CHECK(read(drop, cache).spots.size() == 8);
+  const bool same = scores(cache) == scores(nothing_known);
+  CHECK(same);
+}
+
 TEST_CASE("a stored region that does not say when its files were changed is read again") {
   const Drop drop;
   std::vector<store::RegionRow> rows;
