@@ -6,6 +6,8 @@
 //   are fetched by index while next() waits, and a host that was away finds all of them, and the end, in their place.
 // - That a trigger model has ended says nothing about why: the last row, the protections, the error queue and the event
 //   log decide, and what they do not explain is EndReason::unknown.
+// - The time limit on board counts measurements, which may take longer than counted: a host that listens ends a step
+//   that is late by the times of its rows, as the time limit would have.
 // - "Off" is always high impedance, set before the output goes off: NORMAL would discharge the cell.
 // - open_cell() lets the question that is under way be answered; whatever else waits gives up (Fault::Kind::cancelled).
 #pragma once

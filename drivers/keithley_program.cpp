@@ -4,13 +4,6 @@
 
 namespace cambench::keithley {
 
-namespace {
-
-constexpr double longest_share = 1.1;
-constexpr Seconds longest_start(10);
-
-}  // namespace
-
 Program::Program(const PlannedStep& step, const Marker& marker, const wire::scpi::Rig& rig, Seconds recorded)
     : step_(step),
       marker_(marker),
@@ -59,8 +52,6 @@ EndReason Program::shown() const {
   return wire::scpi::shown_by(*last_, fetched_, step_, rig_, program_.most_rows);
 }
 
-bool Program::overdue() const {
-  return last_ && last_->step_time >= longest_share * step_.run_time + longest_start;
-}
+bool Program::overdue() const { return last_ && last_->step_time >= step_.run_time + step_.sampling; }
 
 }  // namespace cambench::keithley

@@ -36,7 +36,7 @@ class Program {
 
   /// The end that the last row shows. unknown when it shows none.
   [[nodiscard]] EndReason shown() const;
-  /// A counter branch is no clock: this one should have ended by now.
+  /// A counter branch is no clock: by the times of its rows this program should have ended.
   [[nodiscard]] bool overdue() const;
 
  private:

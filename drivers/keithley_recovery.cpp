@@ -58,7 +58,7 @@ Later<void> Keithley::Conversation::look_at_program() {
   if (!running_->overdue()) co_return Result<void>{};
   const auto off = co_await switch_off();
   if (!off) co_return fail(off.error());
-  co_return co_await conclude(EndReason::timeout);
+  co_return co_await conclude(running_->step().run_time_is_planned ? EndReason::planned : EndReason::timeout);
 }
 
 /// All rows that are in the buffer and not here yet.

@@ -362,6 +362,7 @@ std::string_view ScpiMachine::fault_names() {
          "interlock                  the output goes off by itself\n"
          "errors                     the error queue is full\n"
          "buffer_full                no buffer takes another reading\n"
+         "slow_meter [share=1]       measurements take longer, by a share of themselves\n"
          "language value=TSP         another command language\n"
          "serial value=TEXT          answers with this serial number\n";
 }
@@ -410,6 +411,8 @@ Result<void> ScpiMachine::fault(std::string_view name, const std::vector<std::st
     fill_errors();
   } else if (name == "buffer_full") {
     for (auto& [each, buffer] : s.buffers) buffer.capacity = buffer.readings.size();
+  } else if (name == "slow_meter") {
+    faults.slow_meter = of("share", 1);
   } else if (name == "language") {
     faults.language = text_of(words, "value", "TSP");
   } else if (name == "serial") {
@@ -422,10 +425,15 @@ Result<void> ScpiMachine::fault(std::string_view name, const std::vector<std::st
 }
 
 Result<void> ScpiMachine::settle(std::string_view name, double value) {
-  if (name != "limits_swapped")
+  if (name == "limits_swapped")
+    faults.limits_not_swapped = value == 0;
+  else if (name == "readback")
+    faults.readback = std::max(0.0, value);
+  else
     return fail(Fault::Kind::refused,
-                fmt::format("nothing unsettled is called \"{}\"; there is limits_swapped (0, 1)", name));
-  faults.limits_not_swapped = value == 0;
+                fmt::format("nothing unsettled is called \"{}\"; there are limits_swapped (0, 1) and "
+                            "readback (what it costs, in measurements)",
+                            name));
   return {};
 }
 

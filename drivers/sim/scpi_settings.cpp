@@ -102,4 +102,8 @@ Seconds Settings::measuring_time() const {
   return Seconds(integrations / mains_Hz * cycles);
 }
 
+bool Settings::reads_back() const {
+  return is(sources_voltage() ? "SOURce:VOLTage:READ:BACK" : "SOURce:CURRent:READ:BACK", "1");
+}
+
 }  // namespace cambench::sim::scpi

@@ -35,7 +35,8 @@ class Settings {
   /// With the output off; the state of the source function that is chosen.
   [[nodiscard]] bool off_is_high_impedance() const;
   [[nodiscard]] std::optional<Volt> protection() const;
-  [[nodiscard]] Seconds measuring_time() const;
+  [[nodiscard]] Seconds measuring_time() const;  ///< without what the source's reading back costs
+  [[nodiscard]] bool reads_back() const;         ///< the source, before each measurement
 
  private:
   std::map<std::string_view, std::string> values_;

@@ -94,7 +94,8 @@ void TriggerModel::run_block(Seconds now) {
     case Block::Kind::delay: wake_ = now + Seconds(block.a); break;
     case Block::Kind::measure:
       measuring_ = true;
-      wake_ = now + settings_.measuring_time();
+      wake_ = now + settings_.measuring_time() *
+                        (1 + faults_.slow_meter + (settings_.reads_back() ? faults_.readback : 0));
       return;
     case Block::Kind::limit: return branch(holds(block));
     case Block::Kind::event: return branch(happened(block));

@@ -199,6 +199,26 @@ TEST_CASE("a rest sources nothing and shows the potential") {
   CHECK(bench.cell.charge() == before);
 }
 
+TEST_CASE("a rest whose measurements take twice as long as counted still ends as planned") {
+  Bench bench;
+  bench.meet();
+  PlannedStep rest = rest_of(7200);
+  rest.run_time_is_planned = true;
+  rest.sampling = Seconds(1);
+  SUBCASE("the meter is slow") { REQUIRE(bench.machine.fault("slow_meter", {"share=1"})); }
+  SUBCASE("a source is read back before each, which a rest needs not") {
+    REQUIRE(bench.machine.settle("readback", 1));
+  }
+  bench.begin(rest);
+  bench.machine.advance(bench.machine.now() + Seconds(7100));
+  bench.link->step = Seconds(1e-3);  // no longer between two looks than on a bench
+  const auto heard = bench.listen();
+  REQUIRE(heard.ended);
+  CHECK_MESSAGE(heard.ended->reason == EndReason::planned, heard.ended->text);
+  CHECK(std::abs(heard.samples.back().step_time.count() - 7200) < 60);
+  CHECK_FALSE(bench.machine.output_on());
+}
+
 TEST_CASE("swapped leads work with polarity -1, and are noticed without") {
   KeithleySettings swapped;
   swapped.polarity = -1;
@@ -319,7 +339,7 @@ TEST_CASE(
   bench.machine.advance(bench.machine.now() + Seconds(2000));
   SUBCASE("a host that did not ask for long") {
     bench.listen_for(1);
-    CHECK(questions() == before + 1);
+    CHECK(questions() <= before + 1);
     bench.listen_for(30);
     CHECK(questions() > before + 1);
   }

@@ -171,7 +171,7 @@ TEST_CASE("every fault has a name by which it is switched on, and others are ref
   int count = 0;
   for (std::string line; std::getline(lines, line); ++count)
     CHECK_MESSAGE(unit.machine.fault(line.substr(0, line.find(' ')), {}), line);
-  CHECK(count == 14);
+  CHECK(count == 15);
   const auto refused = unit.machine.fault("no_such_fault", {});
   REQUIRE_FALSE(refused);
   CHECK(refused.error().what.find("sense_open") != std::string::npos);
