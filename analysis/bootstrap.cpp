@@ -239,6 +239,12 @@ void draw(const std::vector<Resampler::Rows>& samples, SplitMix64& random,
       ++copies[rows[random.below(static_cast<std::uint32_t>(rows.size()))]];
 }
 
+bool anchors_scatter(const ScoreSet& set, const Options& options) {
+  return std::ranges::none_of(set.samples, [&](const SampleScore& sample) {
+    return sample.material == options.reference && sample.spots < 2;
+  });
+}
+
 std::string why_no_interval(const ScoreSet& set, const SampleScore& sample, const Options& options,
                             std::size_t resamples) {
   if (!sample.score) return set.undefined;
@@ -246,6 +252,7 @@ std::string why_no_interval(const ScoreSet& set, const SampleScore& sample, cons
   if (sample.material == options.reference)
     return fmt::format("{} by definition", sample.state == State::cycled ? 1 : 0);
   if (sample.spots < 2) return "one spot only: nothing is known of its scatter";
+  if (!anchors_scatter(set, options)) return "an anchor has one spot only: nothing is known of its scatter";
   return {};
 }
 
@@ -255,7 +262,8 @@ Interval percentiles(std::vector<double> scores, double confidence) {
 }
 
 // `drawn` has the scores of each sample, one a resample.
-Ranking ranking_of(const ScoreSet& set, const std::vector<std::vector<double>>& drawn) {
+Ranking ranking_of(const ScoreSet& set, const std::vector<std::vector<double>>& drawn,
+                   const Options& options) {
   std::vector<std::size_t> order;
   for (std::size_t s = 0; s < set.samples.size(); ++s)
     if (set.samples[s].state == State::cycled && set.samples[s].score) order.push_back(s);
@@ -266,6 +274,7 @@ Ranking ranking_of(const ScoreSet& set, const std::vector<std::vector<double>>& 
   for (std::size_t i = 0; i < order.size(); ++i) {
     ranking.materials.push_back(set.samples[order[i]].material);
     ranking.scores.push_back(*set.samples[order[i]].score);
+    ranking.scatters.push_back(set.samples[order[i]].spots > 1 && anchors_scatter(set, options));
     for (std::size_t j = 0; j < order.size(); ++j) {
       const auto &a = drawn[order[i]], &b = drawn[order[j]];
       double below = 0;
@@ -310,7 +319,7 @@ BootstrapResult bootstrap(const SpotTable& table, const DegradationResult& resul
       if (sample.why_not.empty()) sample.interval = percentiles(drawn[i][s], options.confidence);
       to.samples.push_back(std::move(sample));
     }
-    if (set.undefined.empty() && scored > 0) to.ranking = ranking_of(set, drawn[i]);
+    if (set.undefined.empty() && scored > 0) to.ranking = ranking_of(set, drawn[i], result.options);
   }
   return out;
 }

@@ -4,7 +4,8 @@
 // draws tell how often one coating scores below another.
 //
 // It speaks of the spots, not of the cells: how far another cell of the same kind would lie off, no spot can tell.
-// Percentile intervals are somewhat too narrow for few spots, about sqrt(1 - 1/n).
+// Percentile intervals are too narrow for few spots: of made studies whose truth is known, those called 95 % hold it in
+// 70 of 100 with 2 spots a sample, 83 with 3, 86 with 4, 87 with 5, 90 with 8, 94 with 14. One spot tells nothing.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -50,6 +51,12 @@ struct Ranking {
   std::vector<double> scores;
   Matrix
       below;  ///< (i, j): share of the resamples in which material i scores below j; equal scores count half
+  std::vector<bool> scatters;  ///< by material: it and both anchors have two spots at least
+
+  /// `below`, where anything is known of the scatter of both.
+  [[nodiscard]] std::optional<double> probability(std::size_t i, std::size_t j) const {
+    return scatters[i] && scatters[j] ? std::optional(below(i, j)) : std::nullopt;
+  }
 };
 
 struct BootstrapSet {

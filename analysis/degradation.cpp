@@ -200,7 +200,7 @@ void add_notes(const RowsBySample& samples, DegradationResult& result) {
     equal = equal && rows.size() == samples.begin()->second.size();
     counts += fmt::format("{}{} {} {}", counts.empty() ? "" : ", ", sample.first, to_string(sample.second),
                           rows.size());
-    if (rows.size() == 1 && sample.first == result.options.reference)
+    if (rows.size() == 1)
       result.notes.push_back(fmt::format("{} {} has one spot only: nothing is known of its scatter",
                                          sample.first, to_string(sample.second)));
   }

@@ -87,9 +87,9 @@ void score_cell(Table& table, const status::Score& score, const std::optional<si
                  kind);
   };
   if (reference || std::abs(difference) < 0.005) return sign({}, "equal", "=");
-  const bool unclear = interval   ? interval->low <= 1 && 1 <= interval->high
-                       : score.sd ? std::abs(difference) < *score.sd
-                                  : false;
+  if (!interval && !score.sd) return table.number(text);
+  const bool unclear =
+      interval ? interval->low <= 1 && 1 <= interval->high : std::abs(difference) < *score.sd;
   if (unclear) return sign({}, "no clear difference", "≈");
   if ((difference > 0) == higher_is_better) return sign("better", "better", "▲");
   sign("worse", "worse", "▼");
@@ -122,7 +122,8 @@ std::string score_table(const StudyResult& result) {
   html +=
       "<p class=\"soft\">▲ better and ▼ worse than the uncoated, cycled sample, which is 1 everywhere; ≈ "
       "within one "
-      "standard deviation of it. The uncycled sample has degradation score 0. ± is one standard deviation: "
+      "standard deviation of it; without a sign, nothing is known of its scatter. The uncycled sample has "
+      "degradation score 0. ± is one standard deviation: "
       "of the spots "
       "for degradation scores, from the replicate cells for the others." +
       (result.bootstrap ? fmt::format(" In brackets: the {:g} % confidence interval of the score.",
@@ -154,7 +155,9 @@ std::size_t resamples_of(const StudyResult& result, const sims::BootstrapSet& se
 }
 
 /// So many resamples cannot show a probability closer to 0 or 1 than one of them; nobody asks below a thousandth.
-std::string probability_text(double share, std::size_t resamples) {
+std::string probability_text(std::optional<double> known, std::size_t resamples) {
+  if (!known) return "–";
+  const double share = *known;
   const std::size_t least_in_10000 = std::max<std::size_t>(10, (9999 + resamples) / resamples);
   const double least = static_cast<double>(least_in_10000) / 10000;
   if (share > 1 - least) return fmt::format("> {:.4g}", 1 - least);
@@ -168,7 +171,7 @@ std::string rank_table(const StudyResult& result, const sims::BootstrapSet& set)
       std::ranges::find(ranking.materials, result.options.cells.reference) - ranking.materials.begin());
   const std::string key = "DS_" + set.category;
   const auto probability = [&](std::size_t of, std::size_t over) {
-    return escaped(probability_text(ranking.below(of, over), resamples_of(result, set)));
+    return escaped(probability_text(ranking.probability(of, over), resamples_of(result, set)));
   };
   Table table;
   table.begin_head();
@@ -188,7 +191,7 @@ std::string rank_table(const StudyResult& result, const sims::BootstrapSet& set)
     table.number(interval ? interval_text(*interval, 2) : "–");
     table.number(i == uncoated || uncoated >= ranking.materials.size() ? std::string("–")
                                                                        : probability(i, uncoated));
-    table.cell(i + 1 < ranking.materials.size()
+    table.cell(i + 1 < ranking.materials.size() && ranking.probability(i, i + 1)
                    ? fmt::format("{} beats {} with probability {}", name,
                                  escaped(name_of(result, ranking.materials[i + 1])), probability(i, i + 1))
                    : std::string());
@@ -208,7 +211,7 @@ std::string pair_table(const StudyResult& result, const sims::BootstrapSet& set)
     table.row(escaped(name_of(result, ranking.materials[i])));
     for (std::size_t j = 0; j < ranking.materials.size(); ++j)
       table.number(i == j ? std::string("–")
-                          : escaped(probability_text(ranking.below(i, j), resamples_of(result, set))));
+                          : escaped(probability_text(ranking.probability(i, j), resamples_of(result, set))));
   }
   return table.take();
 }
@@ -222,7 +225,8 @@ std::string ranking_section(const StudyResult& result) {
       "<p>A material beats another when its degradation score is lower. The probability is the share of {} "
       "resamplings of the measured spots in which it is: near 1 the order is settled by these spots, near "
       "0.5 it is "
-      "open. It speaks of the samples that were measured; whether another cell of the same kind would rank "
+      "open. Of one spot there is none. It speaks of the samples that were measured; whether another cell of "
+      "the same kind would rank "
       "alike, "
       "only more cells can tell.</p>\n",
       result.bootstrap->options.resamples);

@@ -118,7 +118,7 @@ void write_ranking(JsonWriter& json, const sims::BootstrapSet& set) {
   json.key("probability_below").array();
   for (std::size_t i = 0; i < set.ranking.below.rows(); ++i) {
     json.array();
-    for (const double share : set.ranking.below.row(i)) json.value(share);
+    for (std::size_t j = 0; j < set.ranking.below.columns(); ++j) json.value(set.ranking.probability(i, j));
     json.end_array();
   }
   json.end_array().end_object();

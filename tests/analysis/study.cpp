@@ -509,7 +509,21 @@ TEST_CASE("one spot a sample, and two cells a material, are scored for what they
   const auto result = study::score(std::move(input));
   CHECK(*score_of(result, "ncm-linbo3", "QS_0").sd > 0);
   CHECK_FALSE(score_of(result, "ncm-uncoated", "QS_0").sd);
-  CHECK(any_holds(result.caveats, "ncm-uncoated uncycled has one spot only"));
+  for (const char* sample : {"ncm-uncoated uncycled", "ncm-linbo3 cycled"})
+    CHECK(any_holds(result.caveats, std::string(sample) + " has one spot only"));
+  CHECK_FALSE(any_holds(result.caveats, "intervals of few spots"));
   CHECK_FALSE(any_holds(result.caveats, "one rate-test cell only"));
   for (const auto& output : study::outputs(result, program)) CHECK_FALSE(holds(output.bytes, "nan"));
+  const auto report = file(result, "report.html");
+  CHECK_FALSE(holds(report, "with probability &gt;"));
+  CHECK_FALSE(holds(report, "with probability &lt;"));
+  CHECK(holds(file(result, "scores.json"), "\"probability_below\":[[null,null,"));
+}
+
+TEST_CASE("an interval of two spots a sample is named as too narrow") {
+  CHECK(any_holds(
+      study::score(tests::made_study(2)).caveats,
+      "about 70 in 100 hold the truth with 2 spots a sample, 83 with 3, 87 with 5, 90 with 8 and 94 "
+      "with 14; here ncm-linbo3 cycled (2 spots), "));
+  CHECK_FALSE(any_holds(study::score(tests::made_study(8)).caveats, "intervals of few spots"));
 }
