@@ -7,6 +7,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <cerrno>
 #include <stdexcept>
 
 #include "daemon/runner.h"
@@ -18,28 +19,6 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr auto patience = std::chrono::seconds(30);
-
-/// The lock that a daemon holds as long as it lives (daemon/store), so that none starts meanwhile; the database itself is
-/// not touched, and nothing is created where there never was one.
-class Alone {
- public:
-  explicit Alone(const config::Bench& bench)
-      : lock_(::open((bench.store.string() + ".lock").c_str(), O_RDONLY | O_CLOEXEC)) {
-    if (lock_ < 0 || ::flock(lock_, LOCK_SH | LOCK_NB) == 0) return;
-    ::close(lock_);
-    throw std::runtime_error(
-        fmt::format("a cambenchd runs with {}: the instruments are its own; give it an order (cambench "
-                    "abort) or stop it first",
-                    bench.store.string()));
-  }
-  ~Alone() {
-    if (lock_ >= 0) ::close(lock_);
-  }
-  Alone(const Alone&) = delete;
-
- private:
-  int lock_;
-};
 
 struct Outcome {
   std::string cell = "no answer in time", press = "no answer in time";
@@ -109,6 +88,26 @@ asio::awaitable<void> make_safe(const config::Station& station, Station::Instrum
 }
 
 }  // namespace
+
+Alone::Alone(const config::Bench& bench)
+    : lock_(::open((bench.store.string() + ".lock").c_str(), O_RDONLY | O_CLOEXEC)) {
+  // A disk that is gone keeps no cell from being opened; a right that this user lacks says nothing of a daemon.
+  if (lock_ < 0 && errno == EACCES)
+    throw std::runtime_error(
+        fmt::format("{}.lock may not be read by this user, who cannot know whether a cambenchd runs: be "
+                    "root, or the user that it runs as",
+                    bench.store.string()));
+  if (lock_ < 0 || ::flock(lock_, LOCK_SH | LOCK_NB) == 0) return;
+  ::close(lock_);
+  throw std::runtime_error(
+      fmt::format("a cambenchd runs with {}: the instruments are its own; give it an order (cambench "
+                  "abort) or stop it first",
+                  bench.store.string()));
+}
+
+Alone::~Alone() {
+  if (lock_ >= 0) ::close(lock_);
+}
 
 bool make_safe(const config::Bench& bench, std::ostream& out) {
   const Alone alone(bench);

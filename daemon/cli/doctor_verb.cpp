@@ -9,6 +9,7 @@
 
 #include "daemon/cli/conversation.h"
 #include "daemon/cli/doctor.h"
+#include "daemon/make_safe.h"
 #include "schema/json.h"
 
 namespace cambench::cli {
@@ -87,6 +88,20 @@ boost::json::value status_of_daemon(Session& session, const Daemon& daemon) {
   }
 }
 
+/// No daemon answers. One may run all the same, hung or out of this user's reach, and its instruments are not asked then.
+void look_without_daemon(const config::Bench& bench, std::vector<Diagnosis>& told) {
+  try {
+    (void)Alone(bench);
+  } catch (const std::runtime_error& error) {
+    told.push_back({bad, "cambenchd", fmt::format("does not answer, and {}", error.what()),
+                    "`cambench status` says why it does not; who is in its group (cambench) may ask it"});
+    return;
+  }
+  told.push_back(
+      {note, "cambenchd", "does not run; the instruments are asked directly", "systemctl start cambenchd"});
+  look_at_instruments(bench, told);
+}
+
 void print(Session& session, const std::vector<Diagnosis>& told) {
   if (session.json) {
     JsonWriter json;
@@ -113,13 +128,10 @@ void examine(Session& session, const Daemon& options) {
     look_at_storage(*bench, told);
     look_at_host(*bench, told);
     const auto status = status_of_daemon(session, options);
-    if (status.is_object()) {
+    if (status.is_object())
       look_at_daemon(View(&status), told);
-    } else {
-      told.push_back({note, "cambenchd", "does not run; the instruments are asked directly",
-                      "systemctl start cambenchd"});
-      look_at_instruments(*bench, told);
-    }
+    else
+      look_without_daemon(*bench, told);
   }
   print(session, told);
   const auto bad_ones = std::ranges::count(told, bad, &Diagnosis::verdict);

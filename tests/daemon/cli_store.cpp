@@ -139,6 +139,16 @@ TEST_CASE("doctor notes that what root may do proves nothing for the service") {
   CHECK(has(said.out, "note  user: root looks") == (::geteuid() == 0));
 }
 
+TEST_CASE("doctor leaves the instruments of a daemon alone that runs and does not answer") {
+  Folder folder;
+  std::filesystem::create_directory(folder.path / "state");
+  const store::Store of_a_daemon(folder.path / "state" / "bench.sqlite");
+  const auto said = doctor(bench_in(folder.path, "/dev/serial/by-id/absent"));
+  CHECK(has(said.out, "BAD  cambenchd: does not answer, and a cambenchd runs with "));
+  CHECK_FALSE(has(said.out, "asked directly"));
+  CHECK_FALSE(has(said.out, "BAD  potentiostat of A1: "));
+}
+
 TEST_CASE("doctor asks a running daemon for its instruments instead of talking to them") {
   Folder folder;
   const auto config = bench_in(folder.path, "tcp://127.0.0.1:9");
