@@ -16,6 +16,7 @@
 
 #include "daemon/config_parts.h"
 #include "daemon/jobs/scoring_options.h"
+#include "drivers/link/modbus_line.h"
 #include "drivers/register_maps.h"
 #include "schema/document.h"
 
@@ -364,6 +365,7 @@ class Reader {
     press.parity =
         fields.choice<char>("parity", {{"none", 'N'}, {"even", 'E'}, {"odd", 'O'}}).value_or(press.parity);
     press.stop_bits = static_cast<int>(fields.whole("stop_bits", 1, 2).value_or(press.stop_bits));
+    check_line(fields, press);
     // A bus may carry several presses, each with its own unit.
     if (!press.port.text.empty()) {
       const std::string place = place_of(press.port);
@@ -373,6 +375,13 @@ class Reader {
     }
     fields.finish();
     return press;
+  }
+
+  // What the line itself will ask of these settings: else the start would refuse what was called good here.
+  static void check_line(Fields& fields, const Press& press) {
+    if (press.port.host.empty() && press.port.device.empty()) return;  // said already
+    const auto line = link::bus_settings(press.port.text, press.baud, press.parity, press.stop_bits);
+    if (!line) fields.wrong(press.port.device.empty() ? "port" : "baud", line.error().what);
   }
 
   // The whole map is read here: what a press could be told wrongly is known before anything starts.

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 #include <modbus/modbus.h>
 #include <poll.h>
 #include <sys/file.h>
@@ -179,9 +180,10 @@ Result<BusSettings> bus_settings(const std::string& port, int baud, char parity,
     if (::inet_pton(AF_INET, settings.host.c_str(), &address) != 1)
       return fail(
           Fault::Kind::input,
-          fmt::format("{}: the address must be numeric, like tcp://192.168.50.7:502; looking up a name could "
-                      "block for ever",
-                      port));
+          fmt::format(
+              "{}: the address must be numeric (IPv4), like tcp://192.168.50.7:502; looking up a name "
+              "could block for ever",
+              port));
     return settings;
   }
   constexpr std::array bauds{1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400};
@@ -189,7 +191,8 @@ Result<BusSettings> bus_settings(const std::string& port, int baud, char parity,
     return fail(Fault::Kind::input,
                 fmt::format("\"{}\" is neither tcp://address:port nor the path of a serial line", port));
   if (std::ranges::find(bauds, baud) == bauds.end())
-    return fail(Fault::Kind::input, fmt::format("{}: {} baud is not a usual rate", port, baud));
+    return fail(Fault::Kind::input,
+                fmt::format("{}: {} baud is not a usual rate: {}", port, baud, fmt::join(bauds, ", ")));
   if ((parity != 'N' && parity != 'E' && parity != 'O') || stop_bits < 1 || stop_bits > 2)
     return fail(Fault::Kind::input, fmt::format("{}: the parity is N, E or O, with 1 or 2 stop bits", port));
   settings.device = port;

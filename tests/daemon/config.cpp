@@ -276,6 +276,18 @@ TEST_CASE("a port is a serial device or tcp://host:port") {
       has(refusal(with(good, "unit = 1", "unit = 300")), "expected a whole number from 1 to 247, found 300"));
 }
 
+TEST_CASE("a press stands where its line can reach it, at a rate that the line knows") {
+  const std::string place = "tcp://127.0.0.1:1502";
+  for (const char* wrong : {"tcp://press1.lab:502", "tcp://[::1]:502"}) {
+    const auto said = refusal(with(good, place, wrong));
+    CHECK_MESSAGE(has(said, "the address must be numeric"), said);
+    CHECK_MESSAGE(has(said, "station[1].press.port"), said);
+  }
+  const auto said = refusal(with(good, place + "\"", "/dev/ttyUSB7\"\nbaud = 460800"));
+  CHECK_MESSAGE(has(said, "460800 baud is not a usual rate: 1200, 2400, "), said);
+  CHECK(refusal(with(good, place + "\"", "/dev/ttyUSB7\"\nbaud = 230400")) == "accepted");
+}
+
 TEST_CASE("a register map must exist, must be right, and must speak what its port speaks") {
   CHECK(has(refusal(with(good, "maps/press.toml", "maps/other.toml")), "maps/other.toml that can be read"));
   CHECK(has(refusal(with(good, "maps/press.toml", "nobodys-press")),
