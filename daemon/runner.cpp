@@ -6,6 +6,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <filesystem>
@@ -26,12 +27,13 @@ constexpr auto publish_period = 200ms, lateness_period = 20ms;
 }  // namespace
 
 Station::Instruments make_instruments(const asio::any_io_executor& executor, const config::Bench& bench,
-                                      const config::Station& station) {
+                                      const config::Station& station,
+                                      const std::function<void(const std::string&)>& say) {
   Station::Instruments made;
   if (const auto& p = station.potentiostat) {
     auto driver = make_potentiostat(
         executor, {p->driver, p->port.text, p->serial, bench.time_scale, bench.mains_Hz, p->baud, p->polarity,
-                   p->sense, p->method, station.name, p->record.string()});
+                   p->sense, p->method, station.name, say ? p->record.string() : std::string(), say});
     if (!driver) throw std::runtime_error(fmt::format("station {}: {}", station.name, driver.error().what));
     made.potentiostat = std::move(*driver);
   }
@@ -99,10 +101,14 @@ Runner::Runner(asio::io_context& io, const config::Bench& bench, store::Store& s
   rules.table = bench.interlocks;
   alarms_.longest_shelf = bench.alarms.longest_shelf;
   alarms_.delays = bench.alarms.delays;
-  for (const auto& station : bench.stations)
+  for (const auto& station : bench.stations) {
+    const auto say = [&io, &journal, name = station.name](const std::string& text) {
+      asio::post(io, [&journal, name, text] { journal.warning(name, "", text); });
+    };
     stations_.push_back(std::make_unique<Station>(io.get_executor(), station, rules,
-                                                  make_instruments(io.get_executor(), bench, station), store,
-                                                  alarms_, journal));
+                                                  make_instruments(io.get_executor(), bench, station, say),
+                                                  store, alarms_, journal));
+  }
   for (const auto& s : stations_) {
     s->on_finished = [this](const std::string& run) {
       if (on_finished) on_finished(run);

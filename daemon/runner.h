@@ -18,9 +18,11 @@
 
 namespace cambench {
 
-/// The drivers of one station; throws std::runtime_error when one cannot be made.
+/// The drivers of one station; throws std::runtime_error when one cannot be made. Conversations are recorded, where the
+/// configuration says so, only for who hears that a recording has ended: `say` is called on any thread.
 Station::Instruments make_instruments(const boost::asio::any_io_executor& executor,
-                                      const config::Bench& bench, const config::Station& station);
+                                      const config::Bench& bench, const config::Station& station,
+                                      const std::function<void(const std::string&)>& say = {});
 
 class Runner final : public http::Api {
  public:

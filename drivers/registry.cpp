@@ -26,6 +26,7 @@ std::unique_ptr<link::ByteLink> as_ordered(std::unique_ptr<link::ByteLink> wire,
   if (options.record.empty()) return wire;
   link::Recording recording;
   recording.file = options.record;
+  recording.say = options.say;
   recording.who = fmt::format("cambenchd {}, station {}, {} at {}", CAMBENCH_VERSION, options.name,
                               options.driver, options.port);
   return link::recorded(std::move(wire), std::move(recording));

@@ -1,6 +1,7 @@
 // The one table of drivers. A new driver is a line here and a file beside it.
 #pragma once
 #include <boost/asio/any_io_executor.hpp>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,6 +23,7 @@ struct PotentiostatOptions {
   std::string method;  ///< keithley: "voltage_source" (or empty) or "current_source", see wire/scpi_program.h
   std::string name;    ///< of the station, for the recording
   std::string record;  ///< file that the conversation is written into (link/recorder.h); empty: none
+  std::function<void(const std::string&)> say{};  ///< that the recording has ended; any thread
 };
 
 struct PressOptions {

@@ -3,9 +3,11 @@
 #include <fmt/chrono.h>
 #include <fmt/core.h>
 
+#include <cerrno>
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
+#include <cstring>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -56,15 +58,25 @@ class Writer {
 
   void run() {
     name_this_thread("recorder");
-    bool works = open();
-    for (std::string taken; take(taken);) {
-      if (!works) continue;
-      if (written_ > 0 && written_ + taken.size() > recording_.most_bytes) works = begin_another();
-      if (!works) continue;
-      works = std::fwrite(taken.data(), 1, taken.size(), file_.get()) == taken.size() &&
-              std::fflush(file_.get()) == 0;
-      written_ += taken.size();
-    }
+    bool works = open() || give_up();
+    for (std::string taken; take(taken);)
+      if (works) works = keep(taken) || give_up();
+  }
+
+  bool keep(const std::string& taken) {
+    if (written_ > 0 && written_ + taken.size() > recording_.most_bytes && !begin_another()) return false;
+    written_ += taken.size();
+    return std::fwrite(taken.data(), 1, taken.size(), file_.get()) == taken.size() &&
+           std::fflush(file_.get()) == 0;
+  }
+
+  /// False: there is no recording any more.
+  bool give_up() {
+    const std::string why = std::strerror(errno);
+    if (recording_.say)
+      recording_.say(
+          fmt::format("the recording {} cannot be written, and ends: {}", recording_.file.string(), why));
+    return false;
   }
 
   /// Waits for text; false when the end has come and all is taken.

@@ -15,11 +15,12 @@
 // line end that did not come.
 //
 // Recording never holds up the wire: a thread of its own writes, what it cannot take in time is left out and counted in
-// the file, and a file that cannot be written ends the recording and nothing else. At `most_bytes` the file becomes
+// the file, and a file that cannot be written ends the recording and nothing else: `say` is told. At `most_bytes` the file becomes
 // NAME.1.log and a new one begins.
 #pragma once
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -30,6 +31,8 @@ namespace cambench::link {
 struct Recording {
   std::filesystem::path file;  ///< appended to; its folder is made
   std::string who;             ///< program, station, driver and port
+  /// One sentence, once, when the recording ends because the file cannot be written; on the recorder's thread.
+  std::function<void(const std::string&)> say{};
   std::size_t most_bytes = 64 * 1024 * 1024;
   std::size_t most_waiting = 4 * 1024 * 1024;  ///< bytes that the disk may be behind
 };

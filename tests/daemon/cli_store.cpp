@@ -39,7 +39,7 @@ std::string bench_in(const std::filesystem::path& folder, const std::string& por
                       << address
                       << ":0\"\ncontrol = \"control.sock\"\n[[station]]\nname = \"A1\"\n"
                          "[station.potentiostat]\ndriver = \"methodscript\"\nport = \""
-                      << port << "\"\nserial = \"ES-1\"\n";
+                      << port << "\"\nserial = \"ES-1\"\nrecord = true\n";
   return file.string();
 }
 

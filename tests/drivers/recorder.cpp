@@ -213,6 +213,16 @@ TEST_CASE("a disk that is too slow or full costs lines of the recording and none
     hear_all({.file = folder.path / "A1.log", .who = "a test", .most_waiting = 10});
     CHECK(text_of(folder.path / "A1.log").find("lines were left out") != std::string::npos);
   }
-  SUBCASE("full") { hear_all({.file = "/dev/full", .who = "a test"}); }
-  SUBCASE("not there") { hear_all({.file = "/proc/nowhere/A1.log", .who = "a test"}); }
+  std::vector<std::string> said;
+  const auto say = [&](const std::string& text) { said.push_back(text); };
+  SUBCASE("full: the recording ends, which is said once") {
+    hear_all({.file = "/dev/full", .who = "a test", .say = say});
+    CHECK(said == std::vector<std::string>{
+                      "the recording /dev/full cannot be written, and ends: No space left on device"});
+  }
+  SUBCASE("not there: a recording that cannot be written is said once") {
+    hear_all({.file = "/proc/nowhere/A1.log", .who = "a test", .say = say});
+    CHECK(said == std::vector<std::string>{"the recording /proc/nowhere/A1.log cannot be written, and ends: "
+                                           "No such file or directory"});
+  }
 }
