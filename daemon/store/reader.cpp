@@ -13,6 +13,7 @@ namespace {
 
 Instant steady(std::int64_t nanoseconds) { return Instant(std::chrono::nanoseconds(nanoseconds)); }
 
+/// Runs are in the order in which they came to the store, their rowid: the id of an import is a hash.
 constexpr auto run_columns =
     "SELECT id, station, recipe, recipe_hash, recipe_text, cell, cell_json, material, who, phase, one_C_A, "
     "time_scale, started_wall_ns, ended_wall_ns, program FROM run ";
@@ -95,7 +96,9 @@ void add(ChargeMoved& sum, const ChargeMoved& more) {
 Reader::Reader(const std::filesystem::path& file) : database_(open_for_reading(file)) {}
 
 std::vector<StoredRun> Reader::runs(int limit, const std::string& before) {
-  Statement rows(database_, std::string(run_columns) + "WHERE ?2 = '' OR id < ?2 ORDER BY id DESC LIMIT ?1");
+  Statement rows(database_, std::string(run_columns) +
+                                "WHERE ?2 = '' OR rowid < (SELECT rowid FROM run WHERE id = ?2) "
+                                "ORDER BY rowid DESC LIMIT ?1");
   rows.bind(1, std::int64_t{limit}).bind(2, before);
   return runs_of(rows);
 }
@@ -113,17 +116,9 @@ std::vector<StoredRun> Reader::unfinished_runs() {
   return runs_of(rows);
 }
 
-std::optional<StoredRun> Reader::last_run_of_cell(const std::string& cell, const std::string& recipe) {
-  Statement rows(database_, std::string(run_columns) +
-                                "WHERE cell = ? AND recipe = ? AND phase = 'finished' ORDER BY id DESC");
-  rows.bind(1, cell).bind(2, recipe);
-  if (!rows.step()) return std::nullopt;
-  return run_of(rows);
-}
-
 std::vector<StoredRun> Reader::finished_runs_of_cell(const std::string& cell) {
   Statement rows(database_,
-                 std::string(run_columns) + "WHERE cell = ? AND phase = 'finished' ORDER BY id DESC");
+                 std::string(run_columns) + "WHERE cell = ? AND phase = 'finished' ORDER BY rowid DESC");
   rows.bind(1, cell);
   return runs_of(rows);
 }
@@ -151,7 +146,7 @@ std::vector<StoredRun> Reader::runs_of_station(const std::string& station, WallT
   Statement rows(database_,
                  std::string(run_columns) +
                      "WHERE station = ?1 AND started_wall_ns <= ?3 AND coalesce(ended_wall_ns, ?2) >= ?2 "
-                     "ORDER BY id");
+                     "ORDER BY rowid");
   rows.bind(1, station).bind(2, nanoseconds(from)).bind(3, nanoseconds(to));
   return runs_of(rows);
 }

@@ -96,11 +96,10 @@ class Reader {
  public:
   explicit Reader(const std::filesystem::path& file);
 
-  /// Newest first; those before the run `before`, when it is not empty.
+  /// Newest first: an import is as new as the day it was brought. Those before the run `before`, when it is not empty.
   std::vector<StoredRun> runs(int limit = 1000, const std::string& before = {});
   std::optional<StoredRun> run(const std::string& id);
-  std::vector<StoredRun> unfinished_runs();  ///< not finished, not aborted
-  std::optional<StoredRun> last_run_of_cell(const std::string& cell, const std::string& recipe);
+  std::vector<StoredRun> unfinished_runs();                               ///< not finished, not aborted
   std::vector<StoredRun> finished_runs_of_cell(const std::string& cell);  ///< newest first
   std::int64_t last_run_number();                                         ///< 0 for an empty store
 

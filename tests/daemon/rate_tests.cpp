@@ -137,6 +137,26 @@ TEST_CASE("the store's own capacities and those of the analysis agree") {
   }
 }
 
+TEST_CASE("of two imports for one cell the one brought later is scored, whatever its hash") {
+  const Folder folder;
+  store::Store store(folder.file());
+  const auto bring = [&](const char* id) {
+    Run(store, id, "finished").step(1, 0.1, 170).step(1, -0.1, -160).step(2, 2, 60).step(2, -2, -50);
+    REQUIRE(store.flush());
+    store::Reader reader(folder.file());
+    CHECK(RateTests().last_of(reader, "R-uncoated")->run == id);
+  };
+  bring("i9999999999");
+  bring("i0000000000");
+  bring("r000001");
+  bring("i5555555555");
+  std::string listed;
+  store::Reader reader(folder.file());
+  for (auto page = reader.runs(1); !page.empty(); page = reader.runs(1, page.back().id))
+    listed += page.back().id + ' ';
+  CHECK(listed == "i5555555555 r000001 i0000000000 i9999999999 ");
+}
+
 TEST_CASE(
     "the newest finished run with two rates counts: neither one that goes on, nor a formation at one rate") {
   const Folder folder;
