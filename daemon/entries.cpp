@@ -66,6 +66,14 @@ Result<json::object> entry_of(const Edit& edit) {
   return entry;
 }
 
+/// A rename is on the disk once its folder is.
+bool make_durable(const std::filesystem::path& folder) {
+  const int descriptor = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool durable = descriptor >= 0 && ::fsync(descriptor) == 0;
+  if (descriptor >= 0) ::close(descriptor);
+  return durable;
+}
+
 }  // namespace
 
 std::string_view name(Kind kind) {
@@ -123,7 +131,7 @@ Result<void> keep(const std::filesystem::path& file, const std::string& text) {
                        ::write(descriptor, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
                        ::fsync(descriptor) == 0;
   if (descriptor >= 0) ::close(descriptor);
-  if (written && ::rename(fresh.c_str(), file.c_str()) == 0) return {};
+  if (written && ::rename(fresh.c_str(), file.c_str()) == 0 && make_durable(file.parent_path())) return {};
   return fail(Fault::Kind::storage,
               fmt::format("{}: cannot be written: {}", file.string(), std::strerror(errno)));
 }
