@@ -61,6 +61,12 @@ inline constexpr std::string_view sample_columns =
     "seq, test_time_s, step, cycle, step_time_s, we_vs_re_V, cell_V, current_A, current_set_A, status, "
     "at_wall_ns, at_mono_ns";
 
+/// Of a sample, NULL where its instrument marked them as overloaded or bad.
+inline constexpr std::string_view believed_columns =
+    "CASE WHEN status & 34 = 0 THEN we_vs_re_V END AS we_vs_re_V, CASE WHEN status & 34 = 0 THEN cell_V END "
+    "AS cell_V, CASE WHEN status & 34 = 0 THEN current_A END AS current_A";
+static_assert(not_believed == 34);
+
 /// The sample in the `sample_columns` of a row.
 inline SampleRow sample_in(const Statement& row, const std::string& run) {
   SampleRow s{.run = run,

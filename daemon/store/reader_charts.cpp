@@ -110,10 +110,11 @@ struct Chart {
   std::vector<SeriesPoint> points{};
 
   void add_samples(std::int64_t first, std::int64_t last) {
-    Statement row(
-        database,
-        "SELECT test_time_s, we_vs_re_V, we_vs_re_V, cell_V, cell_V, current_A, current_A, at_wall_ns, "
-        "seq FROM sample WHERE run = ? AND seq BETWEEN ? AND ? ORDER BY seq");
+    Statement row(database,
+                  fmt::format("SELECT test_time_s, we_vs_re_V, we_vs_re_V, cell_V, cell_V, current_A, "
+                              "current_A, at_wall_ns, seq FROM (SELECT seq, test_time_s, at_wall_ns, {} FROM "
+                              "sample WHERE run = ? AND seq BETWEEN ? AND ?) ORDER BY seq",
+                              believed_columns));
     row.bind(1, run).bind(2, first).bind(3, last);
     while (row.step()) points.push_back(point_of(row));
   }

@@ -1,10 +1,14 @@
 #include "daemon/store/rollup.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <utility>
 #include <vector>
+
+#include "daemon/store/columns.h"
 
 namespace cambench::store {
 
@@ -62,9 +66,11 @@ void Block::add(const SampleRow& row) {
              .first_test_time_s = test_time_s,
              .last_test_time_s = test_time_s,
              .first_wall_ns = wall.count()};
-  add_known(part.we_vs_re_V, s.we_vs_re);
-  add_known(part.cell_V, s.cell);
-  add_known(part.current_A, s.current);
+  if (!(s.status & not_believed)) {
+    add_known(part.we_vs_re_V, s.we_vs_re);
+    add_known(part.cell_V, s.cell);
+    add_known(part.current_A, s.current);
+  }
   add(part);
 }
 
@@ -83,9 +89,11 @@ void Block::add(const Block& part) {
 
 Rollup::Rollup(Database& db)
     : samples_(db,
-               "SELECT min(seq), max(seq), min(test_time_s), max(test_time_s), min(at_wall_ns), "
-               "min(we_vs_re_V), max(we_vs_re_V), min(cell_V), max(cell_V), min(current_A), max(current_A) "
-               "FROM sample WHERE run = ?1 AND seq BETWEEN ?2 AND ?3"),
+               fmt::format("SELECT min(seq), max(seq), min(test_time_s), max(test_time_s), min(at_wall_ns), "
+                           "min(we_vs_re_V), max(we_vs_re_V), min(cell_V), max(cell_V), min(current_A), "
+                           "max(current_A) FROM (SELECT seq, test_time_s, at_wall_ns, {} FROM sample "
+                           "WHERE run = ?1 AND seq BETWEEN ?2 AND ?3)",
+                           believed_columns)),
       blocks_(db,
               "SELECT min(first_seq), max(last_seq), min(first_test_time_s), max(last_test_time_s), "
               "min(first_wall_ns), min(we_vs_re_min_V), max(we_vs_re_max_V), min(cell_min_V), "

@@ -27,7 +27,8 @@ constexpr std::int64_t span_of(int level) {
   return span;
 }
 
-/// What is kept of a block. Samples and parts may be added in any order.
+/// What is kept of a block. Samples and parts may be added in any order. Numbers that are overloaded or bad are no extremes;
+/// blocks of older programs may count them.
 struct Block {
   struct Extremes {
     std::optional<double> min, max;  ///< none: no number was there

@@ -44,7 +44,6 @@ std::optional<double> ChargeMoved::mean_we_vs_re_V() const {
 }
 
 std::optional<Point> believed(const Sample& sample) {
-  constexpr auto not_believed = reading_status::overload | reading_status::bad;
   if (!sample.current || (sample.status & not_believed)) return std::nullopt;
   return Point{sample.step_time.count(), sample.current->value(), number(sample.we_vs_re),
                number(sample.cell)};

@@ -36,6 +36,9 @@ struct StepSummary {
   std::optional<Point> last_good;
 };
 
+/// Numbers with one of these bits are measured by nobody.
+inline constexpr std::uint16_t not_believed = reading_status::overload | reading_status::bad;
+
 /// What counts of a sample; nothing when its current is not to be believed.
 std::optional<StepSummary::Point> believed(const Sample& sample);
 

@@ -248,7 +248,7 @@ StepSummary RowWriter::resumed(const SampleRow& row) {
   step_so_far_.reset();
   if (!known) return step;
   step_last_good_.bind(1, row.run).bind(2, std::int64_t{step.step});
-  step_last_good_.bind(3, std::int64_t{reading_status::overload | reading_status::bad}).bind(4, row.seq);
+  step_last_good_.bind(3, std::int64_t{not_believed}).bind(4, row.seq);
   if (step_last_good_.step())
     step.last_good = {step_last_good_.real(0), step_last_good_.real(1), step_last_good_.maybe_real(2),
                       step_last_good_.maybe_real(3)};

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 
@@ -29,6 +30,7 @@ SampleRow any_sample(std::int64_t seq, Random& random) {
   if (random() % 9 == 0) row.sample.we_vs_re.reset();
   if (random() % 50 == 0) row.sample.cell = Volt(std::nan(""));
   if (random() % 100 < 2) row.sample.at.wall -= std::chrono::hours(1);
+  if (random() % 70 == 0) row.sample.status = random() % 2 ? reading_status::overload : reading_status::bad;
   return row;
 }
 
@@ -124,4 +126,37 @@ TEST_CASE("a chart shows every sample's extremes at any length of a run, however
     CHECK(points.back().test_time_s == static_cast<double>(seq));
     CHECK(points.size() <= 10);
   }
+}
+
+TEST_CASE("an overloaded sample is no extreme of a chart") {
+  Folder folder(in_memory());
+  Writing writing(folder.file());
+  writing.rows.write(a_run(run));
+  for (std::int64_t seq = 1; seq <= 600; ++seq) {
+    SampleRow row = a_sample(run, seq);
+    if (seq % 100 == 0) {
+      row.sample.status = seq % 200 == 0 ? reading_status::overload : reading_status::bad;
+      row.sample.we_vs_re = row.sample.cell = Volt(10);
+      row.sample.current = Ampere(-1);
+    }
+    writing.rows.write(row);
+    writing.rows.finish();
+  }
+  for (const std::size_t wanted : {8, 1000})
+    for (const SeriesPoint& point : Reader(folder.file()).series(run, 0, 1e9, wanted)) {
+      CHECK(point.we_vs_re_max_V.value_or(3) == 3.0);
+      CHECK(point.cell_max_V.value_or(2.7) == 2.7);
+      CHECK(point.current_min_A.value_or(0.1608e-3) == from_mA(0.1608).value());
+    }
+  CHECK_FALSE(Reader(folder.file()).series(run, 0, 1e9, 1000).back().we_vs_re_max_V);
+  CHECK(complaints_about_charts(folder.file()).empty());
+  // As an older program wrote them.
+  writing.database.run(
+      "UPDATE rollup SET we_vs_re_max_V = 10, cell_max_V = 10, current_min_A = -1 WHERE level = 1 AND block "
+      "IN "
+      "(SELECT (seq - 1) / 32 FROM sample WHERE status <> 0) OR level = 2 AND block IN "
+      "(SELECT (seq - 1) / 128 FROM sample WHERE status <> 0) OR level = 3");
+  CHECK(complaints_about_charts(folder.file()).empty());
+  writing.database.run("UPDATE rollup SET we_vs_re_max_V = 9 WHERE level = 1 AND block = 3");
+  CHECK_FALSE(complaints_about_charts(folder.file()).empty());
 }
