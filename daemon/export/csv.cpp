@@ -221,12 +221,12 @@ Pieces csv(store::Reader& reader, const RunFacts& facts, Dialect dialect) {
 
 Pieces pressure_csv(store::Reader& reader, const RunFacts& facts) {
   constexpr std::int64_t page_rows = 1000;
-  return [&reader, run = facts.run.id, after = WallTime::min(), begun = false]() mutable {
+  return [pressures = store::RunPressures(reader, facts.run.id), begun = false]() mutable {
     std::string text =
         std::exchange(begun, true)
             ? ""
             : "Test Time / s,Unix Time / s,Applied Pressure / Pa,Pressure Set Point / Pa,Trouble\n";
-    for (const store::PressurePoint& point : reader.pressures_after(run, after, page_rows)) {
+    for (const store::PressurePoint& point : pressures.next(page_rows)) {
       put(text, point.test_time_s);
       text += ',';
       put_unix(text, point.at);
@@ -237,7 +237,6 @@ Pieces pressure_csv(store::Reader& reader, const RunFacts& facts) {
       text += ',';
       if (!point.trouble.empty()) put_quoted(text, point.trouble);
       text += '\n';
-      after = point.at;
     }
     return text;
   };

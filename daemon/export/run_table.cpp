@@ -131,12 +131,9 @@ void RunTable::find_pressure() {
 /// Makes sure that a reading lies at `pressure_at_`.
 bool RunTable::next_pressure() {
   if (pressure_at_ < pressures_.size()) return true;
-  if (no_more_pressures_) return false;
-  const WallTime after = pressures_.empty() ? WallTime::min() : pressures_.back().at;
-  pressures_ = reader_.pressures_after(facts_.run.id, after, page_rows);
+  pressures_ = all_pressures_.next(page_rows);
   pressure_at_ = 0;
-  no_more_pressures_ = pressures_.empty();
-  return !no_more_pressures_;
+  return !pressures_.empty();
 }
 
 }  // namespace cambench::exports

@@ -56,7 +56,8 @@ struct TableRow {
 
 class RunTable {
  public:
-  RunTable(store::Reader& reader, const RunFacts& facts) : reader_(reader), facts_(facts) {}
+  RunTable(store::Reader& reader, const RunFacts& facts)
+      : reader_(reader), facts_(facts), all_pressures_(reader, facts.run.id) {}
 
   /// Moves to the next row; false at the end.
   bool next();
@@ -77,9 +78,9 @@ class RunTable {
   TableRow row_;
   store::StepSummary step_;
   Moved before_step_, before_cycle_;
-  std::vector<store::PressurePoint> pressures_;
+  store::RunPressures all_pressures_;
+  std::vector<store::PressurePoint> pressures_;  // a page of them
   std::size_t pressure_at_ = 0;
-  bool no_more_pressures_ = false;
   std::optional<store::PressurePoint> pressure_;
 };
 

@@ -6,6 +6,7 @@
 
 #include "daemon/store/columns.h"
 #include "daemon/store/migrations.h"
+#include "daemon/store/rollup.h"
 
 namespace cambench::store {
 
@@ -143,10 +144,15 @@ std::vector<StoredEvent> Reader::events_of(const std::string& run, std::int64_t 
 }
 
 std::vector<StoredRun> Reader::runs_of_station(const std::string& station, WallTime from, WallTime to) {
-  Statement rows(database_,
-                 std::string(run_columns) +
-                     "WHERE station = ?1 AND started_wall_ns <= ?3 AND coalesce(ended_wall_ns, ?2) >= ?2 "
-                     "ORDER BY rowid");
+  // Where the wall clock was set back, a run has samples before its start: in its blocks, or not rolled up yet.
+  Statement rows(
+      database_,
+      fmt::format(
+          "{} WHERE station = ?1 AND (started_wall_ns <= ?3 OR EXISTS (SELECT 1 FROM rollup WHERE run = "
+          "run.id AND level = {} AND first_wall_ns <= ?3) OR EXISTS (SELECT 1 FROM (SELECT at_wall_ns "
+          "FROM sample WHERE run = run.id ORDER BY seq DESC LIMIT {}) WHERE at_wall_ns <= ?3)) AND "
+          "(coalesce(ended_wall_ns, ?2) >= ?2 OR ended_wall_ns < started_wall_ns) ORDER BY rowid",
+          run_columns, written_level, span_of(written_level)));
   rows.bind(1, station).bind(2, nanoseconds(from)).bind(3, nanoseconds(to));
   return runs_of(rows);
 }

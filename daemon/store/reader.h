@@ -9,6 +9,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "daemon/store/database.h"
@@ -122,7 +123,7 @@ class Reader {
   /// At most about `max_points` points between two test times; first and last sample are always points of their
   /// own. Answered from the roll-ups, so the time it takes depends on the points and not on the samples.
   std::vector<SeriesPoint> series(const std::string& run, double from_s, double to_s, std::size_t max_points);
-  /// The same between two wall times.
+  /// The same between two wall times. Where the wall clock was set back, what it showed twice is the later pass.
   std::vector<SeriesPoint> series(const std::string& run, WallTime from, WallTime to, std::size_t max_points);
   std::vector<StoredRun> runs_of_station(const std::string& station, WallTime from,
                                          WallTime to);  ///< oldest first
@@ -130,10 +131,9 @@ class Reader {
   enum class Sensor { press, second };
   std::vector<PressurePoint> pressures(const std::string& station, WallTime from, WallTime to,
                                        std::size_t max_points);
+  /// In the order of the run's own time.
   std::vector<PressurePoint> pressures_of_run(const std::string& run, std::size_t max_points,
                                               Sensor sensor = Sensor::press);
-  /// Single readings in order, from the one after `after`: call again with the last time until nothing comes.
-  std::vector<PressurePoint> pressures_after(const std::string& run, WallTime after, std::int64_t limit);
 
   /// Newest first; those with a number below `before`, when it is not 0.
   std::vector<StoredAlarm> alarms(int limit = 200, std::int64_t before = 0);
@@ -153,9 +153,29 @@ class Reader {
   std::vector<StoredAct> audit(int limit = 1000, std::int64_t before = 0);  ///< as the alarms
 
  private:
+  friend class RunPressures;
   std::string second_sensor_of_run(const std::string& run);  ///< "" for a run that is not there
+  /// Test times at which the wall clock had been set back.
+  std::vector<double> pressures_set_back(const std::string& run);
+  std::vector<PressurePoint> pressures_between(const std::string& run, double from_s, double until_s,
+                                               WallTime after, std::int64_t limit);
 
   Database database_;
+};
+
+/// Each reading of a run's press in the order of the run's own time, whatever was done to the wall clock; page by page, each
+/// in a transaction of its own.
+class RunPressures {
+ public:
+  RunPressures(Reader& reader, std::string run) : reader_(reader), run_(std::move(run)) {}
+  std::vector<PressurePoint> next(std::int64_t limit);  ///< nothing: that was all
+
+ private:
+  Reader& reader_;
+  std::string run_;
+  std::vector<double> ends_s_;  ///< of the passes of the wall clock, in test time; empty: not read yet
+  std::size_t pass_ = 0;
+  WallTime after_ = WallTime::min();
 };
 
 }  // namespace cambench::store

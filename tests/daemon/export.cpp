@@ -314,3 +314,60 @@ TEST_CASE("the names of files are those of the format, and safe") {
   CHECK(find_format("battery-archive")->format == Format::battery_archive);
   CHECK(find_format("xlsx") == nullptr);
 }
+
+TEST_CASE(
+    "a wall clock set back takes no pressure out of the BDF file, and the last minutes of a chart are the "
+    "last "
+    "minutes") {
+  std::chrono::milliseconds back{};
+  SUBCASE("by a day") { back = std::chrono::days(1); }
+  SUBCASE("by ten minutes") { back = std::chrono::minutes(10) + std::chrono::milliseconds(3); }
+  tests::Folder folder;
+  const auto file = folder.path / "bench.sqlite";
+  store::Store store(file);
+  WallTime now;
+  auto rows = fixture::two_cycle_rows();
+  rows.resize(rows.size() - 2);  // the run goes on
+  for (store::Row& row : rows) {
+    if (auto* pressure = std::get_if<store::PressureRow>(&row)) {
+      pressure->sample.pressure = MegaPascal(50 + 1e-3 * pressure->test_time->count());
+      if (*pressure->test_time > Seconds(1000)) pressure->sample.at.wall -= back;
+    }
+    if (auto* sample = std::get_if<store::SampleRow>(&row)) {
+      if (sample->test_time > Seconds(1000)) sample->sample.at.wall -= back;
+      now = sample->sample.at.wall;
+    }
+  }
+  fixture::keep(store, std::move(rows));
+  store::Reader reader(file);
+  const RunFacts facts = facts_of(reader, "r000001");
+
+  const Table bdf(all_of(csv(reader, facts, Dialect::bdf)));
+  REQUIRE(bdf.rows.size() == 264);
+  for (std::size_t i = 0; i < 264; ++i)
+    CHECK(bdf.number(i, "Applied Pressure / Pa") ==
+          doctest::Approx(1e6 * (50 + 1e-3 * (10.0 * static_cast<double>(i + 1) - 1))));
+  const Table pressures(all_of(pressure_csv(reader, facts)));
+  REQUIRE(pressures.rows.size() == 264);
+  for (std::size_t i = 0; i < 264; ++i)
+    CHECK(pressures.number(i, "Test Time / s") == 10.0 * static_cast<double>(i + 1) - 1);
+
+  for (const std::size_t wanted : {20, 1000}) {
+    const auto points = reader.pressures_of_run("r000001", wanted);
+    CHECK(std::ranges::is_sorted(points, {}, [](const auto& point) { return *point.test_time_s; }));
+    CHECK(points.back().pressure_max_MPa == doctest::Approx(50 + 1e-3 * 2639));
+    std::int64_t readings = 0;
+    for (const auto& point : points) readings += point.readings;
+    CHECK(readings == 264);
+  }
+  const WallTime from = now - std::chrono::minutes(15);
+  CHECK(reader.runs_of_station("A1", from, now).size() == 1);
+  const auto last_minutes = reader.series("r000001", from, now, 1000);
+  REQUIRE(last_minutes.size() == 91);
+  CHECK(last_minutes.front().test_time_s == 2640 - 900);
+  CHECK(last_minutes.back().test_time_s == 2640);
+  const WallTime began = fixture::started();
+  const auto first_minutes = reader.series("r000001", began, began + std::chrono::seconds(400), 1000);
+  REQUIRE(first_minutes.size() == 40);
+  CHECK(first_minutes.back().test_time_s == 400);
+}

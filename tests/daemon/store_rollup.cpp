@@ -160,3 +160,37 @@ TEST_CASE("an overloaded sample is no extreme of a chart") {
   writing.database.run("UPDATE rollup SET we_vs_re_max_V = 9 WHERE level = 1 AND block = 3");
   CHECK_FALSE(complaints_about_charts(folder.file()).empty());
 }
+
+TEST_CASE("the last minutes of a chart are the last minutes, also when the wall clock was set back") {
+  using std::chrono::seconds;
+  Folder folder(in_memory());
+  Writing writing(folder.file());
+  RunRow row = a_run(run);
+  row.started = WallTime(seconds(100'000));
+  writing.rows.write(row);
+  const std::int64_t back_s = 3600, turn = 1500;
+  const auto wall_of = [&](std::int64_t seq) {
+    return WallTime(seconds(100'000 + seq - (seq >= turn ? back_s : 0)));
+  };
+  for (std::int64_t seq = 1; seq <= 7000; ++seq) {
+    SampleRow sample = a_sample(run, seq);
+    sample.sample.at.wall = wall_of(seq);
+    writing.rows.write(sample);
+    writing.rows.finish();
+    if (seq != turn + 200 && seq != 3000 && seq != 7000) continue;
+    Reader reader(folder.file());
+    const WallTime now = wall_of(seq);
+    CHECK(reader.runs_of_station("A1", now - seconds(150), now).size() == 1);
+    const auto points = reader.series(run, now - seconds(150), now, 30);
+    REQUIRE(points.size() > 20);
+    CHECK(points.front().seq == seq - 150);
+    CHECK(points.back().seq == seq);
+  }
+  // The later pass has gone over all that the earlier one showed.
+  const auto points = Reader(folder.file()).series(run, WallTime::min(), WallTime::max(), 500);
+  CHECK(points.front().seq == turn);
+  CHECK(points.back().seq == 7000);
+  CHECK(std::ranges::is_sorted(points, {}, &SeriesPoint::at));
+  const auto before = Reader(folder.file()).series(run, wall_of(1), wall_of(turn - 1), 500);
+  CHECK(before.front().test_time_s == 3601.0);
+}
