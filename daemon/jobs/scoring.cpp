@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <set>
 
 #include "analysis/bad_input.h"
 #include "analysis/fragments.h"
@@ -59,6 +60,28 @@ std::string intervals_of(const StudyData& data) {
   for (const auto& [intervals, count] : spots)
     texts.push_back(fmt::format("{} ({})", intervals, counted(count, "spot")));
   return fmt::format("{}", fmt::join(texts, "; "));
+}
+
+/// Lists of one name may have other bounds, and a wider interval holds more ions. Images bring their own bounds.
+std::vector<std::string> caveats_of_peak_lists(const StudyData& data) {
+  std::map<std::pair<std::string, std::string>, std::size_t> spots;  // by name and content of the list
+  for (const auto& spot : data.spots) {
+    if (!spot.files.interval_list || spot.files.format == sims::RegionFiles::Format::bif6) continue;
+    const auto name = spot.files.interval_list->filename().string();
+    const auto& files = spot.region->files;
+    if (const auto list = std::ranges::find(files, name, &sims::FileUsed::name); list != files.end())
+      ++spots[{name, list->sha256}];
+  }
+  std::set<std::string> contents;
+  std::vector<std::string> texts;
+  for (const auto& [list, count] : spots) {
+    contents.insert(list.second);
+    texts.push_back(fmt::format("{} of SHA-256 {}... ({})", list.first, list.second.substr(0, 8),
+                                counted(count, "spot")));
+  }
+  if (contents.size() < 2) return {};
+  return {fmt::format("the spots were counted by peak lists that are not the same, and may not compare: {}",
+                      fmt::join(texts, ", "))};
 }
 
 std::vector<Setting> settings_of(const StudyData& data, const ScoringOptions& options) {
@@ -145,6 +168,7 @@ study::StudyInput input_of(const StudySpec& spec, const StudyData& data, std::sp
     input.inputs.push_back({"settings", file.name, file.sha256, file.bytes});
   input.caveats = spec.caveats;
   for (auto& sentence : short_of_regions(spec, data)) input.caveats.push_back(std::move(sentence));
+  for (auto& sentence : caveats_of_peak_lists(data)) input.caveats.push_back(std::move(sentence));
   return input;
 }
 
@@ -331,7 +355,7 @@ StudyScores score_folder(const fs::path& path, const FolderOptions& options) {
   RegionCache nothing_known;
   std::vector<SeenFile> files;
   for (auto& seen : scan(folder.parent_path(), folder.filename()))
-    if (!is_ignored_name(seen.path)) files.push_back(std::move(seen));
+    if (!is_ignored_name(seen.path) && !is_unfinished_name(seen.path)) files.push_back(std::move(seen));
   StudyData data =
       read_spots(study.id, sort_files(folder.parent_path(), files, {}, file), file.scoring.normalise,
                  nothing_known, options.threads, WallTime{}, options.progress);

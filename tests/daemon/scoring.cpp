@@ -308,6 +308,33 @@ TEST_CASE(
       std::string::npos);
 }
 
+TEST_CASE("spots counted by lists of one name and other bounds draw a caveat") {
+  const Drop drop;
+  replace_by_spectra(drop);
+  write(drop.study() / "peaks.txt", peak_list);
+  const auto own = drop.study() / "ncm-linbo3" / "cycled" / "peaks.txt";
+  const auto scored = [&] { return score_study(a_study(), read(drop), {}).result_json; };
+  const std::string caveat = "counted by peak lists that are not the same";
+  write(own, peak_list);
+  CHECK(scored().find(caveat) == std::string::npos);
+  const auto wider = std::regex_replace(std::string(peak_list), std::regex("79,0"), "79,1");
+  write(own, wider);
+  const auto shown = [](const std::string& text, const char* spots) {
+    return fmt::format("peaks.txt of SHA-256 {}... ({} spots)", sha256_hex(text).substr(0, 8), spots);
+  };
+  for (const auto& text : {caveat, shown(peak_list, "4"), shown(wider, "2")})
+    CHECK(scored().find(text) != std::string::npos);
+}
+
+TEST_CASE("a file that is still being copied is in no score of a folder") {
+  const Drop drop;
+  const auto scores = score_folder(drop.study());
+  write(drop.files("ncm-linbo3/cycled", "total.txt").at(0).string() + ".part", "half");
+  const auto again = score_folder(drop.study());
+  CHECK(again.inputs_hash == scores.inputs_hash);
+  CHECK(again.summary.problems.empty());
+}
+
 TEST_CASE(
     "of two peak lists beside the samples neither is taken, and every spectrum that needs one is named") {
   const Drop drop;
