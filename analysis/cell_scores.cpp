@@ -108,6 +108,10 @@ CellValues evaluate(const CellTest& test, const Material* material, const ScoreO
   else if (cell.rates.empty())
     cell.undefined = test.left.empty() ? "it has no discharge, or no mass or no 1 C to judge it by"
                                        : fmt::format("{}", fmt::join(test.left, "; "));
+  else if (options.charge == ScoreOptions::Charge::counter &&
+           std::ranges::none_of(test.cycles,
+                                [](const Cycle& c) { return c.discharge && c.discharge->counter_Ah; }))
+    cell.undefined = "its instrument recorded no counter, which the settings ask for";
   return cell;
 }
 

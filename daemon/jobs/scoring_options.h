@@ -31,7 +31,7 @@
 //     low_C = 0.1
 //     high_C = 2.0
 //     cycle = "first"                    # or "second", "mean", "max"
-//     charge = "trapezoid"               # or "counter"
+//     charge = "trapezoid"               # or "counter": runs of this bench have none
 //     gram = "coated"                    # or "uncoated"
 //     overpotential = "mean"             # or "half_charge", "current_step", "relaxation"
 //     overpotential_cycle = "second"     # or "first"

@@ -169,7 +169,7 @@ TEST_CASE("the instrument's counter is compared with the trapezoid, and counts w
   CHECK_FALSE(any_tells(scores.notes, "cell R-bare"));
   CHECK(tells(
       of(scored({test_of("bare", 1, 1)}, {.charge = ScoreOptions::Charge::counter}), "bare").initial.why_not,
-      "it has no discharge at 0.1 C"));
+      "its instrument recorded no counter"));
 }
 
 TEST_CASE("another protocol is not scored, and says why") {
