@@ -10,6 +10,7 @@
 #include "analysis/plots.h"
 #include "analysis/statistics.h"
 #include "analysis/svg.h"
+#include "schema/sha256.h"
 
 namespace cambench::study {
 
@@ -354,11 +355,14 @@ std::string name_of(const StudyResult& result, std::string_view material) {
 
 std::string file_part(std::string_view text) {
   std::string part(text);
+  bool lost = false;
   for (char& c : part) {
     const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    if (!letter && !(c >= '0' && c <= '9') && c != '-' && c != '+') c = '_';
+    if (letter || (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '_') continue;
+    c = '_';
+    lost = true;
   }
-  return part;
+  return lost ? part + '_' + sha256_hex(text).substr(0, 6) : part;
 }
 
 std::string formula(std::string_view label) {

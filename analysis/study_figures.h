@@ -39,7 +39,8 @@ struct Figure {
 [[nodiscard]] std::string coating_of(const status::ScoredMaterial& material);
 /// Of a material, by its id; the id itself where the study has none of it.
 [[nodiscard]] std::string name_of(const StudyResult& result, std::string_view material);
-/// A name as part of a file's: what may not stand there becomes `_`.
+/// A name as part of a file's: what may not stand there becomes `_`, and a few letters of its hash tell
+/// it from others that look alike then.
 [[nodiscard]] std::string file_part(std::string_view text);
 /// "SO_{3}⁻" of "SO3-".
 [[nodiscard]] std::string formula(std::string_view label);

@@ -216,7 +216,10 @@ TEST_CASE("every fragment has its box plot, in a file of its category") {
     CAPTURE(title);
     CHECK(holds(boxes, title));
   }
-  CHECK(study::file_part("NiS-/Zr- 2") == "NiS-_Zr-_2");
+  CHECK(study::file_part("SO_x+") == "SO_x+");
+  CHECK(study::file_part("SO x").starts_with("SO_x_"));
+  for (const auto& [one, other] : {std::pair("SO x", "SO/x"), std::pair("硫酸盐", "磷酸盐")})
+    CHECK(study::file_part(one) != study::file_part(other));  // of as many bytes each
 }
 
 TEST_CASE(
