@@ -66,9 +66,10 @@ store::AlarmRow Alarms::stand_up(status::Alarm alarm) {
 }
 
 std::vector<store::Row> Alarms::clear(const std::string& station, const std::string& run,
-                                      std::string_view cause, WallTime at) {
+                                      std::string_view cause, WallTime at, std::string_view kept) {
   const auto meant = [&](const status::Alarm& alarm) {
-    return alarm.station == station && (cause.empty() ? alarm.run == run : alarm.cause == cause);
+    return alarm.station == station &&
+           (cause.empty() ? alarm.run == run && alarm.cause != kept : alarm.cause == cause);
   };
   std::erase_if(coming_, [&](const Coming& coming) { return meant(coming.alarm); });
   const Seconds first = cause.empty() ? Seconds{0} : delay_of(delays, cause).off;

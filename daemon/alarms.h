@@ -33,10 +33,10 @@ class Alarms {
   std::optional<store::AlarmRow> raise(const std::string& station, const std::string& run,
                                        const command::Raise& raised, WallTime at);
 
-  /// The cause is gone: an alarm that was acknowledged stands no longer. An empty `cause` means all of the run, at once;
-  /// a named one may have to be gone for a while first.
+  /// The cause is gone: an alarm that was acknowledged stands no longer. An empty `cause` means all of the run but
+  /// `kept`, at once; a named one may have to be gone for a while first.
   std::vector<store::Row> clear(const std::string& station, const std::string& run, std::string_view cause,
-                                WallTime at);
+                                WallTime at, std::string_view kept = {});
 
   /// The row to keep; refused when no such alarm stands, or somebody has seen it already.
   Result<store::AcknowledgeRow> acknowledge(std::int64_t id, const std::string& who, WallTime at);

@@ -140,26 +140,33 @@ void Runner::recover(store::Reader& reader) {
   alarms_.load(std::move(alarms), reader.last_alarm_id(), reader.shelved(at.wall), at);
   clock_watch_.look(read_clocks());
 
+  std::vector<std::pair<store::StoredRun, std::string>> abandoned;
   for (const auto& stored : reader.unfinished_runs()) {
     Station* on = station(stored.station);
     auto info = as_started(stored);
     if (!on) info = fail(Fault::Kind::refused, "its station is not in the configuration");
-    if (!info) {
-      give_up(stored, on, info.error().what);
-      continue;
-    }
-    on->recover(std::move(*info), left_of(reader, stored.id));
+    if (info)
+      if (auto why = on->lacks(*info->plan)) info = fail(Fault::Kind::refused, *why);
+    if (info)
+      on->recover(std::move(*info), left_of(reader, stored.id));
+    else
+      abandoned.emplace_back(stored, info.error().what);
   }
   clear_what_is_over(at);
+  for (const auto& [stored, why] : abandoned) give_up(stored, why);
 }
 
-/// What stood for a run that is on no station any more, or for the daemon that has ended, has no cause left.
+/// What stood for a run that is on no station any more, or for the daemon that has ended, has no cause left; but a cell
+/// that did not open is still to be opened.
 void Runner::clear_what_is_over(const Stamp& at) {
   std::vector<store::Row> rows;
   for (const auto& alarm : alarms_.standing(at.steady)) {
-    const Station* on = station(alarm.station);
+    Station* on = station(alarm.station);
     if (on && on->run_id() == alarm.run) continue;
-    std::ranges::move(alarms_.clear(alarm.station, alarm.run, "", at.wall), std::back_inserter(rows));
+    const bool not_open = alarm.cause == "cell_not_open" && !alarm.cleared;
+    if (not_open && on && on->open_left_cell(alarm.run, "not confirmed before the daemon stopped")) continue;
+    std::ranges::move(alarms_.clear(alarm.station, alarm.run, "", at.wall, not_open ? "" : "cell_not_open"),
+                      std::back_inserter(rows));
   }
   if (!rows.empty()) store_.commit(std::move(rows), [](const Result<void>&) {});
 }
@@ -181,10 +188,15 @@ Result<RunInfo> Runner::as_started(const store::StoredRun& stored) const {
 }
 
 /// A run that nobody can go on with: its cell is opened, the press stays as it is, and people are told.
-void Runner::give_up(const store::StoredRun& stored, Station* on, const std::string& why) {
+void Runner::give_up(const store::StoredRun& stored, const std::string& why) {
   const WallTime at = std::chrono::system_clock::now();
-  const command::Raise raised{command::Severity::alarm, "run_abandoned",
-                              fmt::format("the run cannot be taken up again ({}); its cell is opened", why)};
+  Station* on = station(stored.station);
+  const bool opened = on && on->open_left_cell(stored.id, "run " + stored.id + " cannot be taken up again");
+  const command::Raise raised{
+      command::Severity::alarm, "run_abandoned",
+      fmt::format("the run cannot be taken up again ({}); {}", why,
+                  opened ? "its cell is opened as soon as the potentiostat answers"
+                         : "nothing opens its cell but the limits in its instrument")};
   journal_.raise(stored.station, stored.id, raised);
   std::vector<store::Row> rows{store::EventRow{.run = stored.id,
                                                .station = stored.station,
@@ -196,7 +208,6 @@ void Runner::give_up(const store::StoredRun& stored, Station* on, const std::str
                                store::PhaseRow{stored.id, "aborted", at}};
   if (auto row = alarms_.raise(stored.station, stored.id, raised, at)) rows.push_back(std::move(*row));
   store_.commit(std::move(rows), [](const Result<void>&) {});  // a store that fails tells by itself
-  if (on) on->open_cell_when_met("run " + stored.id + " cannot be taken up again");
 }
 
 Station* Runner::station(const std::string& name) {

@@ -75,7 +75,7 @@ class Runner final : public http::Api {
   void keep_import(const std::shared_ptr<const exports::Import>& import, std::size_t from, Done done);
   [[nodiscard]] Result<RunInfo> prepare(const http::Order::StartRun& what, const Recipe& recipe) const;
   [[nodiscard]] Result<RunInfo> as_started(const store::StoredRun& stored) const;
-  void give_up(const store::StoredRun& stored, Station* on, const std::string& why);
+  void give_up(const store::StoredRun& stored, const std::string& why);
   [[nodiscard]] Station* station(const std::string& name);
   [[nodiscard]] Station* station_of_run(const std::string& run);
   void look_at_clocks();

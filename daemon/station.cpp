@@ -68,17 +68,11 @@ Station::Active::Active() = default;
 
 namespace {
 
-/// Why this station cannot carry out this plan, or nothing. Every limit of every step must live in the instrument.
-std::optional<std::string> unfit(const Plan& plan, const Station::Instruments& instruments) {
-  const bool presses = plan.pressure || std::ranges::any_of(plan.steps, [](const PlannedStep& s) {
-                         return s.kind == PlannedStep::Kind::press;
-                       });
-  if (presses && !instruments.press) return "the recipe needs a press and this station has none";
-  if (!plan.needs_cell) return std::nullopt;
-  if (!instruments.potentiostat) return "the recipe needs a potentiostat and this station has none";
+/// Why the instrument cannot carry out this plan, or nothing. Every limit of every step must live in it.
+std::optional<std::string> unfit(const Plan& plan, const Potentiostat& instrument) {
   for (const PlannedStep& step : plan.steps) {
     if (step.kind == PlannedStep::Kind::press) continue;
-    const auto on_board = instruments.potentiostat->prepare(step);
+    const auto on_board = instrument.prepare(step);
     if (!on_board) return fmt::format("step {} ({}): {}", step.index + 1, step.label, on_board.error().what);
     if (!on_board->complete())
       return fmt::format("step {} ({}): not every limit can live in the instrument", step.index + 1,
@@ -89,15 +83,36 @@ std::optional<std::string> unfit(const Plan& plan, const Station::Instruments& i
 
 }  // namespace
 
+std::optional<std::string> Station::lacks(const Plan& plan) const {
+  const bool presses = plan.pressure || std::ranges::any_of(plan.steps, [](const PlannedStep& s) {
+                         return s.kind == PlannedStep::Kind::press;
+                       });
+  if (presses && !instruments_.press) return "the recipe needs a press and this station has none";
+  if (plan.needs_cell && !instruments_.potentiostat)
+    return "the recipe needs a potentiostat and this station has none";
+  return std::nullopt;
+}
+
 void Station::begin(RunInfo info, std::function<void(Result<void>)> done) {
   if (busy())
     return done(fail(Fault::Kind::refused, fmt::format("{} is busy with {}", name_, active_->info.id)));
   if (proving())
     return done(fail(Fault::Kind::refused, fmt::format("the press of {} is being tested", name_)));
-  if (info.plan->needs_cell && instruments_.potentiostat && !potentiostat_identity_)
-    return done(fail(Fault::Kind::refused, "the potentiostat has not answered: " + potentiostat_trouble_));
-  if (auto why = unfit(*info.plan, instruments_)) return done(fail(Fault::Kind::refused, *why));
+  if (auto why = lacks(*info.plan)) return done(fail(Fault::Kind::refused, *why));
   const Instant now = std::chrono::steady_clock::now();
+  auto left = left_cell_;
+  if (active_ && active_->run.cell_open_wanted && !active_->run.cell_open_confirmed)
+    left = {active_->info.id, "not confirmed yet", now};
+  if (info.plan->needs_cell) {
+    if (!potentiostat_identity_)
+      return done(fail(Fault::Kind::refused, "the potentiostat has not answered: " + potentiostat_trouble_));
+    if (left && opening_failed_)
+      return done(fail(Fault::Kind::refused,
+                       fmt::format("the cell of {} has not confirmed that it is open", left->run)));
+    if (auto why = unfit(*info.plan, *instruments_.potentiostat))
+      return done(fail(Fault::Kind::refused, *why));
+  }
+  left_cell_ = std::move(left);
   active_.emplace();
   active_->info = std::move(info);
   active_->run.plan = active_->info.plan;
@@ -109,7 +124,9 @@ void Station::begin(RunInfo info, std::function<void(Result<void>)> done) {
   auto started = [this, done = std::move(done)](Result<void> kept) {
     if (!kept) active_.reset();
     done(kept);
-    if (kept) happen(event::Started{active_->info.who});
+    if (!kept) return;
+    clear_alarm("run_abandoned");  // whoever starts a run has seen what is on the station
+    happen(event::Started{active_->info.who});
   };
   store_.commit(records::of_start(active_->info, name_, rules_.time_scale),
                 [executor = executor_, started = std::move(started)](Result<void> kept) {
@@ -281,7 +298,9 @@ void Station::clear_alarms(const sequencer::Transition& t, std::vector<store::Ro
   const bool dealt_with = t.kind == Kind::step_began || t.kind == Kind::reset || t.kind == Kind::resumed ||
                           t.kind == Kind::aborted || t.kind == Kind::finished;
   if (!dealt_with) return;
-  std::ranges::move(alarms_.clear(name_, active_->info.id, "", std::chrono::system_clock::now()),
+  const bool open = !active_->run.cell_open_wanted || active_->run.cell_open_confirmed;
+  std::ranges::move(alarms_.clear(name_, active_->info.id, "", std::chrono::system_clock::now(),
+                                  open ? "" : "cell_not_open"),
                     std::back_inserter(rows));
 }
 
@@ -414,10 +433,14 @@ asio::awaitable<void> Station::open_cell(std::string why) {
   opening_.since = std::chrono::steady_clock::now();
   const auto opened = co_await instruments_.potentiostat->open_cell();
   opening_.since.reset();
+  opening_failed_ = !opened;
   if (!opened)
     journal_.alarm(name_, active_ ? active_->info.id : "",
                    fmt::format("the cell did not open ({}): {}", why, opened.error().what));
-  if (opened) clear_alarm("cell_not_open");
+  if (opened) {
+    left_cell_.reset();
+    clear_alarm("cell_not_open");
+  }
   happen(event::CellOpened{opened.has_value()});
 }
 
@@ -448,6 +471,7 @@ asio::awaitable<void> Station::tick() {
     co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
     ticked_at_ = std::chrono::steady_clock::now();
     happen(event::Tick{});
+    insist_on_left_cell();
   }
 }
 

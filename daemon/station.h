@@ -76,8 +76,12 @@ class Station {
   /// What is measured cannot be kept any more: the run trips.
   void store_failed(const Fault& fault) { happen(event::Faulted{Device::potentiostat, fault}); }
 
-  /// A run was left on this station that nobody can go on with: once the instrument is met, its cell is opened.
-  void open_cell_when_met(std::string why) { open_when_met_ = std::move(why); }
+  /// The cell of a run that is on no station any more is opened as soon as the potentiostat answers, and told again until
+  /// that is confirmed. False when the station has no potentiostat that could do it.
+  bool open_left_cell(const std::string& run, std::string why);
+
+  /// Which instrument of this plan the station does not have, in words.
+  [[nodiscard]] std::optional<std::string> lacks(const Plan& plan) const;
 
   /// An operator's order; the refusal of the sequencer comes back.
   Result<void> order(const event::Ordered& order);
@@ -154,6 +158,8 @@ class Station {
   boost::asio::awaitable<void> link_is_back();
   boost::asio::awaitable<void> ask_what_it_does();
   void tell_what_to_expect();
+  [[nodiscard]] bool uses_cell() const { return busy() && active_->info.plan->needs_cell; }
+  void insist_on_left_cell();
 
   void happen(Event event);
   void take_turn(const Event& event);
@@ -196,7 +202,12 @@ class Station {
   bool in_turn_ = false;
   std::optional<std::string> refusal_;  ///< of the last order
   std::uint64_t epoch_ = 0;             ///< grows with every command that makes safe
-  std::optional<std::string> open_when_met_;
+  struct LeftCell {                     ///< of a run that is not the station's any more, not known to be open
+    std::string run, why;
+    Instant asked;
+  };
+  std::optional<LeftCell> left_cell_;
+  bool opening_failed_ = false;                   ///< the last one
   std::uint64_t samples_ = 0, polls_missed_ = 0;  ///< since the daemon came up
 
   Instant polled_at_ = std::chrono::steady_clock::now(), ticked_at_ = polled_at_;  ///< the loops' last turns

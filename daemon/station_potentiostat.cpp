@@ -58,8 +58,8 @@ asio::awaitable<void> Station::listen_to_potentiostat() {
 
 /// The instrument can be spoken to (again): what it does decides what the run may do.
 asio::awaitable<void> Station::link_is_back() {
-  if (open_when_met_) {
-    const std::string why = *std::exchange(open_when_met_, std::nullopt);
+  if (left_cell_ && !uses_cell()) {
+    const std::string why = left_cell_->why;
     co_await open_cell(why);
   }
   if (!busy()) co_return;
@@ -99,6 +99,27 @@ asio::awaitable<void> Station::ask_what_it_does() {
   event::Restarted restarted{what, std::nullopt, {}};
   if (found->ended) restarted.ended = found->ended->reason, restarted.text = found->ended->text;
   happen(restarted);
+}
+
+bool Station::open_left_cell(const std::string& run, std::string why) {
+  if (!instruments_.potentiostat) return false;
+  left_cell_ = {run, std::move(why), std::chrono::steady_clock::now()};
+  return true;
+}
+
+/// As the sequencer does it for the run that is on the station (sequencer.cpp, insist_on_open_cell); one that has a cell
+/// sees to that cell by itself.
+void Station::insist_on_left_cell() {
+  if (!left_cell_ || uses_cell() || ticked_at_ - left_cell_->asked < rules_.reopen_every) return;
+  left_cell_->asked = ticked_at_;
+  const command::Raise raised{command::Severity::alarm, "cell_not_open",
+                              "the cell has not confirmed that it is open"};
+  if (auto row = alarms_.raise(name_, left_cell_->run, raised, std::chrono::system_clock::now())) {
+    journal_.raise(name_, left_cell_->run, raised);
+    keep(std::move(*row));
+  }
+  carry_out(command::CutLeads{raised.text});
+  carry_out(command::OpenCell{left_cell_->why});
 }
 
 /// Out of reach is a warning, because the limits are on board; another instrument in its place is a fault.

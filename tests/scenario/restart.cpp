@@ -1,6 +1,7 @@
 // The daemon dies and comes back; the instruments went on, or did not.
 #include "daemon/store/verify.h"
 #include "tests/scenario/bench.h"
+#include "tests/scenario/hook.h"
 
 #include <fmt/format.h>
 
@@ -33,6 +34,22 @@ void check_continuous(const std::vector<store::SampleRow>& rows) {
 std::size_t late(const std::vector<store::SampleRow>& rows) {
   return static_cast<std::size_t>(std::ranges::count_if(
       rows, [](const store::SampleRow& row) { return (row.sample.status & reading_status::late) != 0; }));
+}
+
+/// Of a cause that was raised once: whether it is over, as the store has it.
+bool is_over(const Bench& bench, const std::string& cause) {
+  const auto alarms = bench.reader().alarms();
+  const auto found =
+      std::ranges::find_if(alarms, [&](const auto& alarm) { return alarm.row.cause == cause; });
+  REQUIRE(found != alarms.end());
+  return found->cleared.has_value();
+}
+
+/// Somebody weighed the cell again: a run on it cannot be taken up.
+void weigh_again(const Bench& bench) {
+  std::string text = contents(bench.configuration());
+  text.replace(text.find("composite_mg = 12.0"), 19, "composite_mg = 11.0");
+  std::ofstream(bench.configuration()) << text;
 }
 
 /// What the cell has really been charged with since it was mounted, at the most.
@@ -275,14 +292,110 @@ TEST_CASE("a run that nobody can go on with has its cell opened, and people are 
   bench.until_step(0);
   bench.kill();
   CHECK(bench.cell_is_on());
-  std::string text = contents(bench.configuration());  // somebody weighed the cell again meanwhile
-  text.replace(text.find("composite_mg = 12.0"), 19, "composite_mg = 11.0");
-  std::ofstream(bench.configuration()) << text;
+  weigh_again(bench);
   bench.start();
   until("the cell is opened", [&] { return !bench.cell_is_on(); });
   until("the run is given up", [&] { return bench.reader().run(run)->phase == "aborted"; });
   CHECK(bench.reader().alarms().at(0).row.cause == "run_abandoned");
   CHECK(bench.reader().unfinished_runs().empty());
+}
+
+TEST_CASE("people hear a firing run_abandoned, which is over once the next run begins on its station") {
+  const Hook hook;
+  Bench bench({.time_scale = scale, .extra = "[alarms]\ngroup_s = 0.2\n" + webhook(hook)});
+  bench.recipe("long", short_recipe(3000, 300, 1.0));
+  bench.start();
+  bench.run("long");
+  bench.until_step(0);
+  bench.kill();
+  weigh_again(bench);
+  bench.start();
+  until(
+      "people are told", [&] { return hook.heard_of("run_abandoned", "firing"); },
+      [&] { return bench.log(); });
+  CHECK_FALSE(is_over(bench, "run_abandoned"));
+  until("the cell is opened", [&] { return !bench.cell_is_on(); });
+  until("the next run is started", [&] { return bench.refusal("long", "A1").empty(); });
+  until("people hear that it is over", [&] { return hook.heard_of("run_abandoned", "resolved"); });
+}
+
+TEST_CASE("a given-up cell whose first opening fails is told again, and people are told") {
+  Bench bench({.time_scale = 50});
+  bench.recipe("long", short_recipe(3000, 300, 1.0));
+  bench.start();
+  bench.run("long");
+  bench.until_step(0);
+  bench.kill();
+  weigh_again(bench);
+  bench.sim("fault A1 slow_z s=10");
+  bench.start();
+  until(
+      "people are told", [&] { return std::ranges::count(bench.alarms(), "cell_not_open") == 1; },
+      [&] { return bench.log(); });
+  until(
+      "the cell is opened", [&] { return !bench.cell_is_on(); }, [&] { return bench.log(); });
+  until("its alarm is over", [&] { return is_over(bench, "cell_not_open"); });
+}
+
+TEST_CASE("a run without a station is not said to be opened") {
+  Bench bench({.stations = 2, .time_scale = scale});
+  bench.recipe("long", short_recipe(3000, 300, 1.0));
+  bench.start();
+  bench.run("long", "A2");
+  bench.until_step(0, "A2");
+  bench.kill();
+  std::string text = contents(bench.configuration());
+  text.erase(text.rfind("[[station]]"));
+  std::ofstream(bench.configuration()) << text;
+  bench.start();
+  const auto alarm = bench.reader().alarms().at(0);
+  CHECK(alarm.row.cause == "run_abandoned");
+  CHECK_MESSAGE(alarm.row.text.ends_with("nothing opens its cell but the limits in its instrument"),
+                alarm.row.text);
+  CHECK_FALSE(alarm.cleared.has_value());
+}
+
+TEST_CASE("a cell that did not open before a restart is opened after it, and its alarm stands until then") {
+  Bench bench({.time_scale = 50});
+  bench.recipe("long", short_recipe(3000, 300, 1.0));
+  bench.start();
+  const std::string run = bench.run("long");
+  bench.until_step(0);
+  bench.sim("fault A1 link");
+  REQUIRE(bench.order(run, "abort").empty());
+  until("people are told", [&] { return std::ranges::count(bench.alarms(), "cell_not_open") == 1; });
+  bench.kill();
+  bench.start();
+  CHECK(bench.cell_is_on());
+  CHECK_FALSE(is_over(bench, "cell_not_open"));
+  CHECK(bench.refusal("long", "A1").find("has not answered") != std::string::npos);
+  bench.sim("clear A1");
+  until(
+      "the cell is opened", [&] { return !bench.cell_is_on(); }, [&] { return bench.log(); });
+  until("its alarm is over", [&] { return is_over(bench, "cell_not_open"); });
+}
+
+TEST_CASE(
+    "a cell that does not open is told again also while the next pellet is pressed, and no cell is used "
+    "before") {
+  Bench bench({.time_scale = 50});
+  bench.recipe("long", short_recipe(3000, 300, 1.0));
+  bench.start();
+  const std::string run = bench.run("long");
+  bench.until_step(0);
+  bench.sim("fault A1 link");
+  REQUIRE(bench.order(run, "abort").empty());
+  until("people are told", [&] { return std::ranges::count(bench.alarms(), "cell_not_open") == 1; });
+  CHECK_MESSAGE(bench.refusal("long", "A1") == "the cell of " + run + " has not confirmed that it is open.",
+                bench.refusal("long", "A1"));
+  const auto pressing =
+      bench.post("/api/v1/runs", {{"station", "A1"}, {"recipe", "pelletise"}, {"who", "anna"}});
+  CHECK(pressing.status == 201);
+  CHECK_FALSE(is_over(bench, "cell_not_open"));
+  bench.sim("clear A1");
+  until(
+      "the cell is opened", [&] { return !bench.cell_is_on(); }, [&] { return bench.log(); });
+  until("its alarm is over", [&] { return is_over(bench, "cell_not_open"); });
 }
 
 TEST_CASE("a daemon that is told to stop ends at once and leaves the program to the instrument") {
