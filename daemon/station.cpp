@@ -113,6 +113,7 @@ void Station::begin(RunInfo info, std::function<void(Result<void>)> done) {
       return done(fail(Fault::Kind::refused, *why));
   }
   left_cell_ = std::move(left);
+  before_ = std::move(active_);
   active_.emplace();
   active_->info = std::move(info);
   active_->run.plan = active_->info.plan;

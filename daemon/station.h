@@ -147,9 +147,11 @@ class Station {
   boost::asio::awaitable<void> tick();
   void heard(Heard&& what);
   void measured(const heard::Measured& heard);
-  void keep_room(const Sample& after_gap, bool same_step);
-  void fill(Sample late);
-  void keep(const Sample& sample, std::int64_t seq, Seconds test_time);
+  [[nodiscard]] Active* run_of(const Marker& program);
+  void keep_room(Active& run, const Sample& after_gap, bool same_step);
+  void fill(Active& run, Sample late);
+  void judge(const Active& run, const Sample& sample);
+  void keep(const Active& run, const Sample& sample, std::int64_t seq, Seconds test_time);
   [[nodiscard]] Stamp told_at(const Stamp& earlier, Seconds later) const;
   void pressure_read(PressureSample sample);
   void pressure_missed(const std::string& why);
@@ -196,7 +198,7 @@ class Station {
   Alarms& alarms_;
   Journal& journal_;
 
-  std::optional<Active> active_;
+  std::optional<Active> active_, before_;  ///< the last rows of the run before may still come
   FirstOut first_out_;
   std::deque<Event> inbox_;
   bool in_turn_ = false;

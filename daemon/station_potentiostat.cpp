@@ -70,6 +70,7 @@ asio::awaitable<void> Station::link_is_back() {
 asio::awaitable<void> Station::ask_what_it_does() {
   if (!busy()) co_return;
   tell_what_to_expect();
+  const std::string run = active_->info.id;
   const auto found = co_await instruments_.potentiostat->reattach();
   using Now = event::Restarted::Found;
   if (!found) {
@@ -81,7 +82,8 @@ asio::awaitable<void> Station::ask_what_it_does() {
   }
   if (!found->serial.empty() && potentiostat_identity_) potentiostat_identity_->serial = found->serial;
   for (const Sample& row : found->kept)
-    measured({row});  // first: how far the step came decides what is left of it
+    measured({{run, row.step}, row});  // first: how far the step came decides what is left of it
+  if (run_id() != run) co_return;      // aborted meanwhile: what was found is not the next one's
   Now what = Now::idle;
   switch (found->state) {
     case Found::State::idle:
@@ -159,56 +161,68 @@ void Station::heard(Heard&& what) {
   }
 }
 
+/// Rows of a run that was aborted are still its own, when they come after the next one was started.
+Station::Active* Station::run_of(const Marker& program) {
+  for (auto* run : {&active_, &before_})
+    if (*run && (*run)->info.id == program.run) return &**run;
+  return nullptr;
+}
+
 void Station::measured(const heard::Measured& heard) {
-  if (!active_) return;
+  Active* const run = run_of(heard.marker);
+  if (!run) return;
   Sample sample = heard.sample;
-  const auto& last = active_->last_sample;
+  const auto& last = run->last_sample;
   const bool same_step = last && last->step == sample.step;
   if (sample.status & reading_status::late && same_step) {
-    if (sample.step_time <= last->step_time + same_row) return fill(sample);
+    if (sample.step_time <= last->step_time + same_row) return fill(*run, sample);
     sample.at = told_at(last->at, sample.step_time - last->step_time);
   }
-  if (heard.after_gap) keep_room(sample, same_step);
-  active_->last_test_time = std::max(active_->last_test_time, active_->step_base + sample.step_time);
-  active_->last_sample = sample;
-  keep(first_out_.heard(sample));
+  if (heard.after_gap) keep_room(*run, sample, same_step);
+  run->last_test_time = std::max(run->last_test_time, run->step_base + sample.step_time);
+  run->last_sample = sample;
+  if (run_id() == run->info.id) keep(first_out_.heard(sample));
   ++samples_;
-  keep(sample, ++active_->seq, active_->last_test_time);
-  happen(event::Sampled{sample});
+  keep(*run, sample, ++run->seq, run->last_test_time);
+  judge(*run, sample);
+}
+
+/// A row of the run before is data, and nothing that happens to the one on the station.
+void Station::judge(const Active& run, const Sample& sample) {
+  if (run_id() == run.info.id) happen(event::Sampled{sample});
 }
 
 /// Keeps as many numbers free as rows can have been missed: a row is a measurement, and they are `sampling` apart.
-void Station::keep_room(const Sample& after_gap, bool same_step) {
+void Station::keep_room(Active& run, const Sample& after_gap, bool same_step) {
   constexpr double most = 1e6;
-  const auto& steps = active_->info.plan->steps;
+  const auto& steps = run.info.plan->steps;
   if (after_gap.step >= steps.size()) return;
-  const Seconds from = same_step ? active_->last_sample->step_time : before_start;
+  const Seconds from = same_step ? run.last_sample->step_time : before_start;
   if (after_gap.step_time <= from) return;
-  const Stamp at = same_step ? active_->last_sample->at : told_at(after_gap.at, from - after_gap.step_time);
+  const Stamp at = same_step ? run.last_sample->at : told_at(after_gap.at, from - after_gap.step_time);
   const double rows = (after_gap.step_time - std::max(from, Seconds{0})) / steps[after_gap.step].sampling + 1;
   const auto room = static_cast<std::int64_t>(std::min(rows, most));
-  active_->holes.push_back({from, after_gap.step_time, at, active_->seq + 1, active_->seq + room});
-  active_->seq += room;
+  run.holes.push_back({from, after_gap.step_time, at, run.seq + 1, run.seq + room});
+  run.seq += room;
 }
 
 /// A row that was missed is stored once, where it belongs. One that is there already only shows that the instrument is
 /// alive.
-void Station::fill(Sample late) {
-  const auto hole = std::ranges::find_if(active_->holes, [&](const Hole& it) {
+void Station::fill(Active& run, Sample late) {
+  const auto hole = std::ranges::find_if(run.holes, [&](const Hole& it) {
     return it.from + same_row < late.step_time && late.step_time < it.to - same_row && it.next <= it.last;
   });
-  if (hole != active_->holes.end()) {
+  if (hole != run.holes.end()) {
     late.at = told_at(hole->at, late.step_time - hole->from);
-    keep(late, hole->next, active_->step_base + late.step_time);
+    keep(run, late, hole->next, run.step_base + late.step_time);
     ++samples_;
     *hole = {late.step_time, hole->to, late.at, hole->next + 1, hole->last};
   }
-  happen(event::Sampled{late});
+  judge(run, late);
 }
 
-void Station::keep(const Sample& sample, std::int64_t seq, Seconds test_time) {
-  const auto kept =
-      store_.append(records::of_sample(sample, active_->info, seq, test_time, active_->done_before));
+void Station::keep(const Active& run, const Sample& sample, std::int64_t seq, Seconds test_time) {
+  const auto kept = store_.append(records::of_sample(sample, run.info, seq, test_time, run.done_before));
   if (!kept) happen(event::Faulted{Device::potentiostat, kept.error()});
 }
 

@@ -59,6 +59,7 @@ struct OnBoard {
 /// What a potentiostat has to say while a program runs, in the order it was said.
 namespace heard {
 struct Measured {
+  Marker marker;  ///< of the program that measured it
   Sample sample;
   bool after_gap =
       false;  ///< rows before this one were missed; what stores on board tells them later, marked late

@@ -85,7 +85,7 @@ Later<void> Keithley::Conversation::fetch_piece() {
   const auto rows = scpi::parse_rows(*reply, last - first + 1);
   if (!rows) co_return fail(rows.error());
   for (Sample& sample : running_->take(*rows, now_stamp()))
-    queue_.emplace_back(heard::Measured{std::move(sample)});
+    queue_.emplace_back(heard::Measured{running_->marker(), std::move(sample)});
   co_return Result<void>{};
 }
 
@@ -125,7 +125,8 @@ Later<void> Keithley::Conversation::conclude(std::optional<EndReason> reason) {
   auto ended = co_await ending();
   if (!ended) co_return fail(ended.error());
   if (reason) ended->reason = *reason, ended->text.clear();
-  if (auto last = running_->last_untold()) queue_.emplace_back(heard::Measured{std::move(*last)});
+  if (auto last = running_->last_untold())
+    queue_.emplace_back(heard::Measured{running_->marker(), std::move(*last)});
   queue_.emplace_back(std::move(*ended));
   running_.reset();
   expected_.reset();

@@ -56,7 +56,7 @@ void Program::hear_row(const std::string& line, Stamp at, Rows& rows) {
   damaged.status = reading_status::bad;
   damaged.at = at;
   gap_ = missed_ = true;
-  rows.push_back({std::move(damaged), false});
+  rows.push_back({marker_, std::move(damaged), false});
 }
 
 void Program::take_row(Sample row, Rows& rows) {
@@ -70,7 +70,7 @@ void Program::take_row(Sample row, Rows& rows) {
   const bool after_gap = std::exchange(gap_, false) || skipped;
   missed_ = missed_ || after_gap;
   last_ = row.step_time;
-  rows.push_back({std::move(row), after_gap});
+  rows.push_back({marker_, std::move(row), after_gap});
 }
 
 void Program::recognise(const mscript::Announcement& announced, Rows& rows) {

@@ -46,6 +46,7 @@ void Palmsens::Conversation::recall_queue(Found& found, bool in_file) {
   std::erase_if(queue_, [&](const Heard& what) {
     const auto* row = std::get_if<heard::Measured>(&what);
     const auto* end = std::get_if<heard::Ended>(&what);
+    if (row && row->marker != expected_->marker) return false;
     if (row && !in_file) found.kept.push_back(row->sample);
     const bool unknown = !found.ended || found.ended->reason == EndReason::unknown;
     if (end && end->marker == expected_->marker && unknown) found.ended = *end;
@@ -81,7 +82,9 @@ asio::awaitable<void> Palmsens::Conversation::conclude(Program over, std::string
   if (expected_ && expected_->marker == over.marker()) file = expected_->file;
   heard::Ended ended = over.ending();
   if (ended.reason == EndReason::unknown) ended.text = std::move(otherwise);
-  const palmsens::TakeRow take = [this](Sample row) { tell(heard::Measured{std::move(row), false}); };
+  const palmsens::TakeRow take = [this, &over](Sample row) {
+    tell(heard::Measured{over.marker(), std::move(row), false});
+  };
   for (bool read = false; !read;) {
     const auto turn = co_await turns_.for_request();
     if (recalled_before != programs_recalled_) co_return;  // reattach() has told it

@@ -58,7 +58,7 @@ std::vector<std::string> one_charge(asio::io_context& io, Potentiostat& driver) 
   std::vector<std::string> heard{who->model + ' ' + who->serial};
   const auto rest = finish(io, driver.measure_rest());
   REQUIRE_MESSAGE(rest, rest.error().what);
-  heard.push_back(sentence(heard::Measured{*rest}));
+  heard.push_back(sentence(heard::Measured{{}, *rest}));
   const auto started = finish(io, driver.start(charge(), {"r000001", 3}));
   REQUIRE_MESSAGE(started, started.error().what);
   while (!heard.back().starts_with("ended") && heard.back() != "lost") {

@@ -122,6 +122,26 @@ TEST_CASE("a connection that ends within an answer, half an answer and another h
   check_complete(bench.samples(bench.run_id));
 }
 
+TEST_CASE("rows of an aborted run that come after the next one began are not the next one's") {
+  Charging bench(3000, 100);
+  bench.sim("fault A1 link");
+  const auto heard = bench.samples(bench.run_id).size();
+  REQUIRE(bench.order(bench.run_id, "abort").empty());
+  until("people are told", [&] { return std::ranges::count(bench.alarms(), "cell_not_open") == 1; });
+  const auto reply =
+      bench.post("/api/v1/runs", {{"station", "A1"}, {"recipe", "pelletise"}, {"who", "anna"}});
+  REQUIRE(reply.status == 201);
+  const auto next = boost::json::value_to<std::string>(boost::json::parse(reply.body).at("run"));
+  bench.sim("clear A1");
+  until(
+      "the cell is opened", [&] { return !bench.cell_is_on(); }, [&] { return bench.log(); });
+  until(
+      "the aborted run has its rows", [&] { return bench.samples(bench.run_id).size() > heard + 10; },
+      [&] { return fmt::format("{} have {}", next, bench.samples(next).size()); });
+  CHECK(bench.samples(next).empty());
+  check_complete(bench.samples(bench.run_id));
+}
+
 TEST_CASE("another source-measure unit at the address is refused and nothing is polarised") {
   Charging bench;
   std::string fault, says;
