@@ -141,6 +141,7 @@ class Station {
   void add_second_sensor(PressureSample& sample) const;
   void warn_of_sensors();
   void warn(bool stands, const char* cause, const std::function<std::string()>& text);
+  void press_is_met();
   [[nodiscard]] bool press_decides() const;
   boost::asio::awaitable<void> feed_watchdog();
   boost::asio::awaitable<void> prove_press();
@@ -160,6 +161,7 @@ class Station {
   boost::asio::awaitable<void> link_is_back();
   boost::asio::awaitable<void> ask_what_it_does();
   void tell_what_to_expect();
+  /// What becomes of the potentiostat concerns the run that is on the station.
   [[nodiscard]] bool uses_cell() const { return busy() && active_->info.plan->needs_cell; }
   void insist_on_left_cell();
 

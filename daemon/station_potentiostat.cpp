@@ -62,13 +62,13 @@ asio::awaitable<void> Station::link_is_back() {
     const std::string why = left_cell_->why;
     co_await open_cell(why);
   }
-  if (!busy()) co_return;
+  if (!uses_cell()) co_return;
   happen(event::LinkChanged{Device::potentiostat, true, ""});
   co_await ask_what_it_does();
 }
 
 asio::awaitable<void> Station::ask_what_it_does() {
-  if (!busy()) co_return;
+  if (!uses_cell()) co_return;
   tell_what_to_expect();
   const std::string run = active_->info.id;
   const auto found = co_await instruments_.potentiostat->reattach();
@@ -76,7 +76,7 @@ asio::awaitable<void> Station::ask_what_it_does() {
   if (!found) {
     if (found.error().kind == Fault::Kind::identity)
       potentiostat_away(found.error());
-    else
+    else if (run_id() == run)
       happen(event::Restarted{Now::absent, std::nullopt});
     co_return;
   }
@@ -126,6 +126,7 @@ void Station::insist_on_left_cell() {
 
 /// Out of reach is a warning, because the limits are on board; another instrument in its place is a fault.
 void Station::potentiostat_away(const Fault& why) {
+  if (!uses_cell()) return;
   happen(event::LinkChanged{Device::potentiostat, false, why.what});
   if (why.kind == Fault::Kind::identity) happen(event::Faulted{Device::potentiostat, why});
 }

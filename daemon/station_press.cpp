@@ -39,8 +39,7 @@ asio::awaitable<void> Station::poll_press() {
         if (!press_trouble_.empty())
           journal_.info(name_, "",
                         fmt::format("press is {} {}, serial {}", known->maker, known->model, known->serial));
-        if (!instruments_.potentiostat && press_trouble_ == not_met)  // nobody else says that we are back
-          happen(event::Restarted{event::Restarted::Found::idle, std::nullopt});
+        if (press_trouble_ == not_met) press_is_met();
         press_identity_ = *known;
         press_trouble_.clear();
         failures = 0;
@@ -67,6 +66,14 @@ asio::awaitable<void> Station::poll_press() {
       co_await feed_watchdog();
     co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
   }
+}
+
+/// Of a pressing that a stopped daemon left, the potentiostat can say nothing.
+void Station::press_is_met() {
+  if (!busy() || !active_->run.taken_up) return;
+  const PlannedStep* step = sequencer::current_step(active_->run);
+  if (!uses_cell() || (step && step->kind == PlannedStep::Kind::press))
+    happen(event::Restarted{event::Restarted::Found::idle, std::nullopt});
 }
 
 /// A cell runs under this pressure. After a trip nothing hangs on the press any more but its own holding.

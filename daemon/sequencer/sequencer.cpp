@@ -150,6 +150,7 @@ void enter_step(Deciding& d) {
   d.pass({.kind = Kind::step_began, .step = step.index, .elapsed = elapsed});
   run.step_began = d.now();
   run.step_acknowledged = false;
+  run.taken_up = false;
   run.press_arrived.reset();
   run.cell_open_wanted = false;
   if (step.kind == PlannedStep::Kind::press) {
@@ -346,7 +347,8 @@ void found_again(Deciding& d, const event::Restarted& restarted) {
                     restarted.text.empty() ? name(*restarted.ended) : restarted.text));
     return end_by(d, *restarted.ended, restarted.text);
   }
-  gap("the instrument is idle; how the step ended is not known");
+  gap(step.kind == PlannedStep::Kind::press ? "nobody watched the press"
+                                            : "the instrument is idle; how the step ended is not known");
   if (step.on_gap == OnGap::proceed && step.kind == PlannedStep::Kind::open_circuit) {
     const auto over = time_is_over(d, step);
     if (over && *over) return end_step(d, EndReason::planned, "the rest was over before the gap was");
@@ -373,7 +375,9 @@ void link_changed(Deciding& d, const event::LinkChanged& link) {
 void while_running(Deciding& d, const Event& event) {
   const PlannedStep& step = *current_step(d.run());
   if (const auto* ended = std::get_if<event::StepEnded>(&event)) return step_ended(d, *ended);
-  if (const auto* restarted = std::get_if<event::Restarted>(&event)) return found_again(d, *restarted);
+  const bool pressing = step.kind == PlannedStep::Kind::press;
+  const auto* restarted = std::get_if<event::Restarted>(&event);
+  if (restarted && (!pressing || d.run().taken_up)) return found_again(d, *restarted);
   if (const auto* link = std::get_if<event::LinkChanged>(&event)) return link_changed(d, *link);
   if (const auto* faulted = std::get_if<event::Faulted>(&event)) {
     return trip_run(d, because(d, cause_of(faulted->fault), faulted->fault.what));
@@ -382,7 +386,8 @@ void while_running(Deciding& d, const Event& event) {
     d.run().step_acknowledged = true;
     d.run().watch.heard_at = d.now();
   }
-  if (step.kind == PlannedStep::Kind::press) return press_step_progress(d, step);
+  if (pressing && d.run().taken_up) return;  // whether it is gone on with is a person's to say
+  if (pressing) return press_step_progress(d, step);
   check_overdue(d, step);
 }
 
@@ -505,14 +510,17 @@ Run take_up(std::shared_ptr<const Plan> plan, const Rules& rules, const Left& le
   run.plan = std::move(plan);
   run.rules = rules;
   for (const auto& transition : left.transitions) run.phase = fold(std::move(run.phase), transition);
+  run.taken_up = true;
   run.potentiostat_up = false;
   run.step_began = left.step_began;
   run.watch.last = left.last;
   run.watch.charge = left.charge;
   const PlannedStep* step = current_step(run);
-  if (const auto& pressure = run.plan->pressure) {
+  if (step && step->kind == PlannedStep::Kind::press) {
+    expect_pressure(run.watch, step->pressure.value_or(MegaPascal(0)), press_step_band(*step), now);
+  } else if (const auto& pressure = run.plan->pressure) {
     expect_pressure(run.watch, pressure->target, pressure->band, now);
-    run.watch.pressure_arrived = step && step->kind != PlannedStep::Kind::press;
+    run.watch.pressure_arrived = step != nullptr;
   }
   return run;
 }

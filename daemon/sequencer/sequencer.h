@@ -44,6 +44,7 @@ struct Run {
   std::optional<Instant> step_began;      ///< Running: when this part of the step was ordered
   bool step_acknowledged = false;         ///< Running: the instrument said so
   std::optional<Instant> press_arrived;   ///< Running a press step: hold time counts from here
+  bool taken_up = false;                  ///< from a stopped daemon, and no step has begun since
   bool potentiostat_up = true;            ///< it answers, and was asked what it does
   std::vector<std::string> consequences;  ///< Tripped: causes listed under the first one
   bool cell_open_wanted = false, cell_open_confirmed = false;

@@ -524,6 +524,29 @@ TEST_CASE("a run that is taken up again is watched like before, with the charge 
   }
 }
 
+TEST_CASE("a pressing that is taken up again is watched at the pressure of its step") {
+  auto plan = rate_plan();
+  plan->steps = {pressing(0), rest(1)};
+  Play play(plan);
+  play.hear(event::Started{"anna"});
+  play.hear(event::Identified{Device::potentiostat, ""});
+  play.hear(event::Identified{Device::press, ""});
+  play.pressure(50, 3);
+  play.hear(event::RestPotential{Volt(2.2), Volt(2.6)});
+  play.pressure(374, 3);
+  CHECK(play.phase() == "running");
+  play.run = take_up(plan, {}, {.transitions = play.log, .last = {}, .step_began = {}}, play.now);
+  SUBCASE("where it was left, it is no over-pressure of the run's own") {
+    play.pressure(374, 3);
+    CHECK(play.phase() == "running");
+  }
+  SUBCASE("a press that does not answer trips") {
+    play.now += 2100ms;
+    play.hear(event::Tick{});
+    CHECK(std::get<phase::Tripped>(play.run.phase).cause == "press_stale");
+  }
+}
+
 TEST_CASE("a reset is refused while the pressure still falls, and while it is still too high after a vent") {
   const event::Ordered reset{event::Ordered::What::reset, "anna", "valve closed"};
   Play play(rate_plan());

@@ -96,6 +96,23 @@ TEST_CASE("another instrument on the same port is refused and nothing is polaris
   CHECK(bench.truth_with_cell_off().back().switches == 2);
 }
 
+TEST_CASE("a pressing goes on while the potentiostat, which it does not use, is switched off and on") {
+  Bench bench({.time_scale = 40});
+  bench.start();
+  const auto reply =
+      bench.post("/api/v1/runs", {{"station", "A1"}, {"recipe", "pelletise"}, {"who", "anna"}});
+  REQUIRE(reply.status == 201);
+  bench.until_state("running");
+  bench.sim("fault A1 power_cycle for=0.3");
+  until(
+      "the potentiostat is back", [&] { return bench.log().find("connection is back") != std::string::npos; },
+      [&] { return bench.log(); });
+  bench.until_state("finished");
+  const std::string run = bench.where().run;
+  CHECK_FALSE(bench.happened(run, "gap"));
+  CHECK(bench.happened(run, "step_ended planned"));
+}
+
 TEST_CASE("a cable that is out for ten minutes costs no row, and the step goes on") {
   Running bench(0, 1500, 600, 300);
   bench.sim("fault A1 link for=2");

@@ -268,6 +268,21 @@ TEST_CASE("a pressing that was interrupted waits for a person, on a station with
   CHECK(bench.happened(run, "step_ended planned"));
 }
 
+TEST_CASE("a pressing that was interrupted waits for a person, also while the potentiostat is switched off") {
+  Bench bench({.time_scale = 50});
+  bench.start();
+  const auto reply =
+      bench.post("/api/v1/runs", {{"station", "A1"}, {"recipe", "pelletise"}, {"who", "anna"}});
+  REQUIRE(reply.status == 201);
+  bench.until_state("running");
+  bench.kill();
+  bench.sim("fault A1 link");
+  bench.start();
+  bench.until_state("held");
+  CHECK(bench.order(bench.where().run, "resume").empty());
+  bench.until_state("finished");
+}
+
 TEST_CASE("a trip is still latched after the daemon was killed") {
   Bench bench({.time_scale = scale});
   bench.recipe("long", short_recipe(3000, 300));
