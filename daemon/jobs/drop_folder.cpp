@@ -19,7 +19,8 @@ bool erase_all_but(Map& map, const Keys& keys) {
 
 }  // namespace
 
-void DropFolder::saw(std::vector<SeenFile> scan, Instant now, const std::set<std::string>& being_written) {
+void DropFolder::saw(std::vector<SeenFile> scan, Instant now, const std::set<std::string>& being_written,
+                     const std::set<std::string>& unreadable) {
   strays_.clear();
   const auto longest = std::chrono::duration_cast<Instant::duration>(longest_pause);
   std::map<std::string, std::set<std::string>> present;
@@ -46,7 +47,7 @@ void DropFolder::saw(std::vector<SeenFile> scan, Instant now, const std::set<std
     study.changed = now;
   }
   for (auto& [name, study] : studies_)
-    if (erase_all_but(study.files, present[name])) study.changed = now;
+    if (unreadable.contains(name) || erase_all_but(study.files, present[name])) study.changed = now;
   std::ranges::sort(strays_);
 }
 

@@ -54,7 +54,9 @@ class DropFolder {
 
   /// A whole scan: what is not in it any more is gone. Files directly in the drop folder are strays. `being_written` are
   /// those that somebody is known to have open still: they move, until they have looked the same for `longest_pause`.
-  void saw(std::vector<SeenFile> scan, Instant now, const std::set<std::string>& being_written = {});
+  /// Studies that are `unreadable` stay as they were, and are not due.
+  void saw(std::vector<SeenFile> scan, Instant now, const std::set<std::string>& being_written = {},
+           const std::set<std::string>& unreadable = {});
 
   /// The studies that are due now, each set of files once.
   std::vector<Delivery> take(Instant now);

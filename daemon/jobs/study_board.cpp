@@ -43,7 +43,11 @@ void StudyBoard::sighted(Sighting seen) {
     folder_trouble_ = seen.trouble;
     if (seen.trouble.empty()) {
       strays_ = std::move(seen.strays);
-      for (auto& study : studies_ | std::views::values) study.arriving.clear();
+      for (auto& study : studies_ | std::views::values) {
+        study.arriving.clear();
+        study.unreadable.clear();
+      }
+      for (auto& [id, why] : seen.unreadable) known(id).unreadable = std::move(why);
       for (auto& [id, arriving] : seen.arriving) known(id).arriving = std::move(arriving);
       for (auto& ahead : seen.ahead) known(ahead.study).ahead = std::move(ahead);
       for (auto& delivery : seen.deliveries) take(std::move(delivery));
@@ -209,7 +213,7 @@ void StudyBoard::show_now() {
     seen.jobs.assign(jobs_.begin(), jobs_.end());
     for (const auto& study : bench_->studies) seen.studies.push_back(shown(studies_.at(study.id)));
     for (const auto& study : studies_ | std::views::values)
-      if (!study.configured && !(study.files.empty() && study.arriving.empty()))
+      if (!study.configured && !(study.files.empty() && study.arriving.empty() && study.unreadable.empty()))
         seen.studies.push_back(shown(study));
   }
   show_(std::move(seen));
@@ -219,6 +223,8 @@ status::Study StudyBoard::shown(const Known& study) const {
   status::Study shown = study.shown;
   if (!folder_trouble_.empty())
     shown.text = "the drop folder cannot be read: " + folder_trouble_;
+  else if (!study.unreadable.empty())
+    shown.text = "its folder cannot be read, and waits: " + study.unreadable;
   else if (!study.arriving.empty())
     shown.text = counted(study.arriving.size(), "file") + " arriving" +
                  (study.read_ahead > 0 ? ", " + counted(study.read_ahead, "spot") + " read so far" : "");

@@ -88,6 +88,7 @@ class StudyBoard {
     const config::Study* configured = nullptr;  ///< in bench_; null: only its folder is there
     std::vector<SeenFile> files;                ///< as delivered last
     std::vector<std::string> arriving;
+    std::string unreadable;      ///< why its folder cannot be read as a whole; empty: it can
     std::optional<Ahead> ahead;  ///< settled files of a study that still arrives
     std::size_t read_ahead = 0;  ///< spots that were read before it had arrived
     status::Study shown;

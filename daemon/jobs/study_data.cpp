@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <iterator>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -447,14 +448,49 @@ std::string settings_key(const sims::NormaliseOptions& options) {
   return sha256_hex(text);
 }
 
+namespace {
+
+/// Folder by folder, so that one that cannot be read is named.
+void walk(const fs::path& root, const fs::path& folder, std::vector<SeenFile>& files) {
+  std::error_code error;
+  for (fs::directory_iterator at(folder, error); !error && at != fs::directory_iterator();
+       at.increment(error)) {
+    std::error_code gone;
+    if (at->is_directory(gone) && !at->is_symlink(gone))
+      walk(root, at->path(), files);
+    else if (auto seen = look_at(root, at->path().lexically_relative(root).generic_string()))
+      files.push_back(std::move(*seen));
+  }
+  if (error) throw fs::filesystem_error("cannot be read", folder, error);
+}
+
+}  // namespace
+
 std::vector<SeenFile> scan(const fs::path& root, const fs::path& below) {
   std::vector<SeenFile> files;
-  const auto start = root / below;
-  for (const auto& entry : fs::recursive_directory_iterator(start))
-    if (auto seen = look_at(root, entry.path().lexically_relative(root).generic_string()))
-      files.push_back(std::move(*seen));
+  walk(root, root / below, files);
   std::ranges::sort(files);
   return files;
+}
+
+DropScan scan_drop(const fs::path& root) {
+  DropScan all;
+  for (const auto& entry : fs::directory_iterator(root)) {
+    const auto name = entry.path().filename().string();
+    std::error_code gone;
+    if (!entry.is_directory(gone) || entry.is_symlink(gone)) {
+      if (auto seen = look_at(root, name)) all.files.push_back(std::move(*seen));
+      continue;
+    }
+    if (is_ignored_name(name) || name == "lost+found") continue;
+    try {
+      std::ranges::move(scan(root, name), std::back_inserter(all.files));
+    } catch (const fs::filesystem_error& error) {
+      all.unreadable[name] = fmt::format("{}: {}", error.path1().string(), error.code().message());
+    }
+  }
+  std::ranges::sort(all.files);
+  return all;
 }
 
 }  // namespace cambench::jobs

@@ -12,6 +12,7 @@
 #pragma once
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -72,6 +73,15 @@ std::string settings_key(const sims::NormaliseOptions& options);
 /// Every file below `root / below`, as a scan sees it; paths are below `root`. Links to folders are not followed. Throws
 /// std::filesystem::filesystem_error when a folder cannot be read or vanishes meanwhile: half a scan would look like
 /// files taken away.
-std::vector<SeenFile> scan(const std::filesystem::path& root, const std::filesystem::path& below = {});
+std::vector<SeenFile> scan(const std::filesystem::path& root, const std::filesystem::path& below);
+
+struct DropScan {
+  std::vector<SeenFile> files;
+  /// Folders of the root that could not be read as a whole, and why: of these there is no file.
+  std::map<std::string, std::string> unreadable;
+};
+/// The same of all folders of `root`, each on its own. Hidden ones and lost+found are nobody's study. Throws when the
+/// root itself cannot be read.
+DropScan scan_drop(const std::filesystem::path& root);
 
 }  // namespace cambench::jobs

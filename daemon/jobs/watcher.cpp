@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <ranges>
 #include <set>
 #include <thread>
 
@@ -131,9 +132,11 @@ class Watcher::Thread {
       if (!was_there_) fs::create_directories(folder_);
       was_there_ = true;
       notifier_.watch("");  // before the scan: what comes in between is told
-      auto files = scan(folder_);
+      auto [files, unreadable] = scan_drop(folder_);
       for (const auto& folder : folders_of(files)) notifier_.watch(folder);
-      drop_.saw(std::move(files), now, notifier_.being_written());
+      const auto held_back = unreadable | std::views::keys;
+      drop_.saw(std::move(files), now, notifier_.being_written(), {held_back.begin(), held_back.end()});
+      seen.unreadable = std::move(unreadable);
       seen.deliveries = drop_.take(now);
       seen.ahead = drop_.take_ahead(now);
       seen.arriving = drop_.arriving(now);
@@ -142,7 +145,8 @@ class Watcher::Thread {
       seen.trouble = error.what();
     }
     const bool news = !seen.deliveries.empty() || !seen.ahead.empty() || seen.arriving != told_.arriving ||
-                      seen.strays != told_.strays || seen.trouble != told_.trouble;
+                      seen.strays != told_.strays || seen.unreadable != told_.unreadable ||
+                      seen.trouble != told_.trouble;
     if (!news) return;
     told_ = seen;
     tell_(std::move(seen));

@@ -21,6 +21,7 @@ struct Sighting {
   std::vector<Ahead> ahead;
   std::map<std::string, std::vector<std::string>> arriving;  ///< per study: files that still move
   std::vector<std::string> strays;                           ///< files beside the studies
+  std::map<std::string, std::string> unreadable;  ///< studies that could not be read as a whole, and why
   std::string trouble;  ///< why the folder could not be read; then nothing else is said
 };
 

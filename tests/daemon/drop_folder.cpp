@@ -145,6 +145,20 @@ TEST_CASE("a study that moves does not hold up another one") {
   CHECK_FALSE(folder.arriving(at(3)).contains("still"));
 }
 
+TEST_CASE("a study that cannot be read keeps what was seen of it, waits, and holds up no other") {
+  auto drop = a_folder();
+  const SeenFile mine{"mine/ncm/cycled/a.txt", 1}, locked{"locked/ncm/cycled/a.txt", 1};
+  drop.saw({mine, locked}, at(0));
+  CHECK(drop.take(at(2)).size() == 2);
+  const SeenFile more{"mine/ncm/cycled/b.txt", 1};
+  for (const double second : {3.0, 5.0, 7.0}) {
+    drop.saw({mine, more}, at(second), {}, {"locked"});
+    for (const auto& delivery : drop.take(at(second))) CHECK(delivery.study == "mine");
+  }
+  drop.saw({mine, more, locked}, at(9));
+  CHECK(drop.take(at(12)).empty());  // both as they were delivered
+}
+
 TEST_CASE("next() says when the study will have settled, and nothing once it was delivered") {
   auto folder = a_folder();
   CHECK_FALSE(folder.next());

@@ -136,6 +136,20 @@ TEST_CASE("a folder waits until its study is configured, and is named when it is
   test.check_nothing_is_due();
 }
 
+TEST_CASE(
+    "a study whose folder cannot be read says which, whether it is configured or not, and others do not") {
+  Board test({"coatings", "binders"});
+  Sighting seen = delivery_of("binders");
+  seen.unreadable = {{"coatings", "/drop/coatings/private: Permission denied"}, {"mine", "/drop/mine: no"}};
+  test.board.sighted(seen);
+  CHECK(test.shown("coatings").text ==
+        "its folder cannot be read, and waits: /drop/coatings/private: Permission denied");
+  CHECK(test.shown("mine").text == "its folder cannot be read, and waits: /drop/mine: no");
+  CHECK(test.next<Scoring>().study->id == "binders");
+  test.board.sighted({});
+  CHECK(test.shown("coatings").text.find("cannot be read") == std::string::npos);
+}
+
 TEST_CASE("scoring that hangs is told of, however many files land meanwhile") {
   Board test({"coatings"});
   test.board.sighted(delivery_of("coatings"));

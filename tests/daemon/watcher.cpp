@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 #include <fmt/core.h>
+#include <sys/fsuid.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <condition_variable>
@@ -39,6 +41,10 @@ class Told {
     REQUIRE(
         changed_.wait_for(guard, std::chrono::seconds(20), [&] { return last_.trouble.empty() != there; }));
   }
+  void wait_for_unreadable(const std::map<std::string, std::string>& folders) {
+    std::unique_lock guard(mutex_);
+    REQUIRE(changed_.wait_for(guard, std::chrono::seconds(20), [&] { return last_.unreadable == folders; }));
+  }
   void wait_for_arriving(const std::string& path) {
     std::unique_lock guard(mutex_);
     REQUIRE(changed_.wait_for(guard, std::chrono::seconds(20), [&] {
@@ -55,6 +61,12 @@ class Told {
   std::condition_variable changed_;
   std::vector<std::string> delivered_;
   Sighting last_;
+};
+
+/// On this thread and those that it begins, as long as this lives: root may read whatever its mode says.
+struct AsNobody {
+  uid_t before = static_cast<uid_t>(::setfsuid(::geteuid() == 0 ? 65534 : ::geteuid()));
+  ~AsNobody() { ::setfsuid(before); }
 };
 
 struct Watched {
@@ -131,4 +143,29 @@ TEST_CASE(
   fs::remove_all(share);  // a share that was there and is lost must not look like an empty one
   told.wait_for_trouble(true);
   CHECK_FALSE(fs::exists(share));
+}
+
+TEST_CASE("a folder that may not be read is named and holds up its own study only") {
+  tests::Folder folder;
+  fs::permissions(folder.path, fs::perms(0755));
+  const auto locked = folder.path / "locked" / "ncm" / "private";
+  for (const auto& path : {locked, folder.path / "coatings", folder.path / "lost+found"}) {
+    fs::create_directories(path);
+    std::ofstream(path / "x.txt") << "1 2 3";
+  }
+  for (const auto& path : {locked, folder.path / "lost+found"}) fs::permissions(path, fs::perms::none);
+  {
+    Told told;
+    const AsNobody as_nobody;
+    const Watcher watcher(folder.path, Seconds(0.03), Seconds(0.1),
+                          [&](Sighting seen) { told.add(std::move(seen)); });
+    told.wait_for("coatings", 1);
+    told.wait_for_unreadable({{"locked", locked.string() + ": Permission denied"}});
+    CHECK(told.deliveries_of("locked") == 0);
+    ::setfsuid(as_nobody.before);
+    fs::permissions(locked, fs::perms(0755));
+    told.wait_for("locked", 1);
+    told.wait_for_unreadable({});
+  }
+  fs::permissions(folder.path / "lost+found", fs::perms(0755));
 }
