@@ -524,6 +524,28 @@ TEST_CASE("a run that is taken up again is watched like before, with the charge 
   }
 }
 
+TEST_CASE(
+    "a press step goes on while the potentiostat of its run is switched off and on, and waits after a "
+    "restart") {
+  auto plan = rate_plan();
+  plan->steps = {pressing(0), rest(1)};
+  Play play(plan);
+  play.start();
+  play.pressure(374, 3);
+  const auto switched_on = [&] {
+    play.hear(event::LinkChanged{Device::potentiostat, false, "unplugged"});
+    play.hear(event::LinkChanged{Device::potentiostat, true, ""});
+    play.hear(event::Restarted{event::Restarted::Found::power_cycled, std::nullopt});
+  };
+  switched_on();
+  CHECK(play.phase() == "running");
+  play.run = take_up(plan, {}, {.transitions = play.log, .last = {}, .step_began = {}}, play.now);
+  for (int i = 0; i < 1000; ++i) play.pressure(374);
+  CHECK(play.phase() == "running");  // and does not end by itself
+  play.hear(event::Restarted{event::Restarted::Found::idle, std::nullopt});
+  CHECK(play.phase() == "held");
+}
+
 TEST_CASE("a pressing that is taken up again is watched at the pressure of its step") {
   auto plan = rate_plan();
   plan->steps = {pressing(0), rest(1)};
