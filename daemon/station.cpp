@@ -99,6 +99,8 @@ void Station::begin(RunInfo info, std::function<void(Result<void>)> done) {
   if (proving())
     return done(fail(Fault::Kind::refused, fmt::format("the press of {} is being tested", name_)));
   if (auto why = lacks(*info.plan)) return done(fail(Fault::Kind::refused, *why));
+  if (release_ && !release_->stands(std::chrono::steady_clock::now()))  // of one that stands people are told
+    return done(fail(Fault::Kind::refused, fmt::format("the press of {} {}", name_, release_->words())));
   const Instant now = std::chrono::steady_clock::now();
   auto left = left_cell_;
   if (active_ && active_->run.cell_open_wanted && !active_->run.cell_open_confirmed)
@@ -379,8 +381,10 @@ void Station::carry_out(const Command& command) {
   if (const auto* c = std::get_if<command::OpenCell>(&command)) return spawn(open_cell(c->why));
   if (std::holds_alternative<command::CutLeads>(command) && !config_.relay.empty() && cut_leads)
     return cut_leads(config_.relay);
-  if (const auto* c = std::get_if<command::SetPressure>(&command))
+  if (const auto* c = std::get_if<command::SetPressure>(&command)) {
+    end_release();
     return spawn(set_pressure(c->target, epoch_));
+  }
   if (std::holds_alternative<command::HoldPressure>(command)) return spawn(stop_press(false));
   if (std::holds_alternative<command::Vent>(command)) return spawn(stop_press(true));
 }
@@ -453,6 +457,9 @@ asio::awaitable<void> Station::set_pressure(MegaPascal target, std::uint64_t epo
 }
 
 asio::awaitable<void> Station::stop_press(bool vent) {
+  const bool by_hand = instruments_.press->limits().max_target <= MegaPascal(0);
+  if (vent && !by_hand) begin_release();
+  if (!vent) end_release();
   Result<void> stopped;
   if (!stopping_.since) stopping_.since = std::chrono::steady_clock::now();
   if (vent)
@@ -463,6 +470,9 @@ asio::awaitable<void> Station::stop_press(bool vent) {
   if (!stopped)
     journal_.alarm(name_, active_ ? active_->info.id : "",
                    fmt::format("the press did not {}: {}", vent ? "vent" : "hold", stopped.error().what));
+  if (stopped) clear_alarm("press_not_safe");
+  if (by_hand) co_return;  // somebody has to
+  happen(event::PressStopped{vent, stopped.has_value(), stopped ? std::string() : stopped.error().what});
 }
 
 asio::awaitable<void> Station::tick() {

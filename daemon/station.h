@@ -23,6 +23,7 @@
 #include "daemon/first_out.h"
 #include "daemon/journal.h"
 #include "daemon/sequencer/proof_test.h"
+#include "daemon/sequencer/release.h"
 #include "daemon/sequencer/sequencer.h"
 #include "daemon/store/reader.h"
 #include "daemon/store/store.h"
@@ -140,7 +141,11 @@ class Station {
   void gauge_read(const Result<PressureSample>& read);
   void add_second_sensor(PressureSample& sample) const;
   void warn_of_sensors();
-  void warn(bool stands, const char* cause, const std::function<std::string()>& text);
+  void warn(bool stands, const char* cause, const std::function<std::string()>& text,
+            command::Severity severity = command::Severity::warning);
+  void begin_release();
+  void end_release();
+  void follow_release(const PressureSample& sample);
   void press_is_met();
   [[nodiscard]] bool press_decides() const;
   boost::asio::awaitable<void> feed_watchdog();
@@ -230,6 +235,9 @@ class Station {
   Instant gauge_polled_at_ = polled_at_;
   std::optional<PressureSample> last_pressure_;
   std::optional<PressureSample> last_stored_pressure_;
+
+  std::optional<sequencer::Release> release_;  ///< of the press, whatever has become of the run
+  bool releases_by_itself_ = false;            ///< nobody ordered that now: over when it says that it is
 
   struct PressProof {
     proof::ProofTest test;

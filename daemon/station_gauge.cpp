@@ -84,9 +84,10 @@ void Station::warn_of_sensors() {
   });
 }
 
-void Station::warn(bool stands, const char* cause, const std::function<std::string()>& text) {
+void Station::warn(bool stands, const char* cause, const std::function<std::string()>& text,
+                   command::Severity severity) {
   if (!stands) return clear_alarm(cause);
-  const command::Raise raised{command::Severity::warning, cause, text()};
+  const command::Raise raised{severity, cause, text()};
   auto row = alarms_.raise(name_, "", raised, std::chrono::system_clock::now());
   if (!row) return;
   journal_.raise(name_, run_id(), raised);

@@ -27,7 +27,8 @@ asio::awaitable<void> Station::poll_press() {
   int failures = press_failures_until_reintroduced;
   for (;;) {
     timer.expires_after(poll_period);
-    instruments_.press->guard(press_decides());
+    const bool is_needed = press_decides() || release_;
+    instruments_.press->guard(is_needed);
     polled_at_ = std::chrono::steady_clock::now();
     if (proving()) {  // the test reads by itself, and needs silence for the watchdog
       co_await prove_press();
@@ -48,7 +49,7 @@ asio::awaitable<void> Station::poll_press() {
         if (press_trouble_ != known.error().what) journal_.warning(name_, "", "press: " + known.error().what);
         press_trouble_ = known.error().what;
         pressure_missed(known.error().what);
-        co_await pause(executor_, press_decides() ? poll_period : busy() ? first_retry : wait);
+        co_await pause(executor_, is_needed ? poll_period : busy() ? first_retry : wait);
         wait = std::min<asio::steady_timer::duration>(2 * wait, last_retry);
         continue;
       }
@@ -56,14 +57,15 @@ asio::awaitable<void> Station::poll_press() {
     auto read = co_await instruments_.press->read();
     failures = read ? 0 : failures + 1;
     if (!read) ++polls_missed_;
-    const bool good = read && read->pressure;
+    const bool answers = read.has_value(), good = answers && read->pressure;
     if (read)
       pressure_read(std::move(*read));
     else
       pressure_missed(read.error().what);
-    // Fed only here: after the interlocks have been evaluated on fresh, good data, and while a run needs the press.
-    if (good && busy() && active_->run.watch.pressure_target && instruments_.press->limits().watchdog)
-      co_await feed_watchdog();
+    // Fed only here: after the interlocks have been evaluated on fresh, good data, and while a run needs the press. Whatever
+    // its sensor says, a vent is not to end in the hold of a watchdog.
+    const bool guards = good && busy() && active_->run.watch.pressure_target;
+    if (instruments_.press->limits().watchdog && (guards || (answers && release_))) co_await feed_watchdog();
     co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
   }
 }
@@ -90,12 +92,46 @@ asio::awaitable<void> Station::feed_watchdog() {
   watchdog_trouble_ = trouble;
 }
 
+// ---- a vent, until the press is down ---------------------------------------------------------------------
+
+void Station::begin_release() {
+  releases_by_itself_ = false;
+  if (release_) return;
+  release_.emplace(std::chrono::steady_clock::now());
+  if (last_pressure_) release_->read(*last_pressure_);
+}
+
+void Station::end_release() {
+  release_.reset();
+  clear_alarm("press_not_released");
+}
+
+/// What the device says of itself counts too: it may have been told by a daemon that was stopped since, or by somebody's
+/// hand.
+void Station::follow_release(const PressureSample& sample) {
+  const bool vents = instruments_.press->vents();
+  if (!release_ && vents && sample.pressure && *sample.pressure > sequencer::Release::down_at) {
+    begin_release();
+    releases_by_itself_ = true;
+  }
+  if (!release_) {  // an alarm may be older than this daemon
+    if (sample.pressure && *sample.pressure <= sequencer::Release::down_at) end_release();
+    return;
+  }
+  release_->read(sample);
+  if (release_->is_down() || (releases_by_itself_ && !vents)) return end_release();
+  warn(
+      release_->stands(sample.at.steady), "press_not_released", [&] { return release_->alarm(); },
+      command::Severity::alarm);
+}
+
 Result<std::string> Station::test_press(MegaPascal target, const std::string& who) {
   const auto refuse = [](std::string why) { return fail(Fault::Kind::refused, std::move(why)); };
   if (!instruments_.press) return refuse(name_ + " has no press");
   if (busy())
     return refuse(fmt::format("{} is on {}; a press is tested when it is empty", active_->info.id, name_));
   if (proving()) return refuse(fmt::format("the press of {} is being tested already", name_));
+  if (release_) return refuse(fmt::format("the press of {} {}", name_, release_->words()));
   if (!press_trouble_.empty()) return refuse("the press does not answer: " + press_trouble_);
   const auto setting = proof_setting(instruments_.press->limits(), target);
   if (!setting) return fail(setting.error());
@@ -112,6 +148,7 @@ asio::awaitable<void> Station::prove_press() {
                                  pressure_read(sample);
                                });
   const auto& test = proof_->test;
+  if (test.findings().back().verdict != proof::Verdict::not_tried) begin_release();  // it ended with a vent
   for (const auto& finding : test.findings())
     if (finding.verdict == proof::Verdict::failed)
       journal_.alarm(name_, "", fmt::format("proof test: {}: {}", finding.step, finding.seen));
@@ -129,7 +166,8 @@ asio::awaitable<void> Station::prove_press() {
 void Station::pressure_read(PressureSample sample) {
   if (instruments_.gauge) add_second_sensor(sample);
   keep_pressure(sample);
-  happen(event::PressureRead{std::move(sample)});
+  if (!proving())
+    happen(event::PressureRead{std::move(sample)});  // nobody else may speak to a press under test
   if (instruments_.gauge) warn_of_sensors();
 }
 
@@ -140,6 +178,7 @@ void Station::pressure_missed(const std::string& why) {
 
 void Station::keep_pressure(const PressureSample& sample) {
   last_pressure_ = sample;
+  follow_release(sample);
   keep(first_out_.heard(sample));
   if (!records::worth_storing(sample, last_stored_pressure_, rules_.time_scale)) return;
   const auto kept = store_.append(records::of_pressure(sample, name_, busy() ? active_->info.id : "",

@@ -122,6 +122,7 @@ status::Station Station::status(Instant now) const {
     shown.pressure_target =
         status::reading(last_pressure_->target, last_pressure_->at, now, rules_.age("press_stale"));
   }
+  if (release_) shown.press_release = release_->words();
   if (proof_) shown.press_test = proof_status(proof_->test, proof_->who, proof_->started);
   if (!active_) return shown;
   shown.run = run_status();

@@ -51,6 +51,11 @@ struct PressureRead {
 struct CellOpened {  ///< confirmed by measurement or by the instrument, not merely acknowledged
   bool confirmed = false;
 };
+struct
+    PressStopped {  ///< a hold or a vent has come to its end; of a press that does as it is told, not of one set by hand
+  bool vent = false, confirmed = false;
+  std::string why;  ///< not confirmed: what the press said
+};
 struct LinkChanged {
   Device device{};
   bool up = false;
@@ -78,8 +83,9 @@ struct Restarted {  ///< the daemon came back and found the instrument so
 struct Tick {};
 }  // namespace event
 
-using Event = std::variant<event::Started, event::Identified, event::RestPotential, event::Sampled,
-                           event::StepBegan, event::StepEnded, event::PressureRead, event::CellOpened,
-                           event::LinkChanged, event::Faulted, event::Ordered, event::Restarted, event::Tick>;
+using Event =
+    std::variant<event::Started, event::Identified, event::RestPotential, event::Sampled, event::StepBegan,
+                 event::StepEnded, event::PressureRead, event::CellOpened, event::PressStopped,
+                 event::LinkChanged, event::Faulted, event::Ordered, event::Restarted, event::Tick>;
 
 }  // namespace cambench

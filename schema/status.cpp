@@ -60,7 +60,7 @@ void write_readings(JsonWriter& json, const Station& station) {
   write(json, "pressure_target", "_MPa", station.pressure_target);
   write(json, "pressure_second", "_MPa", station.pressure_second);
   json.field("samples", station.samples).field("polls_missed", station.polls_missed);
-  json.field("pressure_spikes", station.pressure_spikes);
+  json.field("pressure_spikes", station.pressure_spikes).field("press_release", station.press_release);
 }
 
 void write(JsonWriter& json, const ProofTest& test) {

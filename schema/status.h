@@ -102,6 +102,7 @@ struct Station {
   Reading<MegaPascal> pressure_second;          ///< of the gauge
   std::uint64_t samples = 0, polls_missed = 0;  ///< since the daemon came up
   std::uint64_t pressure_spikes = 0;    ///< in this run: jumps that no press can make, and that went away
+  std::string press_release;            ///< "releases: 274.00 MPa", from a vent until it is down; else empty
   std::optional<ProofTest> press_test;  ///< none since the daemon came up
 };
 

@@ -130,6 +130,8 @@ void print_troubles(std::ostream& out, View bench) {
   for (const View station : bench["stations"].list()) {
     if (const auto trouble = trouble_of(station); !trouble.empty())
       out << fmt::format("station {}: {}\n", station["name"].text(), trouble);
+    if (const auto release = station["press_release"].text(); !release.empty())
+      out << fmt::format("station {}: the press {}\n", station["name"].text(), release);
     if (const auto why = station["run"]["why"].text(); !why.empty())
       out << fmt::format("run {} is {}: {}\n", station["run"]["id"].text(), state_of(station), why);
   }

@@ -67,7 +67,7 @@ std::optional<Trip> judge_value(Watch& watch, const Rules& rules, const Pressure
   watch.believed = sample;
   watch.good_pressure_at = at;
   watch.trend.add(at, *sample.pressure);
-  if (!watch.pressure_target) return std::nullopt;
+  if (!watch.pressure_target || watch.releases) return std::nullopt;
 
   const MegaPascal p = *sample.pressure, target = *watch.pressure_target, band = watch.pressure_band;
   const Interlock &over = rules.row("over_pressure"), &lost = rules.row("pressure_lost"),
@@ -268,7 +268,7 @@ void begin_step(Watch& watch, Instant now) {
 void expect_pressure(Watch& watch, MegaPascal target, MegaPascal band, Instant now) {
   watch.pressure_target = target;
   watch.pressure_band = band;
-  watch.pressure_arrived = false;
+  watch.pressure_arrived = watch.releases = false;
   watch.in_band = 0;
   watch.good_pressure_at = now;  // from now on a reading is owed
   watch.pressure_low.clear();
@@ -276,6 +276,11 @@ void expect_pressure(Watch& watch, MegaPascal target, MegaPascal band, Instant n
   watch.pressure_over.clear();
   watch.not_following.clear();
   watch.disagree.clear();
+}
+
+void expect_release(Watch& watch) {
+  forget_arrival(watch);
+  watch.releases = true;
 }
 
 void forget_arrival(Watch& watch) {

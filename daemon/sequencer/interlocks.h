@@ -75,6 +75,7 @@ struct Watch {
   std::optional<MegaPascal> pressure_target;  ///< set once the press was told to move
   MegaPascal pressure_band{0};
   bool pressure_arrived = false;  ///< the band counts only from here on
+  bool releases = false;          ///< told to: how high it is says nothing until it is told to move again
   unsigned in_band = 0;           ///< consecutive readings inside the band
   std::optional<PressureSample> last_pressure;
   std::optional<Instant> good_pressure_at;
@@ -97,6 +98,9 @@ void begin_step(Watch& watch, Instant now);
 
 /// The press was told to move: the band is judged again from arrival on.
 void expect_pressure(Watch& watch, MegaPascal target, MegaPascal band, Instant now);
+
+/// The press was told to vent: that its pressure falls is no fault.
+void expect_release(Watch& watch);
 
 /// A person lets the run go on: where the pressure is now is no fault until the press was told to move again.
 void forget_arrival(Watch& watch);

@@ -87,7 +87,7 @@ class ProofTest {
   void watchdog(const Outcome& outcome, Instant now);
   void made_safe(const Outcome& outcome, Instant now);
   void recovery(const Outcome& outcome, Instant now);
-  void vent(const Outcome& outcome, Instant now);
+  void vent(Outcome outcome, Instant now);
 
   void passed(std::string seen);
   void failed(std::string seen);

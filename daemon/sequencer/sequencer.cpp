@@ -64,10 +64,15 @@ void open_cell(Deciding& d, std::string why) {
 
 void stop_press(Deciding& d, Mechanical how, const std::string& why) {
   if (!uses_press(d.plan())) return;
-  if (how == Mechanical::vent)
+  auto& stop = d.run().press_stop;
+  if (how == Mechanical::hold && stop && stop->how == Mechanical::vent) return;
+  stop = {how, std::nullopt};
+  if (how == Mechanical::vent) {
+    expect_release(d.run().watch);
     d.order(command::Vent{why});
-  else
+  } else {
     d.order(command::HoldPressure{why});
+  }
 }
 
 /// Which step a stop interrupts, and how much of it is done.
@@ -130,6 +135,7 @@ void finish_run(Deciding& d) {
 // ---- Preparing --------------------------------------------------------------------------------------------
 
 void move_press(Deciding& d, MegaPascal target, MegaPascal band, Seconds settle) {
+  d.run().press_stop.reset();
   expect_pressure(d.run().watch, target, band, d.now());
   d.run().checks.press_deadline = d.now() + std::chrono::duration_cast<Instant::duration>(settle);
   d.order(command::SetPressure{target});
@@ -477,6 +483,23 @@ void insist_on_open_cell(Deciding& d, const Event& event) {
   open_cell(d, "not confirmed yet");
 }
 
+/// A press that was told to stop and did not confirm it is told again as soon as it can be read, and people are told.
+void insist_on_stopped_press(Deciding& d, const Event& event) {
+  auto& stop = d.run().press_stop;
+  if (!stop) return;
+  if (const auto* stopped = std::get_if<event::PressStopped>(&event)) {
+    if (stopped->vent != (stop->how == Mechanical::vent)) return;  // an order before the last
+    stop->failed = stopped->confirmed ? std::nullopt : std::optional(d.now());
+    if (!stopped->confirmed)
+      d.order(command::Raise{
+          command::Severity::alarm, "press_not_safe",
+          fmt::format("the press has not confirmed its {}: {}", name(stop->how), stopped->why)});
+    return;
+  }
+  if (!std::holds_alternative<event::PressureRead>(event) || !stop->failed) return;
+  if (d.now() - *stop->failed >= d.run().rules.reopen_every) stop_press(d, stop->how, "not confirmed yet");
+}
+
 /// Held or tripped: whoever comes back makes sure that nothing polarises the cell, before anything is asked.
 void while_stopped(Deciding& d, const Event& event) {
   const auto* link = std::get_if<event::LinkChanged>(&event);
@@ -505,10 +528,26 @@ void begin(Deciding& d, const Event& event) {
 
 }  // namespace
 
+namespace {
+
+/// Whether the last trip vented the press, and nothing has moved it since.
+bool was_vented(const Rules& rules, const std::vector<Transition>& transitions) {
+  bool vented = false;
+  for (const Transition& t : transitions) {
+    const Interlock* row = t.kind == Kind::tripped ? find_row(*rules.table, t.cause) : nullptr;
+    if (row) vented = row->press == Mechanical::vent;
+    if (t.kind == Kind::resumed || t.kind == Kind::step_began) vented = false;
+  }
+  return vented;
+}
+
+}  // namespace
+
 Run take_up(std::shared_ptr<const Plan> plan, const Rules& rules, const Left& left, Instant now) {
   Run run;
   run.plan = std::move(plan);
   run.rules = rules;
+  const bool releases = was_vented(rules, left.transitions);
   for (const auto& transition : left.transitions) run.phase = fold(std::move(run.phase), transition);
   run.taken_up = true;
   run.potentiostat_up = false;
@@ -521,6 +560,12 @@ Run take_up(std::shared_ptr<const Plan> plan, const Rules& rules, const Left& le
   } else if (const auto& pressure = run.plan->pressure) {
     expect_pressure(run.watch, pressure->target, pressure->band, now);
     run.watch.pressure_arrived = step != nullptr;
+  }
+  if (releases) {
+    expect_release(run.watch);
+    run.press_stop = {Mechanical::vent, std::nullopt};
+    // Whether it was still on its way nobody knows: it is told again.
+    if (std::holds_alternative<phase::Tripped>(run.phase)) run.press_stop->failed = Instant{};
   }
   return run;
 }
@@ -539,6 +584,7 @@ const PlannedStep* current_step(const Run& run) {
 Turn step(Run run, const Event& event, Instant now) {
   Deciding d(std::move(run), now);
   insist_on_open_cell(d, event);
+  insist_on_stopped_press(d, event);
   note_potentiostat(d.run(), event, now);
   if (const auto* order = std::get_if<event::Ordered>(&event)) {
     ordered(d, *order);

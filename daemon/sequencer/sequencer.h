@@ -47,6 +47,13 @@ struct Run {
   bool taken_up = false;                  ///< from a stopped daemon, and no step has begun since
   bool potentiostat_up = true;            ///< it answers, and was asked what it does
   std::vector<std::string> consequences;  ///< Tripped: causes listed under the first one
+  /// The last order to the press, when that was to stop. A hold does not end a vent: only a person who lets the press
+  /// move again does.
+  struct PressStop {
+    Mechanical how{};
+    std::optional<Instant> failed;  ///< it was not confirmed: told again once the press can be read
+  };
+  std::optional<PressStop> press_stop;
   bool cell_open_wanted = false, cell_open_confirmed = false;
   std::optional<Instant> open_asked;
 };

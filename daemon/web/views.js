@@ -140,9 +140,10 @@ function reading(name, value, unit, quality, age_s) {
 }
 
 function troubles(station) {
-  return [["Potentiostat", station.potentiostat], ["Press", station.press], ["Second sensor", station.gauge]]
-    .filter(([, device]) => device && !device.up)
-    .map(([name, device]) => `${name}: ${device.trouble || "does not answer"}`);
+  return [...(station.press_release ? [`The press ${station.press_release}`] : []),
+    ...[["Potentiostat", station.potentiostat], ["Press", station.press], ["Second sensor", station.gauge]]
+      .filter(([, device]) => device && !device.up)
+      .map(([name, device]) => `${name}: ${device.trouble || "does not answer"}`)];
 }
 
 function foot(status) {

@@ -406,6 +406,50 @@ TEST_CASE("a cell that does not confirm to be open is told again, and people are
   CHECK_FALSE(ordered<command::OpenCell>(play.hear(event::Tick{})));
 }
 
+TEST_CASE("a press that does not confirm its vent is told again, and people are told") {
+  Play play(rate_plan());
+  play.start();
+  play.pressure(70);
+  REQUIRE(ordered<command::Vent>(play.last));
+  const Turn failed = play.hear(event::PressStopped{true, false, "switched to local"});
+  REQUIRE(ordered<command::Raise>(failed));
+  CHECK(ordered<command::Raise>(failed)->cause == "press_not_safe");
+  CHECK(ordered<command::Raise>(failed)->severity == command::Severity::alarm);
+  play.now += 60s;
+  CHECK_FALSE(
+      ordered<command::Vent>(play.hear(event::Tick{})));  // the bus is left alone while it does not answer
+  play.pressure(70);
+  CHECK(ordered<command::Vent>(play.last));
+  play.pressure(70, 20);
+  CHECK_FALSE(ordered<command::Vent>(play.last));  // one at a time
+  play.hear(event::PressStopped{true, false, "switched to local"});
+  play.hear(event::Ordered{event::Ordered::What::abort, "anna", "enough"});  // it stays wanted
+  play.pressure(70, 9);
+  CHECK_FALSE(ordered<command::Vent>(play.last));
+  play.pressure(70);
+  CHECK(ordered<command::Vent>(play.last));
+  play.hear(event::PressStopped{true, true, ""});
+  play.pressure(40, 50);
+  CHECK_FALSE(ordered<command::Vent>(play.last));
+}
+
+TEST_CASE("what an earlier order to the press comes to says nothing of the last one") {
+  Play play(rate_plan());
+  play.start();
+  play.hear(event::Ordered{event::Ordered::What::pause, "anna", "lunch"});
+  SUBCASE("moved again meanwhile") {
+    play.hear(event::CellOpened{true});
+    play.hear(event::Ordered{event::Ordered::What::resume, "anna", "back"});
+    play.hear(event::Identified{Device::press, ""});
+    CHECK_FALSE(ordered<command::Raise>(play.hear(event::PressStopped{false, false, "late"})));
+    play.pressure(50, 20);
+    CHECK_FALSE(ordered<command::HoldPressure>(play.last));
+  }
+  SUBCASE("another stop") {
+    CHECK_FALSE(ordered<command::Raise>(play.hear(event::PressStopped{true, false, "late"})));
+  }
+}
+
 TEST_CASE("a lost link is a warning, because the limits live in the instrument") {
   Play play(rate_plan());
   play.start();
@@ -635,6 +679,37 @@ TEST_CASE("an abort opens the cell, keeps the pressure, and ends the run for goo
   CHECK(ordered<command::OpenCell>(turn));
   CHECK(ordered<command::HoldPressure>(turn));
   CHECK(play.hear(event::Ordered{event::Ordered::What::resume, "anna", "no"}).refusal);
+}
+
+TEST_CASE("an abort after an over-pressure trip does not stop its vent") {
+  using What = event::Ordered::What;
+  Play play(rate_plan());
+  play.start();
+  play.pressure(70);
+  REQUIRE(ordered<command::Vent>(play.last));
+  play.hear(event::CellOpened{true});
+  SUBCASE("at once") { play.pressure(65); }
+  SUBCASE("after its reset") {
+    play.pressure(40, 6);
+    CHECK_FALSE(play.hear(event::Ordered{What::reset, "anna", "valve closed"}).refusal);
+  }
+  SUBCASE("after a daemon came back to it") {
+    play.run =
+        take_up(rate_plan(), {}, Left{.transitions = play.log, .last = {}, .step_began = {}}, play.now);
+    play.pressure(65);
+  }
+  const Turn turn = play.hear(event::Ordered{What::abort, "anna", "enough"});
+  CHECK(play.phase() == "aborted");
+  CHECK_FALSE(ordered<command::HoldPressure>(turn));
+}
+
+TEST_CASE("a press that releases for a minute is not listed as one that lost its pressure") {
+  Play play(rate_plan());
+  play.start();
+  play.pressure(70, 2);
+  for (double MPa = 69; MPa > 0; MPa -= 0.23) play.pressure(MPa);
+  CHECK(std::get<phase::Tripped>(play.run.phase).cause == "over_pressure");
+  CHECK(play.log.back().kind == Transition::Kind::tripped);
 }
 
 TEST_CASE("a trip ends its step on the record, with how the program came to its end") {
