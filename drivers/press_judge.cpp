@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 
@@ -106,9 +107,12 @@ std::string PressJudge::repeats(const Words& words) {
 std::string was_moved(const RegisterMap& map, const PressureSample& sample,
                       std::optional<MegaPascal> ordered) {
   if (!ordered || !sample.target) return {};
-  const auto& rules = *map.items[*map.target].write;
-  const double allowed = std::max(map.to_pressure(*map.target, std::max(rules.step, rules.tolerance)).value(),
-                                  1e-6 * ordered->value());
+  using wire::modbus::Type;
+  const Item& item = map.items[*map.target];
+  const bool is_float = item.type == Type::f32 || item.type == Type::f64;
+  const double rounding = is_float ? 0 : 0.5001 * std::abs(item.scale);  // to whole numbers on the wire
+  const double largest = std::max({item.write->step, item.write->tolerance, rounding});
+  const double allowed = std::max(map.to_pressure(*map.target, largest).value(), 1e-6 * ordered->value());
   if (std::abs((*sample.target - *ordered).value()) <= allowed) return {};
   return fmt::format("the set point is {:.3f} MPa, we ordered {:.3f} MPa", sample.target->value(),
                      ordered->value());

@@ -11,6 +11,8 @@
 #include <cstring>
 #include <fstream>
 
+#include "drivers/press_judge.h"
+#include "drivers/register_maps.h"
 #include "drivers/sim/modbus_server.h"
 #include "tests/drivers/loop.h"
 
@@ -257,6 +259,28 @@ TEST_CASE("a press that restarted is in trouble until somebody orders a new targ
   CHECK_FALSE(bench.read().pressure);  // still: nobody has ordered anything
   bench.order(MegaPascal(50));
   CHECK(bench.read().pressure);
+}
+
+TEST_CASE("a set point that the device rounds is not one that somebody moved") {
+  for (const std::string name :
+       {"generic-press", "alicat-pc", "beckhoff-bk9000", "pixsys-atr243", "watlow-pm"}) {
+    const auto map = find_register_map(name);
+    REQUIRE(map);
+    const auto& item = map->items[*map->target];
+    const wire::modbus::Block block{"", item.table, item.address, item.count};
+    for (double MPa = 0.3; MPa < 300; MPa *= 1.37) {
+      const auto words = words_for(*map, *map->target, map->from_pressure(*map->target, MegaPascal(MPa)));
+      if (!words) continue;  // beyond what the map allows
+      const auto back = value_of(*map, *map->target, block, *words);
+      REQUIRE(back);
+      PressureSample sample;
+      sample.target = map->to_pressure(*map->target, *back);
+      CHECK_MESSAGE(was_moved(*map, sample, MegaPascal(MPa)).empty(),
+                    name << ": " << was_moved(*map, sample, MegaPascal(MPa)));
+      sample.target = *sample.target + MegaPascal(1);
+      CHECK_FALSE(was_moved(*map, sample, MegaPascal(MPa)).empty());
+    }
+  }
 }
 
 TEST_CASE("a press that does not answer is a fault within its time-out, and is back when it answers") {
