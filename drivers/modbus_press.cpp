@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -275,7 +276,14 @@ Later<void> ModbusPress::ramp_by_host(MegaPascal target, Turn turn) {
 Later<void> ModbusPress::hold() {
   if (!map_.target) co_return Result<void>{};  // set by hand: it keeps what it has
   told_to_vent_ = false;
-  co_return co_await make_safe(map_.hold, "hold");
+  const auto held = co_await make_safe(map_.hold, "hold");
+  if (!held) co_return fail(held.error());
+  judge_.forget_restart();
+  const bool sets_point = std::ranges::any_of(map_.hold->steps, [&](const WriteStep& step) {
+    return std::ranges::count(step.items, *map_.target) > 0;
+  });
+  if (!sets_point) intended_.reset();  // with its valves closed nothing follows the set point
+  co_return Result<void>{};
 }
 
 Later<void> ModbusPress::vent() {

@@ -261,6 +261,22 @@ TEST_CASE("a press that restarted is in trouble until somebody orders a new targ
   CHECK(bench.read().pressure);
 }
 
+TEST_CASE("a controller that restarted and was held is believed again, and moves again") {
+  Bench bench;
+  bench.order(MegaPascal(50));
+  const Instant ordered = std::chrono::steady_clock::now();
+  bench.machine.advance(ordered + 90s);
+  REQUIRE(bench.read().pressure);
+  REQUIRE(bench.machine.inject("reboot"));
+  CHECK_FALSE(bench.read().pressure);
+  REQUIRE(tests::finish(bench.io, bench.press->hold()));
+  bench.machine.advance(ordered + 91s);
+  CHECK_MESSAGE(bench.read().pressure, bench.read().trouble);
+  bench.order(MegaPascal(40));
+  CHECK(bench.machine.mode() == sim::PressMachine::Mode::run);
+  CHECK(bench.read().trouble.empty());
+}
+
 TEST_CASE("a set point that the device rounds is not one that somebody moved") {
   for (const std::string name :
        {"generic-press", "alicat-pc", "beckhoff-bk9000", "pixsys-atr243", "watlow-pm"}) {
