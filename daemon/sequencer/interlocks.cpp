@@ -72,7 +72,9 @@ std::optional<Trip> judge_value(Watch& watch, const Rules& rules, const Pressure
   const MegaPascal p = *sample.pressure, target = *watch.pressure_target, band = watch.pressure_band;
   const Interlock &over = rules.row("over_pressure"), &lost = rules.row("pressure_lost"),
                   &low = rules.row("pressure_low");
-  if (p > over.limit * target + band)
+  if (!watch.pressure_arrived) watch.pressure_from = std::min(watch.pressure_from.value_or(p), p);
+  const MegaPascal highest = watch.pressure_arrived ? target : std::max(target, *watch.pressure_from);
+  if (p > over.limit * highest + band)
     return trip(rules, over.cause, fmt::format("{}, target {}", words(p), words(target)));
   watch.in_band = abs(p - target) <= band ? watch.in_band + 1 : 0;
   if (watch.in_band >= rules.arrival_votes) watch.pressure_arrived = true;
@@ -268,6 +270,7 @@ void begin_step(Watch& watch, Instant now) {
 void expect_pressure(Watch& watch, MegaPascal target, MegaPascal band, Instant now) {
   watch.pressure_target = target;
   watch.pressure_band = band;
+  watch.pressure_from = watch.believed ? watch.believed->pressure : std::nullopt;
   watch.pressure_arrived = watch.releases = false;
   watch.in_band = 0;
   watch.good_pressure_at = now;  // from now on a reading is owed

@@ -712,6 +712,39 @@ TEST_CASE("a press that releases for a minute is not listed as one that lost its
   CHECK(play.log.back().kind == Transition::Kind::tripped);
 }
 
+namespace {
+
+/// A pellet is pressed, then charged under less.
+std::shared_ptr<Plan> press_and_charge() {
+  auto plan = rate_plan();
+  plan->steps = {pressing(0), charge(1)};
+  return plan;
+}
+
+}  // namespace
+
+TEST_CASE("a press that is told to go down is not over-pressure on its way; one that rises on the way is") {
+  Play play(press_and_charge());
+  play.start();
+  while (play.phase() == "running") play.pressure(374);
+  REQUIRE(play.phase() == "preparing");
+  CHECK(ordered<command::SetPressure>(play.last)->target == MegaPascal(50));
+  SUBCASE("down") {
+    for (double MPa = 374; MPa > 50; MPa -= 0.2) play.pressure(MPa);
+    play.pressure(50, 3);
+    CHECK(play.phase() == "running");
+    play.pressure(63);
+  }
+  SUBCASE("up again") {
+    for (double MPa = 374; MPa > 200; MPa -= 0.2) play.pressure(MPa);
+    double MPa = 200;
+    for (; MPa < 300 && play.phase() == "preparing"; ++MPa) play.pressure(MPa);
+    CHECK(MPa < 245);
+  }
+  CHECK(std::get<phase::Tripped>(play.run.phase).cause == "over_pressure");
+  CHECK(ordered<command::Vent>(play.last));
+}
+
 TEST_CASE("a trip ends its step on the record, with how the program came to its end") {
   Play play(rate_plan());
   play.start();
