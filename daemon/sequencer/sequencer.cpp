@@ -80,6 +80,7 @@ std::pair<std::uint32_t, Seconds> interrupted_at(Deciding& d) {
   if (const auto* preparing = std::get_if<phase::Preparing>(&d.run().phase))
     return {preparing->next_step, preparing->elapsed};
   const PlannedStep* step = current_step(d.run());
+  if (const auto* held = std::get_if<phase::Held>(&d.run().phase)) return {held->step, held->elapsed};
   return {step ? step->index : 0, done_of_step(d.run(), d.now())};
 }
 
@@ -449,6 +450,7 @@ void leave_step(Deciding& d, const event::Ordered& order) {
 
 void ordered(Deciding& d, const event::Ordered& order) {
   using What = event::Ordered::What;
+  forget_arrival(d.run().watch);
   const Phase& phase = d.run().phase;
   const bool over =
       std::holds_alternative<phase::Finished>(phase) || std::holds_alternative<phase::Aborted>(phase);
@@ -540,6 +542,14 @@ bool was_vented(const Rules& rules, const std::vector<Transition>& transitions) 
   }
   return vented;
 }
+/// A stack that waits for a person under its pressure is guarded too; one that never got there, only against too much.
+bool is_guarded(const Run& run, const Trip& tripped) {
+  if (std::holds_alternative<phase::Held>(run.phase))
+    return run.watch.pressure_arrived || tripped.cause == "over_pressure";
+  return std::holds_alternative<phase::Running>(run.phase) ||
+         std::holds_alternative<phase::Preparing>(run.phase);
+}
+
 
 }  // namespace
 
@@ -590,13 +600,11 @@ Turn step(Run run, const Event& event, Instant now) {
     ordered(d, *order);
     return d.take();
   }
-  const bool guarded = std::holds_alternative<phase::Running>(d.run().phase) ||
-                       std::holds_alternative<phase::Preparing>(d.run().phase);
   // A row is judged whenever it comes, also one that the instrument kept while nobody listened.
   const bool judged = d.run().potentiostat_up || std::holds_alternative<event::Sampled>(event);
   const PlannedStep* watched = judged ? current_step(d.run()) : nullptr;
   const auto tripped = observe(d.run().watch, d.run().rules, watched, event, now);
-  if (guarded && tripped) {
+  if (tripped && is_guarded(d.run(), *tripped)) {
     trip_run(d, *tripped);
     return d.take();
   }

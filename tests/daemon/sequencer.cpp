@@ -745,6 +745,33 @@ TEST_CASE("a press that is told to go down is not over-pressure on its way; one 
   CHECK(ordered<command::Vent>(play.last));
 }
 
+TEST_CASE("a held run whose press runs away is vented and told, and one that leaks out is told") {
+  Play play(rate_plan());
+  play.start();
+  play.sample(600, 3.0, 2.7, 0.1608);
+  play.hear(event::Ordered{event::Ordered::What::pause, "anna", "weekend"});
+  play.hear(event::CellOpened{true});
+  play.pressure(50, 5);
+  CHECK(play.phase() == "held");
+  SUBCASE("runs away") {
+    play.pressure(53, 2);
+    CHECK(std::get<phase::Tripped>(play.run.phase).cause == "over_pressure");
+    CHECK(ordered<command::Vent>(play.last));
+  }
+  SUBCASE("leaks out, and what a person has seen is told once") {
+    play.pressure(47, 3);
+    CHECK(std::get<phase::Tripped>(play.run.phase).cause == "pressure_low");
+    CHECK(ordered<command::Raise>(play.last)->severity == command::Severity::alarm);
+    play.hear(event::CellOpened{true});
+    play.pressure(47, 11);
+    CHECK_FALSE(play.hear(event::Ordered{event::Ordered::What::reset, "anna", "seen"}).refusal);
+    play.pressure(47, 11);
+    CHECK(play.phase() == "held");
+    return;
+  }
+  CHECK(std::get<phase::Tripped>(play.run.phase).elapsed == Seconds(600));
+}
+
 TEST_CASE("a trip ends its step on the record, with how the program came to its end") {
   Play play(rate_plan());
   play.start();
