@@ -9,6 +9,7 @@ const AlarmDelays& shipped_alarm_delays() {
       {"potentiostat_link", Seconds{3}, Seconds{30}},  // its own limits guard the cell meanwhile
       {"potentiostat_absent", Seconds{0}, Seconds{30}}, {"gauge_silent", Seconds{3}, Seconds{30}},
       {"sensors_differ", Seconds{0}, Seconds{10}},  // counted already (daemon/sequencer/interlock_table.h)
+      {"press_watchdog", Seconds{3}, Seconds{10}},  // a press that is taken up is told to run again first
       {"store_behind", Seconds{0}, Seconds{60}},        {"stands_still", Seconds{0}, Seconds{10}},
   };
   return shipped;

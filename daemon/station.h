@@ -228,7 +228,7 @@ class Station {
       stopping_{"stopping of the press", {}};
 
   std::optional<Identity> potentiostat_identity_, press_identity_;
-  std::string potentiostat_trouble_ = not_met, press_trouble_ = not_met, watchdog_trouble_;
+  std::string potentiostat_trouble_ = not_met, press_trouble_ = not_met;
   std::optional<Identity> gauge_identity_;
   std::string gauge_trouble_ = not_met;
   std::optional<PressureSample> last_gauge_, last_good_gauge_, last_stored_gauge_;

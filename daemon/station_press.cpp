@@ -65,7 +65,10 @@ asio::awaitable<void> Station::poll_press() {
     // Fed only here: after the interlocks have been evaluated on fresh, good data, and while a run needs the press. Whatever
     // its sensor says, a vent is not to end in the hold of a watchdog.
     const bool guards = good && busy() && active_->run.watch.pressure_target;
-    if (instruments_.press->limits().watchdog && (guards || (answers && release_))) co_await feed_watchdog();
+    if (instruments_.press->limits().watchdog && (guards || (answers && release_)))
+      co_await feed_watchdog();
+    else if (!busy() && !release_)
+      clear_alarm("press_watchdog");
     co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
   }
 }
@@ -86,10 +89,11 @@ bool Station::press_decides() const {
 
 asio::awaitable<void> Station::feed_watchdog() {
   const auto fed = co_await instruments_.press->feed_watchdog();
-  const std::string trouble = fed ? std::string() : fed.error().what;
-  if (trouble != watchdog_trouble_ && !trouble.empty())  // one line at the change, none while it lasts
-    journal_.warning(name_, active_ ? active_->info.id : "", "press watchdog: " + trouble);
-  watchdog_trouble_ = trouble;
+  using Kind = Fault::Kind;
+  const bool unheard = !fed && (fed.error().kind == Kind::timeout || fed.error().kind == Kind::link);
+  if (unheard) co_return;  // judged by the age of the last reading
+  warn(!fed, "press_watchdog",
+       [&] { return "the press does not guard the cell by itself: " + fed.error().what; });
 }
 
 // ---- a vent, until the press is down ---------------------------------------------------------------------

@@ -67,6 +67,7 @@ void stop_press(Deciding& d, Mechanical how, const std::string& why) {
   auto& stop = d.run().press_stop;
   if (how == Mechanical::hold && stop && stop->how == Mechanical::vent) return;
   stop = {how, std::nullopt};
+  d.run().press_to_set = false;
   if (how == Mechanical::vent) {
     expect_release(d.run().watch);
     d.order(command::Vent{why});
@@ -79,8 +80,8 @@ void stop_press(Deciding& d, Mechanical how, const std::string& why) {
 std::pair<std::uint32_t, Seconds> interrupted_at(Deciding& d) {
   if (const auto* preparing = std::get_if<phase::Preparing>(&d.run().phase))
     return {preparing->next_step, preparing->elapsed};
-  const PlannedStep* step = current_step(d.run());
   if (const auto* held = std::get_if<phase::Held>(&d.run().phase)) return {held->step, held->elapsed};
+  const PlannedStep* step = current_step(d.run());
   return {step ? step->index : 0, done_of_step(d.run(), d.now())};
 }
 
@@ -137,6 +138,7 @@ void finish_run(Deciding& d) {
 
 void move_press(Deciding& d, MegaPascal target, MegaPascal band, Seconds settle) {
   d.run().press_stop.reset();
+  d.run().press_to_set = false;
   expect_pressure(d.run().watch, target, band, d.now());
   d.run().checks.press_deadline = d.now() + std::chrono::duration_cast<Instant::duration>(settle);
   d.order(command::SetPressure{target});
@@ -379,6 +381,21 @@ void link_changed(Deciding& d, const event::LinkChanged& link) {
                        "connection to the potentiostat lost; its own limits guard the cell: " + link.why});
 }
 
+/// While nobody was there the press may have held by its own watchdog: until it is told to run again, neither does it
+/// regulate nor can its watchdog be armed.
+void set_press_again(Deciding& d) {
+  auto& run = d.run();
+  if (!run.press_to_set || run.watch.in_band < run.rules.arrival_votes) return;
+  run.press_to_set = false;
+  d.order(command::SetPressure{*run.watch.pressure_target});
+}
+
+/// A press that is where it must be and takes no order is watched by its readings; the cell need not be opened for that.
+bool only_regulation(const PlannedStep& step, const event::Faulted& faulted) {
+  return faulted.device == Device::press && step.kind != PlannedStep::Kind::press &&
+         faulted.fault.kind != Fault::Kind::storage;
+}
+
 void while_running(Deciding& d, const Event& event) {
   const PlannedStep& step = *current_step(d.run());
   if (const auto* ended = std::get_if<event::StepEnded>(&event)) return step_ended(d, *ended);
@@ -387,6 +404,9 @@ void while_running(Deciding& d, const Event& event) {
   if (restarted && (!pressing || d.run().taken_up)) return found_again(d, *restarted);
   if (const auto* link = std::get_if<event::LinkChanged>(&event)) return link_changed(d, *link);
   if (const auto* faulted = std::get_if<event::Faulted>(&event)) {
+    if (only_regulation(step, *faulted))
+      return d.order(command::Raise{command::Severity::warning, "press_not_regulated",
+                                    "the press does not take its set point: " + faulted->fault.what});
     return trip_run(d, because(d, cause_of(faulted->fault), faulted->fault.what));
   }
   if (std::holds_alternative<event::StepBegan>(event)) {
@@ -395,6 +415,7 @@ void while_running(Deciding& d, const Event& event) {
   }
   if (pressing && d.run().taken_up) return;  // whether it is gone on with is a person's to say
   if (pressing) return press_step_progress(d, step);
+  if (std::holds_alternative<event::PressureRead>(event)) set_press_again(d);
   check_overdue(d, step);
 }
 
@@ -429,6 +450,7 @@ void reset_run(Deciding& d, const event::Ordered& order) {
   if (auto stands = still_stands(d.run().watch, d.run().rules, tripped->cause, d.now()))
     return d.refuse("the cause stands: " + *stands);
   d.pass({.kind = Kind::reset, .text = order.reason, .who = order.who});
+  forget_arrival(d.run().watch);
 }
 
 /// A person judged that what was interrupted is enough: a charge that reached its time limit, say.
@@ -450,7 +472,6 @@ void leave_step(Deciding& d, const event::Ordered& order) {
 
 void ordered(Deciding& d, const event::Ordered& order) {
   using What = event::Ordered::What;
-  forget_arrival(d.run().watch);
   const Phase& phase = d.run().phase;
   const bool over =
       std::holds_alternative<phase::Finished>(phase) || std::holds_alternative<phase::Aborted>(phase);
@@ -521,6 +542,14 @@ void note_potentiostat(Run& run, const Event& event, Instant now) {
   }
 }
 
+/// A stack that waits for a person under its pressure is guarded too; one that never got there, only against too much.
+bool is_guarded(const Run& run, const Trip& tripped) {
+  if (std::holds_alternative<phase::Held>(run.phase))
+    return run.watch.pressure_arrived || tripped.cause == "over_pressure";
+  return std::holds_alternative<phase::Running>(run.phase) ||
+         std::holds_alternative<phase::Preparing>(run.phase);
+}
+
 void begin(Deciding& d, const Event& event) {
   const auto* started = std::get_if<event::Started>(&event);
   if (!started) return;
@@ -542,14 +571,16 @@ bool was_vented(const Rules& rules, const std::vector<Transition>& transitions) 
   }
   return vented;
 }
-/// A stack that waits for a person under its pressure is guarded too; one that never got there, only against too much.
-bool is_guarded(const Run& run, const Trip& tripped) {
-  if (std::holds_alternative<phase::Held>(run.phase))
-    return run.watch.pressure_arrived || tripped.cause == "over_pressure";
-  return std::holds_alternative<phase::Running>(run.phase) ||
-         std::holds_alternative<phase::Preparing>(run.phase);
-}
 
+/// The step that a run is in, whether it goes on or was stopped there.
+const PlannedStep* interrupted_step(const Run& run) {
+  if (const PlannedStep* running = current_step(run)) return running;
+  const auto& steps = run.plan->steps;
+  const auto* held = std::get_if<phase::Held>(&run.phase);
+  const auto* tripped = std::get_if<phase::Tripped>(&run.phase);
+  const std::size_t at = held ? held->step : tripped ? tripped->step : steps.size();
+  return at < steps.size() ? &steps[at] : nullptr;
+}
 
 }  // namespace
 
@@ -565,11 +596,11 @@ Run take_up(std::shared_ptr<const Plan> plan, const Rules& rules, const Left& le
   run.watch.last = left.last;
   run.watch.charge = left.charge;
   const PlannedStep* step = current_step(run);
-  if (step && step->kind == PlannedStep::Kind::press) {
-    expect_pressure(run.watch, step->pressure.value_or(MegaPascal(0)), press_step_band(*step), now);
+  if (const PlannedStep* at = interrupted_step(run); at && at->kind == PlannedStep::Kind::press) {
+    expect_pressure(run.watch, at->pressure.value_or(MegaPascal(0)), press_step_band(*at), now);
   } else if (const auto& pressure = run.plan->pressure) {
     expect_pressure(run.watch, pressure->target, pressure->band, now);
-    run.watch.pressure_arrived = step != nullptr;
+    run.watch.pressure_arrived = run.press_to_set = step != nullptr;
   }
   if (releases) {
     expect_release(run.watch);

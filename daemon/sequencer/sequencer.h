@@ -54,6 +54,8 @@ struct Run {
     std::optional<Instant> failed;  ///< it was not confirmed: told again once the press can be read
   };
   std::optional<PressStop> press_stop;
+  bool press_to_set =
+      false;  ///< taken up: its watchdog may have held it; told its set point again once it is read there
   bool cell_open_wanted = false, cell_open_confirmed = false;
   std::optional<Instant> open_asked;
 };

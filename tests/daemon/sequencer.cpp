@@ -745,6 +745,22 @@ TEST_CASE("a press that is told to go down is not over-pressure on its way; one 
   CHECK(ordered<command::Vent>(play.last));
 }
 
+TEST_CASE("a pressing found interrupted is held, not vented") {
+  Play play(press_and_charge());
+  play.start();
+  play.pressure(374, 5);
+  REQUIRE(play.phase() == "running");
+  play.run =
+      take_up(press_and_charge(), {}, Left{.transitions = play.log, .last = {}, .step_began = {}}, play.now);
+  play.pressure(374, 5);
+  CHECK(play.phase() == "running");
+  const Turn turn = play.hear(event::Restarted{event::Restarted::Found::idle, std::nullopt, {}});
+  CHECK(play.phase() == "held");
+  CHECK(ordered<command::HoldPressure>(turn));
+  play.pressure(374, 5);
+  CHECK(play.phase() == "held");
+}
+
 TEST_CASE("a held run whose press runs away is vented and told, and one that leaks out is told") {
   Play play(rate_plan());
   play.start();
@@ -770,6 +786,27 @@ TEST_CASE("a held run whose press runs away is vented and told, and one that lea
     return;
   }
   CHECK(std::get<phase::Tripped>(play.run.phase).elapsed == Seconds(600));
+}
+
+TEST_CASE("a run taken up after the press's watchdog fired is regulated again, or people are told") {
+  Play play(rate_plan());
+  play.start();
+  play.run =
+      take_up(rate_plan(), {}, Left{.transitions = play.log, .last = {}, .step_began = play.now}, play.now);
+  play.hear(event::Restarted{event::Restarted::Found::running_ours, std::nullopt, {}});
+  play.pressure(50, 2);
+  CHECK_FALSE(ordered<command::SetPressure>(play.last));
+  play.pressure(50);
+  REQUIRE(ordered<command::SetPressure>(play.last));
+  CHECK(ordered<command::SetPressure>(play.last)->target == MegaPascal(50));
+  const Turn refused =
+      play.hear(event::Faulted{Device::press, {Fault::Kind::instrument, "switched to local"}});
+  CHECK(play.phase() == "running");
+  CHECK(ordered<command::Raise>(refused)->cause == "press_not_regulated");
+  play.pressure(50, 10);
+  CHECK_FALSE(ordered<command::SetPressure>(play.last));
+  play.pressure(47, 3);  // it is watched all the while
+  CHECK(play.phase() == "tripped");
 }
 
 TEST_CASE("a trip ends its step on the record, with how the program came to its end") {
