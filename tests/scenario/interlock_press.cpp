@@ -137,6 +137,20 @@ TEST_CASE("a press that nobody feeds holds by its own watchdog") {
   CHECK(bench.cell_is_on());  // its own limits guard it
 }
 
+TEST_CASE("a run that is taken up after its press's watchdog fired is regulated and watched again") {
+  Charging bench;
+  CHECK(bench.daemon().end(SIGTERM) == 0);
+  until("the press's watchdog holds", [&] { return bench.press_says("holds, its watchdog expired"); });
+  bench.start();
+  until(
+      "the press regulates, its watchdog armed",
+      [&] { return bench.press_says(", runs") && !bench.press_says("watchdog expired"); },
+      [&] { return bench.sim("state") + bench.log(); });
+  CHECK(bench.where().state == "running");
+  CHECK(bench.cell_is_on());
+  CHECK(std::ranges::count(bench.alarms(), "press_watchdog") == 0);
+}
+
 TEST_CASE("the first cause is kept with what was measured before and after it, and with what followed") {
   Charging bench;
   bench.expect_trip("press A1 burst", "pressure_lost");
