@@ -339,9 +339,9 @@ TEST_CASE(
   bench.machine.advance(bench.machine.now() + Seconds(2000));
   SUBCASE("a host that did not ask for long") {
     bench.listen_for(1);
-    CHECK(questions() <= before + 1);
+    CHECK(questions() <= before + 2);  // of four or more; one may have been under way
     bench.listen_for(30);
-    CHECK(questions() > before + 1);
+    CHECK(questions() > before + 2);
   }
   SUBCASE("a new daemon that knows the rows up to a few seconds ago") {
     bench.plug_in();
