@@ -154,8 +154,8 @@ class Press {
   virtual Later<void> set_target(MegaPascal target) = 0;
 
   virtual Later<void> hold() = 0;  ///< the press keeps the pressure it has
-  virtual Later<void>
-  vent() = 0;  ///< the press releases; its own watchdog does not end that where it can be disarmed
+  /// The press releases. Its own watchdog does not end that, where it can be disarmed.
+  virtual Later<void> vent() = 0;
   /// The device itself said at the last reading that it releases; false where it cannot say so.
   [[nodiscard]] virtual bool vents() const { return false; }
 

@@ -81,6 +81,8 @@ std::pair<std::uint32_t, Seconds> interrupted_at(Deciding& d) {
   if (const auto* preparing = std::get_if<phase::Preparing>(&d.run().phase))
     return {preparing->next_step, preparing->elapsed};
   if (const auto* held = std::get_if<phase::Held>(&d.run().phase)) return {held->step, held->elapsed};
+  if (const auto* tripped = std::get_if<phase::Tripped>(&d.run().phase))
+    return {tripped->step, tripped->elapsed};
   const PlannedStep* step = current_step(d.run());
   return {step ? step->index : 0, done_of_step(d.run(), d.now())};
 }
@@ -430,15 +432,15 @@ void list_consequence(Deciding& d, const Trip& also) {
   d.pass({.kind = Kind::consequence, .step = tripped.step, .cause = also.cause, .text = also.text});
 }
 
-void resume_run(Deciding& d, Kind kind, const event::Ordered& order) {
-  d.pass({.kind = kind, .text = order.reason, .who = order.who});
+void resume_run(Deciding& d, const event::Ordered& order) {
+  d.pass({.kind = Kind::resumed, .step = interrupted_at(d).first, .text = order.reason, .who = order.who});
   begin_preparing(d);
 }
 
 void abort_run(Deciding& d, const event::Ordered& order) {
   open_cell(d, "aborted by " + order.who);
   stop_press(d, Mechanical::hold, "aborted by " + order.who);
-  d.pass({.kind = Kind::aborted, .text = order.reason, .who = order.who});
+  d.pass({.kind = Kind::aborted, .step = interrupted_at(d).first, .text = order.reason, .who = order.who});
 }
 
 void reset_run(Deciding& d, const event::Ordered& order) {
@@ -449,7 +451,7 @@ void reset_run(Deciding& d, const event::Ordered& order) {
     return d.refuse("the cell has not confirmed that it is open");
   if (auto stands = still_stands(d.run().watch, d.run().rules, tripped->cause, d.now()))
     return d.refuse("the cause stands: " + *stands);
-  d.pass({.kind = Kind::reset, .text = order.reason, .who = order.who});
+  d.pass({.kind = Kind::reset, .step = tripped->step, .text = order.reason, .who = order.who});
   forget_arrival(d.run().watch);
 }
 
@@ -485,7 +487,7 @@ void ordered(Deciding& d, const event::Ordered& order) {
       if (!std::holds_alternative<phase::Held>(phase)) return d.refuse("only a held run can be resumed");
       if (d.run().cell_open_wanted && !d.run().cell_open_confirmed)
         return d.refuse("the cell has not confirmed that it is open");
-      return resume_run(d, Kind::resumed, order);
+      return resume_run(d, order);
     case What::reset: return reset_run(d, order);
     case What::next_step: return leave_step(d, order);
   }
@@ -556,10 +558,6 @@ void begin(Deciding& d, const Event& event) {
   d.pass({.kind = Kind::started, .who = started->who});
   begin_preparing(d);
 }
-
-}  // namespace
-
-namespace {
 
 /// Whether the last trip vented the press, and nothing has moved it since.
 bool was_vented(const Rules& rules, const std::vector<Transition>& transitions) {

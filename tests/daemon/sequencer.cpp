@@ -357,6 +357,29 @@ TEST_CASE("a trip stays until a named person resets it with a reason, and then w
   CHECK(play.phase() == "held");
 }
 
+TEST_CASE("what a person orders is on record with the step that it is about") {
+  Play play(rate_plan());
+  play.start();
+  play.hear(event::StepEnded{0, EndReason::planned, "END upper"});
+  REQUIRE(play.phase() == "running");
+  play.log.clear();
+  play.hear(event::Ordered{event::Ordered::What::pause, "anna", "lunch"});
+  play.hear(event::CellOpened{true});
+  play.resume();
+  play.pressure(47, 3);
+  play.hear(event::CellOpened{true});
+  play.pressure(47, 11);
+  play.hear(event::Ordered{event::Ordered::What::reset, "anna", "valve closed"});
+  play.hear(event::Ordered{event::Ordered::What::abort, "anna", "no time"});
+  using Kind = Transition::Kind;
+  for (const auto kind : {Kind::held, Kind::resumed, Kind::tripped, Kind::reset, Kind::aborted}) {
+    CAPTURE(name(kind));
+    const auto row = std::ranges::find(play.log, kind, &Transition::kind);
+    REQUIRE(row != play.log.end());
+    CHECK(row->step == 1);
+  }
+}
+
 TEST_CASE("a resumed step is judged by its own readings, with the charge it has moved") {
   Play play(rate_plan());
   play.start();
