@@ -32,8 +32,9 @@
 //
 // Samples that cannot be taken (queue full, disk full, store failed), and those that waited for a write that failed, go to
 // a spool of fixed size and are stored with the status `late`: after a full queue as soon as there is room, after a full
-// disk or a failure at the next start. They are never there twice. What commit() was given goes nowhere: `done` tells. `warning` says how many wait; those that not even the spool could take are `lost`, and a gap of their
-// run once the store takes rows again.
+// disk or a failure at the next start. They are never there twice. What commit() was given goes nowhere: `done` tells.
+// `warning` says how many wait; those that not even the spool could take are `lost`, and a gap of their run once the store
+// takes rows again.
 //
 // Threading: append() and commit() may be called from any thread. `done` and `on_trouble` are called on the writer
 // thread (`on_trouble` on the looking thread when that finds damage); `done` of a commit that is refused outright on the
