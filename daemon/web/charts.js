@@ -215,11 +215,10 @@ export function forget_view() {
 const lines = [["we_vs_re", "V", 1], ["cell", "V", 1], ["current", "A", 1000]];
 
 /** The extremes of a thinned point, which lie between it and the next one, are two rows: the one that the line comes from
- * first, so that a curve that falls is drawn as one that falls. A stop is the test time of an event after which, or until
- * which, nothing was measured: there the line is interrupted. */
-export function rows_of(columns, stops_s = []) {
+ * first, so that a curve that falls is drawn as one that falls. In a pause nothing was measured: the line is interrupted. */
+export function rows_of(columns, pauses_s = []) {
   const times = columns.test_time_s;
-  const breaks = new Set(stops_s.map((stop_s) => break_at(stop_s, times)));
+  const breaks = new Set(pauses_s.map((pause_s) => break_in(pause_s, times)));
   const of = lines.map(([name, unit, scale]) => extremes(columns[`${name}_min_${unit}`], columns[`${name}_max_${unit}`], scale));
   return times.flatMap((time_s, i) => {
     const rows = [[time_s / 3600, ...of.map((line) => line[i][0])]];
@@ -239,12 +238,21 @@ export function joined(whole, fine) {
   return [...whole.filter(([x]) => x < from), ...fine, ...seam, ...after];
 }
 
-/** After which point: the clocks of host and instrument differ by a sample or two, so the widest space around is meant. */
-function break_at(stop_s, times) {
-  const after = times.findIndex((time_s) => time_s > stop_s);
-  const space = (i) => times[i + 1] - times[i];
-  return after < 1 ? null : [-3, -2, 0, 1].map((off) => after + off).filter((i) => space(i) > 0)
-    .reduce((widest, i) => (space(i) > space(widest) ? i : widest), after - 1);
+/** [from, to] in test time: from a stop to the step that goes on, and before a gap, which is told at its end. */
+export function pauses_of(events) {
+  const told = events.filter(({ test_time_s }) => test_time_s !== null);
+  return told.flatMap(({ kind, test_time_s }, i) => {
+    if (kind === "gap") return [[told[i - 1]?.test_time_s ?? 0, test_time_s]];
+    const goes_on = ["held", "tripped"].includes(kind) && told.slice(i).find((later) => later.kind === "step_began");
+    return goes_on ? [[test_time_s, goes_on.test_time_s]] : [];
+  });
+}
+
+/** After which point: the space that the pause fills most, because the clocks of host and instrument differ a little. */
+function break_in([from_s, to_s], times) {
+  const filled = times.map((time_s, i) => Math.min(times[i + 1] ?? time_s, to_s) - Math.max(time_s, from_s));
+  const most = filled.reduce((a, b) => Math.max(a, b), 0);
+  return most > 0 ? filled.indexOf(most) : null;
 }
 
 function is_break(values) {
@@ -261,17 +269,15 @@ function extremes(low, high, scale) {
   });
 }
 
-let stops_s = []; // of the run that is shown
+let pauses_s = []; // of the run that is shown
 
 export async function series(run, from_s, to_s, points) {
   const part = from_s === null ? "" : `&from_s=${from_s}&to_s=${to_s}`;
   const [columns, events] = await Promise.all([
     document_at(`/api/v1/series?run=${run}&format=columns&max_points=${points}${part}`),
     from_s === null ? document_at(`/api/v1/runs/${run}/events?limit=10000`) : null]);
-  if (events)
-    stops_s = events.filter(({ kind, test_time_s }) => ["held", "tripped", "gap"].includes(kind) && test_time_s !== null)
-      .map((event) => event.test_time_s);
-  return columns && rows_of(columns, stops_s);
+  if (events) pauses_s = pauses_of(events);
+  return columns && rows_of(columns, pauses_s);
 }
 
 export const series_options = (ink) => ({

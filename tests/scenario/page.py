@@ -214,10 +214,14 @@ const measured = (test_time_s) => ({ test_time_s, we_vs_re_min_V: all(test_time_
   cell_min_V: all(test_time_s, 3), cell_max_V: all(test_time_s, 3), current_min_A: all(test_time_s, 0.001),
   current_max_A: all(test_time_s, 0.001) });
 const reading = (hour) => ({ time_ms: 3600000 * hour, test_time_s: 3600 * hour, readings: 3600, pressure_MPa: 50, pressure_target_MPa: 50 });
-import("/charts.js").then(({ rows_of, joined, pressure_rows }) => told([
-  rows_of(measured(hours(0, 1, 2, 12, 13, 14)), [2.5 * 3600]), rows_of(measured([0, 1, 2, 36002, 36003, 36004]), [36003]),
-  rows_of(measured([0, 1, 2]), [3]), pressure_rows([0, 1, 2, 12, 13].map(reading), []),
-  joined(rows_of(measured(hours(0, 1, 2, 12, 13, 14)), [2.5 * 3600]), rows_of(measured(hours(1.5, 2, 2.4))))]));
+const night = hours(2.5, 11);
+const events = [["step_began", 0], ["held", 3], ["resumed", 8], ["step_began", 9], ["gap", 20], ["tripped", 21], ["alarm", null],
+  ["step_began", 30], ["held", 40]].map(([kind, test_time_s]) => ({ kind, test_time_s }));
+import("/charts.js").then(({ rows_of, pauses_of, joined, pressure_rows }) => told([
+  rows_of(measured(hours(0, 1, 2, 12, 13, 14)), [night]),
+  rows_of(measured([0, 1, 2, 36002, 36003, 36004]), [[0.5, 36002.5], [40000, 50000]]),
+  pauses_of(events), pressure_rows([0, 1, 2, 12, 13].map(reading), []),
+  joined(rows_of(measured(hours(0, 1, 2, 12, 13, 14)), [night]), rows_of(measured(hours(1.5, 2, 2.4))))]));
 """
 
 # Readings of a press once a second, bad for one; a second sensor that is read a little later, and once not for a while.
@@ -247,10 +251,11 @@ def a_night_without_measurement(bench, page):
     """A run that was paused for a night shows no line for that night."""
     at = lambda hour: [hour, 3, 3, 1]
     off = lambda hour: [hour, None, None, None]
-    paused, ahead, now, pressures, finer = page.browser.execute_async_script(PAUSED)
+    paused, ahead, pauses, pressures, finer = page.browser.execute_async_script(PAUSED)
     check(paused == [at(0), at(1), at(2), off(2), at(12), at(13), at(14)], f"the line ends where the pause begins: {paused}")
-    check([row[1] for row in ahead] == [3, 3, 3, None, 3, 3, 3], f"it is interrupted where the measurements are: {ahead}")
-    check(now == [at(0), at(1 / 3600), at(2 / 3600)], f"what is not over yet interrupts nothing: {now}")
+    check([row[1] for row in ahead] == [3, 3, 3, None, 3, 3, 3], f"it is interrupted once, where the measurements are: {ahead}")
+    check(pauses == [[3, 9], [9, 20], [21, 30]], f"a pause is from a stop to the step that goes on, a gap before it is told, "
+          f"and what is not over yet is none: {pauses}")
     bar, none = [50] * 3, [None] * 3
     check(pressures == [[0, bar, bar, none], [1, bar, bar, none], [2, bar, bar, none], [2, none, none, none],
                         [12, bar, bar, none], [13, bar, bar, none]], f"a pressure that nobody read is none: {pressures}")
@@ -270,7 +275,7 @@ def a_night_without_measurement(bench, page):
     broken = [i for i, (hour, *values) in enumerate(rows) if values == [None] * 3]
     check(times == sorted(times), "the rows stand in the order of time")
     check(len(broken) == 1 and times[broken[0] + 1] - times[broken[0] - 1] == max(b - a for a, b in zip(times, times[1:])),
-          f"the pause of a real run is one interruption, in the widest space: {broken} of {len(rows)}")
+          f"the pause of a real run is one interruption, in the widest space: {[times[max(i - 3, 0):i + 4] for i in broken]}")
 
 
 def by_keyboard(bench, page):
