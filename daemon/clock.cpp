@@ -32,11 +32,6 @@ std::string boot_id_by(const std::filesystem::path& kernels, const char* systemd
   if (id.size() != 32 || id.find_first_not_of("0123456789abcdef") != id.npos) return {};
   for (const std::size_t dash : {8, 13, 18, 23}) id.insert(dash, 1, '-');
   return id;
-  id = systemds;
-  std::erase(id, '-');
-  if (id.size() != 32 || id.find_first_not_of("0123456789abcdef") != id.npos) return {};
-  for (const std::size_t dash : {8, 13, 18, 23}) id.insert(dash, 1, '-');
-  return id;
 }
 
 const std::string& boot_id() {
