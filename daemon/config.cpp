@@ -15,6 +15,7 @@
 #include <sstream>
 
 #include "daemon/config_parts.h"
+#include "daemon/folders.h"
 #include "daemon/jobs/scoring_options.h"
 #include "drivers/link/modbus_line.h"
 #include "drivers/register_maps.h"
@@ -514,17 +515,14 @@ class Reader {
 
   void check_places(Fields& top) {
     if (!bench_.drop || bench_.drop->path.empty()) return;
-    const auto inside = [](const fs::path& what, const fs::path& folder) {
-      return std::ranges::mismatch(folder, what).in1 == folder.end();
-    };
     Fields drop = *top.table("drop");
     const fs::path folder =
         bench_.drop->path.has_filename() ? bench_.drop->path : bench_.drop->path.parent_path();
     if (folder == folder.root_path()) return drop.wrong("path", "the whole file system is no drop folder");
-    if (!bench_.store.empty() && inside(bench_.store, folder))
+    if (!bench_.store.empty() && lies_in(bench_.store, folder))
       drop.wrong("path", fmt::format("the database {} would lie in the folder that others write into",
                                      bench_.store.string()));
-    if (inside(bench_.drop->results, folder))
+    if (lies_in(bench_.drop->results, folder))
       drop.wrong("path",
                  fmt::format("the results {} would land in the watched folder and be taken for a study",
                              bench_.drop->results.string()));

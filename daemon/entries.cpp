@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "daemon/folders.h"
+
 namespace cambench::entries {
 
 namespace {
@@ -64,14 +66,6 @@ Result<json::object> entry_of(const Edit& edit) {
   for (auto& [key, value] : written.as_object())
     if (key != "id") entry[key] = value;
   return entry;
-}
-
-/// A rename is on the disk once its folder is.
-bool make_durable(const std::filesystem::path& folder) {
-  const int descriptor = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool durable = descriptor >= 0 && ::fsync(descriptor) == 0;
-  if (descriptor >= 0) ::close(descriptor);
-  return durable;
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "analysis/bad_input.h"
+#include "daemon/folders.h"
 
 namespace cambench::jobs {
 
@@ -45,11 +46,6 @@ void write_durably(const fs::path& file, std::string_view bytes) {
     if (written > 0) bytes.remove_prefix(static_cast<std::size_t>(written));
   }
   if (::fsync(out.get()) != 0) give_up(file);
-}
-
-void make_durable(const fs::path& folder) {
-  const Descriptor opened(folder, O_RDONLY | O_DIRECTORY);
-  if (::fsync(opened.get()) != 0) give_up(folder);
 }
 
 bool holds(const fs::path& file, std::string_view bytes) {
@@ -135,9 +131,9 @@ void replace_folder(const fs::path& named, const std::map<std::string, std::stri
   fs::remove_all(fresh);
   fs::create_directories(fresh);
   for (const auto& [name, bytes] : files) write_durably(fresh / name, bytes);
-  make_durable(fresh);
+  if (!make_durable(fresh)) give_up(fresh);
   put_in_place(fresh, folder);
-  make_durable(folder.parent_path());
+  if (!make_durable(folder.parent_path())) give_up(folder.parent_path());
 }
 
 }  // namespace cambench::jobs

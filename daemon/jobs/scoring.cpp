@@ -8,6 +8,7 @@
 
 #include "analysis/bad_input.h"
 #include "analysis/fragments.h"
+#include "daemon/folders.h"
 #include "daemon/jobs/results_folder.h"
 #include "schema/counted.h"
 #include "schema/document.h"
@@ -334,12 +335,8 @@ StudySpec study_in(const fs::path& path, const StudyFile& file, const FolderOpti
   return study;
 }
 
-bool holds(const fs::path& outer, const fs::path& inner) {
-  return std::ranges::mismatch(outer, inner).in1 == outer.end();
-}
-
 void refuse_results_among_measurements(const fs::path& study, const fs::path& results) {
-  if (holds(study, results) || holds(results, study))
+  if (lies_in(results, study) || lies_in(study, results))
     throw BadInput(results.string(), 0, "would take the results in among the measurements",
                    "name a folder that the study does not lie in, and that does not lie in the study");
 }

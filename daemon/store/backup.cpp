@@ -1,25 +1,22 @@
 #include "daemon/store/backup.h"
 
-#include <fcntl.h>
 #include <fmt/core.h>
 #include <sqlite3.h>
-#include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 #include <string>
 
+#include "daemon/folders.h"
 #include "daemon/store/database.h"
 
 namespace cambench::store {
 
 namespace {
 
-void make_durable(const std::filesystem::path& file) {
-  const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
-  const bool kept = descriptor >= 0 && ::fsync(descriptor) == 0;
-  const int why = errno;
-  if (descriptor >= 0) ::close(descriptor);
-  if (!kept) throw StoreError(fmt::format("{}: {}", file.string(), std::strerror(why)), SQLITE_IOERR);
+void require_durable(const std::filesystem::path& path) {
+  if (!make_durable(path))
+    throw StoreError(fmt::format("{}: {}", path.string(), std::strerror(errno)), SQLITE_IOERR);
 }
 
 /// In one step: while another connection writes, a copy in portions starts again at every commit.
@@ -63,10 +60,10 @@ std::uint64_t backup(const std::filesystem::path& database, const std::filesyste
     std::filesystem::remove(unfinished, ignored);
     throw;
   }
-  make_durable(unfinished);
+  require_durable(unfinished);
   require_free(database, copy);  // once more: copying may have taken minutes
   std::filesystem::rename(unfinished, copy);
-  make_durable(copy.has_parent_path() ? copy.parent_path() : std::filesystem::path("."));
+  require_durable(copy.parent_path());
   return std::filesystem::file_size(copy);
 }
 
