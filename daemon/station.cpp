@@ -84,10 +84,8 @@ std::optional<std::string> unfit(const Plan& plan, const Potentiostat& instrumen
 }  // namespace
 
 std::optional<std::string> Station::lacks(const Plan& plan) const {
-  const bool presses = plan.pressure || std::ranges::any_of(plan.steps, [](const PlannedStep& s) {
-                         return s.kind == PlannedStep::Kind::press;
-                       });
-  if (presses && !instruments_.press) return "the recipe needs a press and this station has none";
+  if (sequencer::uses_press(plan) && !instruments_.press)
+    return "the recipe needs a press and this station has none";
   if (plan.needs_cell && !instruments_.potentiostat)
     return "the recipe needs a potentiostat and this station has none";
   return std::nullopt;

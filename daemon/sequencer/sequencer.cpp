@@ -36,12 +36,6 @@ class Deciding {
   Instant now_;
 };
 
-bool uses_press(const Plan& plan) {
-  return plan.pressure || std::ranges::any_of(plan.steps, [](const PlannedStep& s) {
-           return s.kind == PlannedStep::Kind::press;
-         });
-}
-
 /// The experiment time of the running step that is done by now: what the instrument said, or for a rest and a
 /// press step what the steady clock says.
 Seconds done_of_step(const Run& run, Instant now) {
@@ -613,6 +607,12 @@ PlannedStep rest_of(PlannedStep step, Seconds done) {
   const Seconds of_this_limit{std::fmod(done.count(), step.run_time.count())};
   step.run_time = std::max(step.sampling, step.run_time - of_this_limit);
   return step;
+}
+
+bool uses_press(const Plan& plan) {
+  return plan.pressure || std::ranges::any_of(plan.steps, [](const PlannedStep& s) {
+           return s.kind == PlannedStep::Kind::press;
+         });
 }
 
 const PlannedStep* current_step(const Run& run) {

@@ -54,11 +54,14 @@ struct Run {
     std::optional<Instant> failed;  ///< it was not confirmed: told again once the press can be read
   };
   std::optional<PressStop> press_stop;
-  bool press_to_set =
-      false;  ///< taken up: its watchdog may have held it; told its set point again once it is read there
+  /// Taken up: its watchdog may have held it, so it is told its set point again once it is read there.
+  bool press_to_set = false;
   bool cell_open_wanted = false, cell_open_confirmed = false;
   std::optional<Instant> open_asked;
 };
+
+/// Whether it moves the press, or counts on its pressure.
+bool uses_press(const Plan& plan);
 
 /// The step of the plan that is being carried out, null when none is.
 const PlannedStep* current_step(const Run& run);
