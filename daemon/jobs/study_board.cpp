@@ -92,26 +92,24 @@ std::optional<Work> StudyBoard::something() {
   if (newly_edited_) return Edited{std::exchange(newly_edited_, nullptr)};
   if (!ended_runs_.empty()) return EndedRuns{std::exchange(ended_runs_, {})};
   for (auto& study : studies_ | std::views::values)
-    if (study.configured && study.due && *study.due <= now()) {
+    if (study.is_due(now())) {
       study.due.reset();
       return Scoring{bench_, study.configured, study.files, study.delivered};
     }
   for (auto& study : studies_ | std::views::values)
-    if (study.configured && study.ahead)
+    if (study.is_ahead())
       return ReadingAhead{bench_, study.configured, *std::exchange(study.ahead, std::nullopt)};
   return std::nullopt;
 }
 
 bool StudyBoard::is_something() const {
   return newly_edited_ || !ended_runs_.empty() || is_due() ||
-         std::ranges::any_of(studies_ | std::views::values,
-                             [](const Known& study) { return study.configured && study.ahead; });
+         std::ranges::any_of(studies_ | std::views::values, &Known::is_ahead);
 }
 
 bool StudyBoard::is_due() const {
-  return std::ranges::any_of(studies_ | std::views::values, [](const Known& study) {
-    return study.configured && study.due && *study.due <= now();
-  });
+  return std::ranges::any_of(studies_ | std::views::values,
+                             [](const Known& study) { return study.is_due(now()); });
 }
 
 void StudyBoard::sleep(std::unique_lock<std::mutex>& guard, const std::stop_token& ending) {

@@ -95,6 +95,9 @@ class StudyBoard {
     std::string outcome;         ///< what the last attempt came to, shown unless files are arriving
     std::optional<Instant> due;  ///< when to score it; none: nothing to do
     Instant delivered{};
+
+    [[nodiscard]] bool is_due(Instant now) const { return configured && due && *due <= now; }
+    [[nodiscard]] bool is_ahead() const { return configured && ahead; }
   };
 
   // Under mutex_, all but show_now().
