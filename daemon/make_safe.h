@@ -21,8 +21,8 @@ class Alone {
 };
 
 /// All stations at the same time, each cell first and then its press; one line each on `out`. A bus or an instrument that
-/// is not there, or that cannot be made, is told and keeps nobody waiting for longer than half a minute. False when one did not confirm.
-/// Throws std::runtime_error when it is not Alone: the devices are the daemon's own.
+/// is not there, or that cannot be made, is told and keeps nobody waiting for longer than half a minute. False when one did
+/// not confirm. Throws std::runtime_error when it is not Alone: the devices are the daemon's own.
 bool make_safe(const config::Bench& bench, std::ostream& out);
 
 /// What systemd says of how the service ended ($SERVICE_RESULT): an ordered stop leaves the programs in the instruments

@@ -35,7 +35,7 @@ struct PalmsensSettings {
   Seconds silence{3.0};            ///< a program may say nothing for three rows and this; then it is asked
   Seconds abort_time{5.0};         ///< from Z to the end of the program, beyond one pause between rows
   Seconds longest_record{
-      60.0};  ///< instrument time between two rows of a program that has not said it yet and is not expected
+      60.0};  ///< instrument time between two rows of a program that nobody expects, until it says
   std::size_t longest_queue =
       100'000;  ///< rows that wait for next(); later ones are dropped, next() says so, and their file tells them late
 };
@@ -50,8 +50,8 @@ class Palmsens final : public Potentiostat {
   /// from the program's announcement.
   Later<Identity> identify() override;
   void expect(const PlannedStep& step, const Marker& marker, Seconds recorded) override;
-  /// Listens for at most three pauses between rows of the expected program. Another serial number in the announcement is a Fault of kind
-  /// identity.
+  /// Listens for at most three pauses between rows of the expected program. Another serial number in the announcement is
+  /// a Fault of kind identity.
   Later<Found> reattach() override;
   [[nodiscard]] Result<OnBoard> prepare(const PlannedStep& step) const override;
   Later<void> start(const PlannedStep& step, const Marker& marker) override;

@@ -51,8 +51,7 @@ struct PressureRead {
 struct CellOpened {  ///< confirmed by measurement or by the instrument, not merely acknowledged
   bool confirmed = false;
 };
-struct
-    PressStopped {  ///< a hold or a vent has come to its end; of a press that does as it is told, not of one set by hand
+struct PressStopped {  ///< a hold or a vent was carried out, or not; nothing of a press that is set by hand
   bool vent = false, confirmed = false;
   std::string why;  ///< not confirmed: what the press said
 };

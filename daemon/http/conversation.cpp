@@ -286,8 +286,8 @@ bool may_be_told(Serving& serving, Request& request) {
   return std::holds_alternative<Stream>(way);
 }
 
-/// Tells what is new until the client goes, does not take it in time, or may not be told any more. Only the newest status is ever told, and
-/// events are read when there is room for them: a slow client costs nothing but its connection.
+/// Tells what is new until the client goes, does not take it in time, or may not be told any more. Only the newest status
+/// is ever told, and events are read when there is room for them: a slow client costs nothing but its connection.
 Task<void> tell(Connection& connection, Stream stream, Request request) {
   const auto serving = connection.serving;
   const Counted counted(serving->traffic.streams);

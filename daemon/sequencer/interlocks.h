@@ -74,8 +74,8 @@ struct Watch {
   // press
   std::optional<MegaPascal> pressure_target;  ///< set once the press was told to move
   MegaPascal pressure_band{0};
-  std::optional<MegaPascal>
-      pressure_from;  ///< the lowest since it was told, and there: on its way down is not too high
+  /// The lowest since it was told, and there: on its way down it is not too high.
+  std::optional<MegaPascal> pressure_from;
   bool pressure_arrived = false;  ///< the band counts only from here on
   bool releases = false;          ///< told to: how high it is says nothing until it is told to move again
   unsigned in_band = 0;           ///< consecutive readings inside the band

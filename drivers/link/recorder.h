@@ -15,8 +15,8 @@
 // line end that did not come.
 //
 // Recording never holds up the wire: a thread of its own writes, what it cannot take in time is left out and counted in
-// the file, and a file that cannot be written ends the recording and nothing else: `say` is told. At `most_bytes` the file becomes
-// NAME.1.log and a new one begins.
+// the file, and a file that cannot be written ends the recording and nothing else: `say` is told. At `most_bytes` the file
+// becomes NAME.1.log and a new one begins.
 #pragma once
 #include <cstddef>
 #include <filesystem>

@@ -15,10 +15,9 @@ struct ScpiFaults {
   bool open_sense_rails = false;   ///< and then the potential reads the rail; otherwise it reads 0
   bool swapped = false;            ///< WE is on the low leads
   bool limits_not_swapped = true;  ///< whether a limit branch with A > B is taken as it stands
-  double readback =
-      0;  ///< a measurement is so much longer, in shares of itself, while the source is read back
-  double slow_meter = 0;          ///< and so much longer in any case
-  std::string language = "SCPI";  ///< what *LANG? answers
+  double readback = 0;             ///< a measurement is longer by this share while the source is read back
+  double slow_meter = 0;           ///< and by this one in any case
+  std::string language = "SCPI";   ///< what *LANG? answers
 };
 
 }  // namespace cambench::sim
