@@ -29,6 +29,15 @@ struct Spectra {
       out << mass << '\t' << mass << ".0\t" << (mass == 64 ? 100 + degraded : 100 + (mass * spot) % 3)
           << "\r\n";
   }
+  /// Two materials, of which the coated one degrades less, in a folder of their own.
+  [[nodiscard]] fs::path study(int spots) const {
+    for (int spot = 1; spot <= spots; ++spot) {
+      add("study/bare/uncycled", spot, 0);
+      add("study/bare/cycled", spot, 200);
+      add("study/coated/cycled", spot, 50);
+    }
+    return path / "study";
+  }
 };
 
 }  // namespace
@@ -68,12 +77,7 @@ TEST_CASE("the first sample has score 0, the second 1, and a third lies where it
 
 TEST_CASE("a study's folder is scored as the daemon scores it, and its report lands in --out") {
   const Spectra spectra;
-  for (int spot = 1; spot <= 3; ++spot) {
-    spectra.add("study/bare/uncycled", spot, 0);
-    spectra.add("study/bare/cycled", spot, 200);
-    spectra.add("study/coated/cycled", spot, 50);
-  }
-  const fs::path study = spectra.path / "study", out = spectra.path / "out";
+  const fs::path study = spectra.study(3), out = spectra.path / "out";
   const auto said = cambench_says({"score", study.string(), "--out", out.string()});
   REQUIRE_MESSAGE(said.code == cli::done, said.err);
   INFO(said.out);
@@ -94,12 +98,7 @@ TEST_CASE(
     "--out onto a folder with somebody's files, or onto the study, is refused and leaves every file; with a "
     "slash at its end it works") {
   const Spectra spectra;
-  for (int spot = 1; spot <= 2; ++spot) {
-    spectra.add("study/bare/uncycled", spot, 0);
-    spectra.add("study/bare/cycled", spot, 200);
-    spectra.add("study/coated/cycled", spot, 50);
-  }
-  const fs::path study = spectra.path / "study", out = spectra.path / "out";
+  const fs::path study = spectra.study(2), out = spectra.path / "out";
   const auto files = [&] {
     std::set<std::string> all;
     for (const auto& entry : fs::recursive_directory_iterator(spectra.path))

@@ -650,11 +650,10 @@ TEST_CASE("the rest of a file that comes on the next link is no program that run
 
 // ---- lost links ---------------------------------------------------------------------------------------------
 
-TEST_CASE("a lost link comes back to its running program, and nothing is told twice") {
-  Over over = Over::pty;
-  SUBCASE("device") {}
-  SUBCASE("TCP") { over = Over::tcp; }
-  Conversation c(over);
+namespace {
+
+/// The link is lost after two rows of a program and comes back; the driver is asked what runs there.
+auto begin_search(Conversation& c) {
   c.start();
   c.other.say("M000A\n" + row(0) + row(1));
   c.hear_row();
@@ -662,7 +661,17 @@ TEST_CASE("a lost link comes back to its running program, and nothing is told tw
   c.unplug();
   c.other.port->plug();
   c.hear<heard::LinkBack>();
-  const auto reattaching = c.begin(c.driver->reattach());
+  return c.begin(c.driver->reattach());
+}
+
+}  // namespace
+
+TEST_CASE("a lost link comes back to its running program, and nothing is told twice") {
+  Over over = Over::pty;
+  SUBCASE("device") {}
+  SUBCASE("TCP") { over = Over::tcp; }
+  Conversation c(over);
+  const auto reattaching = begin_search(c);
   c.other.say(row(0) + row(1) + row(2) + announcement +
               row(3));  // late rows, and one from before the announcement
   REQUIRE(c.until([&] { return reattaching->has_value(); }));
@@ -805,14 +814,7 @@ TEST_CASE("another instrument that runs a program of its own, and is stopped, co
 TEST_CASE(
     "a program written for another instrument gives no row and is not stopped, whatever comes in one piece") {
   Conversation c;
-  c.start();
-  c.other.say("M000A\n" + row(0) + row(1));
-  c.hear_row();
-  c.hear_row();
-  c.unplug();
-  c.other.port->plug();
-  c.hear<heard::LinkBack>();
-  const auto reattaching = c.begin(c.driver->reattach());
+  const auto reattaching = begin_search(c);
   std::string says = "TRUN r000001 3 1000 ES4HR20B9999\n";
   SUBCASE("its announcement and its row") { says += row(7); }
   SUBCASE("a row from before as well") { says = row(6) + says + row(7); }
