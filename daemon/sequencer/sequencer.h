@@ -10,6 +10,9 @@
 //                        |   limit, fault     | reset: named person, reason, cause gone
 //                        +----------------> Tripped (latched)             abort, from anywhere: Aborted
 //
+// Preparing, Running and what people order have files of their own; sequencer.cpp has what is asked in every turn, and which
+// of them decides.
+//
 // Two rules hold everywhere:
 //   - What a run went through is a list of transitions; its phase is their fold (phase.h), while running and after a
 //     restart alike. The station commits the transitions of a turn before it carries out the commands of that turn;
