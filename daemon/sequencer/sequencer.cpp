@@ -142,8 +142,12 @@ Run take_up(std::shared_ptr<const Plan> plan, const Rules& rules, const Left& le
 }
 
 PlannedStep rest_of(PlannedStep step, Seconds done) {
-  const Seconds of_this_limit{std::fmod(done.count(), step.run_time.count())};
-  step.run_time = std::max(step.sampling, step.run_time - of_this_limit);
+  const Seconds whole = step.run_time;
+  const Seconds least = 2 * step.sampling + Seconds(1);  // no instrument starts less
+  const Seconds done_of_it =
+      step.run_time_is_planned ? std::min(done, whole) : Seconds(std::fmod(done.count(), whole.count()));
+  const Seconds left = whole - done_of_it;
+  step.run_time = std::min(whole, left < least ? least + left : left);
   return step;
 }
 

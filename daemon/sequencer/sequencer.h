@@ -69,8 +69,8 @@ bool uses_press(const Plan& plan);
 /// The step of the plan that is being carried out, null when none is.
 const PlannedStep* current_step(const Run& run);
 
-/// What is left of a step of which a part is done: a resumed step has only the rest of its time, and that time again where
-/// a person resumed it at its limit.
+/// What is left of a step of which a part is done: a resumed step has only the rest of its time, and some seconds at least. A
+/// time limit that was reached and resumed by a person is granted again, a planned time is not.
 PlannedStep rest_of(PlannedStep step, Seconds done);
 
 /// What the store still knows of a run whose daemon has stopped.

@@ -1063,6 +1063,25 @@ TEST_CASE("a step that is resumed at its time limit has that time again, after a
   }
 }
 
+TEST_CASE("a rest that is paused in its last second ends a few seconds late, and never begins again") {
+  auto plan = rate_plan();
+  plan->steps = {rest(0)};
+  Play play(plan);
+  play.start();
+  double heard = 7199.5;
+  for (int again = 0; again < 3; ++again) {
+    play.sample(heard, 3.9, 3.6, 0);
+    play.hear(event::Ordered{event::Ordered::What::pause, "anna", "lunch"});
+    play.hear(event::CellOpened{true});
+    play.resume();
+    REQUIRE(ordered<command::StartStep>(play.last));
+    const Seconds part = ordered<command::StartStep>(play.last)->step.run_time;
+    CHECK(part >= 3s);  // a settling and two measurements, which the pickiest instrument asks for
+    CHECK(part <= 4s);
+    heard = 1;
+  }
+}
+
 TEST_CASE("leaving the last step finishes the run") {
   Play play(rate_plan());
   play.start();
