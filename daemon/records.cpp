@@ -75,10 +75,8 @@ std::vector<store::Row> of_turn(const sequencer::Turn& turn, const std::string& 
   for (const auto& t : turn.transitions) rows.push_back(of_transition(t, run, station, at, test_time));
   if (!turn.transitions.empty()) {
     const auto& phase = turn.run.phase;
-    const bool over = std::holds_alternative<sequencer::phase::Finished>(phase) ||
-                      std::holds_alternative<sequencer::phase::Aborted>(phase);
     rows.push_back(store::PhaseRow{run, std::string(sequencer::name(phase)),
-                                   over ? std::optional(at.wall) : std::nullopt});
+                                   sequencer::is_over(phase) ? std::optional(at.wall) : std::nullopt});
   }
   return rows;
 }

@@ -50,12 +50,7 @@ void Station::open() {
   asio::co_spawn(executor_, tick(), asio::detached);
 }
 
-bool Station::busy() const {
-  if (!active_) return false;
-  const auto& phase = active_->run.phase;
-  return !std::holds_alternative<sequencer::phase::Finished>(phase) &&
-         !std::holds_alternative<sequencer::phase::Aborted>(phase);
-}
+bool Station::busy() const { return active_ && !sequencer::is_over(active_->run.phase); }
 
 bool Station::met() const {
   return (!instruments_.potentiostat || potentiostat_trouble_ != not_met) &&
@@ -101,7 +96,7 @@ void Station::begin(RunInfo info, std::function<void(Result<void>)> done) {
     return done(fail(Fault::Kind::refused, fmt::format("the press of {} {}", name_, release_->words())));
   const Instant now = std::chrono::steady_clock::now();
   auto left = left_cell_;
-  if (active_ && active_->run.cell_open_wanted && !active_->run.cell_open_confirmed)
+  if (active_ && sequencer::awaits_open_cell(active_->run))
     left = {active_->info.id, "not confirmed yet", now};
   if (info.plan->needs_cell) {
     if (!potentiostat_identity_)
@@ -299,9 +294,8 @@ void Station::clear_alarms(const sequencer::Transition& t, std::vector<store::Ro
   const bool dealt_with = t.kind == Kind::step_began || t.kind == Kind::reset || t.kind == Kind::resumed ||
                           t.kind == Kind::aborted || t.kind == Kind::finished;
   if (!dealt_with) return;
-  const bool open = !active_->run.cell_open_wanted || active_->run.cell_open_confirmed;
   std::ranges::move(alarms_.clear(name_, active_->info.id, "", std::chrono::system_clock::now(),
-                                  open ? "" : "cell_not_open"),
+                                  sequencer::awaits_open_cell(active_->run) ? "cell_not_open" : ""),
                     std::back_inserter(rows));
 }
 

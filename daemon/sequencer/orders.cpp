@@ -38,8 +38,7 @@ void leave_step(Deciding& d, const event::Ordered& order) {
   const auto* held = std::get_if<phase::Held>(&d.run().phase);
   if (!held) return d.refuse("only a held run can go on with its next step");
   if (order.who.empty() || order.reason.empty()) return d.refuse("leaving a step needs a name and a reason");
-  if (d.run().cell_open_wanted && !d.run().cell_open_confirmed)
-    return d.refuse("the cell has not confirmed that it is open");
+  if (awaits_open_cell(d.run())) return d.refuse("the cell has not confirmed that it is open");
   const std::uint32_t left = held->step;
   d.pass({.kind = Kind::step_ended,
           .step = left,
@@ -55,18 +54,15 @@ void leave_step(Deciding& d, const event::Ordered& order) {
 void ordered(Deciding& d, const event::Ordered& order) {
   using What = event::Ordered::What;
   const Phase& phase = d.run().phase;
-  const bool over =
-      std::holds_alternative<phase::Finished>(phase) || std::holds_alternative<phase::Aborted>(phase);
   switch (order.what) {
-    case What::abort: return over ? d.refuse("the run is over") : abort_run(d, order);
+    case What::abort: return is_over(phase) ? d.refuse("the run is over") : abort_run(d, order);
     case What::pause:
       if (!std::holds_alternative<phase::Running>(phase)) return d.refuse("only a running run can be paused");
       return hold_run(d, fmt::format("paused by {}: {}", order.who, order.reason), command::Severity::info,
                       "paused");
     case What::resume:
       if (!std::holds_alternative<phase::Held>(phase)) return d.refuse("only a held run can be resumed");
-      if (d.run().cell_open_wanted && !d.run().cell_open_confirmed)
-        return d.refuse("the cell has not confirmed that it is open");
+      if (awaits_open_cell(d.run())) return d.refuse("the cell has not confirmed that it is open");
       return resume_run(d, order);
     case What::reset: return reset_run(d, order);
     case What::next_step: return leave_step(d, order);

@@ -47,6 +47,10 @@ std::string_view name(const Phase& phase) {
                     phase);
 }
 
+bool is_over(const Phase& phase) {
+  return std::holds_alternative<phase::Finished>(phase) || std::holds_alternative<phase::Aborted>(phase);
+}
+
 Phase fold(Phase phase, const Transition& t) {
   switch (t.kind) {
     case Kind::started: return phase::Preparing{0, Seconds{0}};

@@ -62,6 +62,8 @@ struct Aborted {
 using Phase = std::variant<phase::Queued, phase::Preparing, phase::Running, phase::Held, phase::Tripped,
                            phase::Finished, phase::Aborted>;
 std::string_view name(const Phase& phase);
+/// Finished or aborted.
+bool is_over(const Phase& phase);
 
 /// Where a run is after one more transition.
 Phase fold(Phase phase, const Transition& transition);

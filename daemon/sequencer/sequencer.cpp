@@ -23,7 +23,7 @@ void insist_on_open_cell(Deciding& d, const Event& event) {
     run.cell_open_confirmed = opened->confirmed;
     return;
   }
-  if (!std::holds_alternative<event::Tick>(event) || !run.cell_open_wanted || run.cell_open_confirmed) return;
+  if (!std::holds_alternative<event::Tick>(event) || !awaits_open_cell(run)) return;
   if (run.open_asked && d.now() - *run.open_asked < run.rules.reopen_every) return;
   d.order(command::Raise{command::Severity::alarm, "cell_not_open",
                          "the cell has not confirmed that it is open"});
@@ -140,6 +140,8 @@ Run take_up(std::shared_ptr<const Plan> plan, const Rules& rules, const Left& le
   }
   return run;
 }
+
+bool awaits_open_cell(const Run& run) { return run.cell_open_wanted && !run.cell_open_confirmed; }
 
 PlannedStep rest_of(PlannedStep step, Seconds done) {
   const Seconds whole = step.run_time;

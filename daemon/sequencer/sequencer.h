@@ -69,6 +69,9 @@ bool uses_press(const Plan& plan);
 /// The step of the plan that is being carried out, null when none is.
 const PlannedStep* current_step(const Run& run);
 
+/// Its cell was told to open and has not confirmed that it is.
+bool awaits_open_cell(const Run& run);
+
 /// What is left of a step of which a part is done: a resumed step has only the rest of its time, and some seconds at least. A
 /// time limit that was reached and resumed by a person is granted again, a planned time is not.
 PlannedStep rest_of(PlannedStep step, Seconds done);
